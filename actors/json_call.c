@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls whose params and results are JSON. */
+#include "actors/json_call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+json_t *json_payload(troupe_bytes payload)
+{
+    const char *text;
+    size_t len;
+    if (troupe_payload_json(payload, &text, &len) != TROUPE_OK) {
+        return NULL;
+    }
+    return json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+json_t *json_params(const troupe_envelope *call, troupe_reason *reason)
+{
+    if (call->payload.len == 0 || (call->payload.len == 1 && call->payload.data[0] == 0xc0)) {
+        return json_object();
+    }
+    json_t *params = json_payload(call->payload);
+    if (!json_is_object(params)) {
+        json_decref(params);
+        (void)troupe_fail(reason, TROUPE_EPARAMS, "params must be a JSON object");
+        return NULL;
+    }
+    return params;
+}
+
+troupe_error json_pack_payload(troupe_buffer *buffer, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (text == NULL) {
+        return TROUPE_ENOMEM;
+    }
+    troupe_error error = troupe_pack(buffer, "j#", text, strlen(text));
+    free(text);
+    return error;
+}
+
+void json_reply(troupe_actor *self, troupe_caller caller, json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(value);
+    if (text == NULL) {
+        troupe_fault(self, caller, TROUPE_EINTERNAL, NULL, "the result could not be written as JSON");
+        return;
+    }
+    troupe_reply_json(self, caller, text, strlen(text));
+    free(text);
+}
+
+void json_fault(troupe_actor *self, troupe_caller caller, troupe_error code, json_t *data,
+                const char *format, ...)
+{
+    troupe_reason reason;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason.text, sizeof reason.text, format, args);
+    va_end(args);
+    char *text = data != NULL ? json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    json_decref(data);
+    troupe_fault(self, caller, code, text, "%s", reason.text);
+    free(text);
+}
+
+void json_fault_forward(troupe_actor *self, troupe_caller caller, troupe_error error,
+                        const troupe_envelope *answer)
+{
+    if (answer == NULL) {
+        troupe_fault(self, caller, error, NULL, NULL);
+        return;
+    }
+    troupe_fault_view fault;
+    troupe_fault_read(answer, &fault);
+    char *data = fault.data != NULL ? strndup(fault.data, fault.data_len) : NULL;
+    troupe_fault(self, caller, fault.code, data, "%.*s", (int)fault.message_len, fault.message);
+    free(data);
+}
+
+troupe_error json_post(troupe_actor *self, troupe_address to, troupe_kind kind, const char *verb,
+                       json_t *value)
+{
+    troupe_buffer buffer = {0};
+    troupe_error error = json_pack_payload(&buffer, value);
+    json_decref(value);
+    if (error == TROUPE_OK) {
+        error = troupe_post(self, to, kind, verb, NULL, troupe_buffer_bytes(&buffer));
+    }
+    troupe_buffer_fini(&buffer);
+    return error;
+}
+
+troupe_error json_call(troupe_actor *self, troupe_address to, const char *verb, json_t *params,
+                       uint32_t timeout_ms, troupe_answer_fn fn, void *context, uint64_t *ref)
+{
+    troupe_buffer buffer = {0};
+    troupe_error error = params != NULL ? json_pack_payload(&buffer, params) : TROUPE_OK;
+    json_decref(params);
+    if (error == TROUPE_OK) {
+        error = troupe_call(self, to, verb, NULL, troupe_buffer_bytes(&buffer), timeout_ms, fn,
+                            context, ref);
+    }
+    troupe_buffer_fini(&buffer);
+    return error;
+}
+
+int64_t json_wall_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}

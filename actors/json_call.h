@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * What every family does with calls whose params and results are JSON (RPC methods): parse, answer,
+ * fault. Thin wrappers over jansson and troupe/actor.h.
+ */
+#ifndef TROUPE_ACTORS_JSON_CALL_H
+#define TROUPE_ACTORS_JSON_CALL_H
+
+#include "troupe/actor.h"
+
+#include <jansson.h>
+
+/** The params of a JSON call as an object (an empty one if the payload is nil): new reference.
+ * NULL and *reason if it is not a JSON object. */
+json_t *json_params(const troupe_envelope *call, troupe_reason *reason);
+
+/** A payload that is JSON, of a reply for instance, as a value: new reference, or NULL. */
+json_t *json_payload(troupe_bytes payload);
+
+/** Pack JSON as a payload into buffer (appended, ext type 1). value: borrowed. */
+troupe_error json_pack_payload(troupe_buffer *buffer, const json_t *value);
+
+/** Answer with a value. value: taken (its reference), also on failure; NULL answers INTERNAL_ERROR. */
+void json_reply(troupe_actor *self, troupe_caller caller, json_t *value);
+
+/** Answer with a fault that carries data. data: taken; NULL allowed. */
+void json_fault(troupe_actor *self, troupe_caller caller, troupe_error code, json_t *data,
+                const char *format, ...) TROUPE_PRINTF(5, 6);
+
+/** Pass on how another call ended: the same fault (code, message, data), or `error`'s own text. */
+void json_fault_forward(troupe_actor *self, troupe_caller caller, troupe_error error,
+                        const troupe_envelope *answer);
+
+/** Post with a JSON payload. value: taken. */
+troupe_error json_post(troupe_actor *self, troupe_address to, troupe_kind kind, const char *verb,
+                       json_t *value) TROUPE_MUST_USE;
+
+/** Call with JSON params. params: taken (NULL = nil). As troupe_call. */
+troupe_error json_call(troupe_actor *self, troupe_address to, const char *verb, json_t *params,
+                       uint32_t timeout_ms, troupe_answer_fn fn, void *context, uint64_t *ref)
+    TROUPE_MUST_USE;
+
+/** Wall clock in microseconds since 1970. */
+int64_t json_wall_us(void);
+
+#endif

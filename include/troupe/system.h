@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * A system: slots, mailboxes, names and the calls between the actors that live in it.
+ */
+#ifndef TROUPE_SYSTEM_H
+#define TROUPE_SYSTEM_H
+
+#include "troupe/envelope.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct troupe_system troupe_system;
+
+typedef struct troupe_system_options {
+    const char *name;        /* part of the inproc addresses; NULL = made up; [A-Za-z0-9_-]{1,31} */
+    const char *lane;        /* mailbox lane: NULL or "nng" */
+    uint32_t actors_max;     /* 0 = 4096; at most 65535 */
+    size_t stack_bytes;      /* of actor threads; 0 = 256 KiB */
+} troupe_system_options;
+
+/**
+ * Open a system. Block all signals first: threads are started that inherit the mask.
+ *
+ * @param options  NULL = defaults
+ * @param out      stored on TROUPE_OK; close with troupe_system_close
+ * @return TROUPE_OK; TROUPE_EINVAL; TROUPE_ENOMEM; TROUPE_EUNAVAILABLE (no such lane)
+ */
+TROUPE_API troupe_error troupe_system_open(const troupe_system_options *options,
+                                           troupe_system **out) TROUPE_MUST_USE;
+
+/**
+ * Close in three steps: new work is refused and pending calls complete with TROUPE_ECLOSED; actors
+ * are stopped (draining until the deadline, then at once) and joined; memory is freed.
+ *
+ * An actor that never returns from `receive` is waited for (and reported each second): a thread
+ * cannot be taken away. Not from an actor's thread. All guests must be destroyed before.
+ *
+ * @param timeout_ms  how long draining may take before actors are stopped at once
+ */
+TROUPE_API void troupe_system_close(troupe_system *system, uint32_t timeout_ms);
+
+/** The address registered under that name; 0 if there is none. Thread: any. Blocks: never. */
+TROUPE_API troupe_address troupe_whereis(troupe_system *system, const char *name);
+
+typedef enum troupe_stop_mode {
+    TROUPE_STOP_DRAIN, /* refuse new envelopes, handle those in the mailbox, then end */
+    TROUPE_STOP_NOW,   /* end after the present envelope; what is left becomes dead letters */
+} troupe_stop_mode;
+
+/**
+ * Ask an actor to stop; it goes over the control lane, so a full mailbox does not delay it.
+ * Returns TROUPE_OK also when it is already stopping; TROUPE_EGONE. Thread: any. Blocks: never.
+ */
+TROUPE_API troupe_error troupe_stop(troupe_system *system, troupe_address address,
+                                    troupe_stop_mode mode);
+
+/**
+ * Wait until that actor has ended and its resources are released (TROUPE_OK at once if it is gone).
+ * TROUPE_ETIMEOUT otherwise. Not from an actor's thread.
+ */
+TROUPE_API troupe_error troupe_join(troupe_system *system, troupe_address address,
+                                    uint32_t timeout_ms);
+
+typedef struct troupe_actor_info {
+    troupe_address address;
+    char name[64];            /* first registered name, else kind and slot */
+    char kind[32];
+    char verb[64];            /* verb in hand; empty when idle */
+    uint64_t verb_ns;         /* for how long; 0 when idle */
+    uint32_t depth;           /* envelopes in the mailbox */
+    uint64_t depth_bytes;
+    uint32_t depth_peak;
+    uint64_t received;
+    uint64_t sent;
+    uint64_t busy;            /* posts it was refused, as the receiver */
+    uint32_t calls_open;      /* calls it received and has not answered */
+    uint64_t age_ns;
+    long thread_id;           /* Linux tid */
+} troupe_actor_info;
+
+/** Called for each living actor; info is borrowed. */
+typedef void (*troupe_inspect_fn)(void *context, const troupe_actor_info *info);
+
+/** Report every living actor, by slot. A snapshot: counters may move on. Thread: any. */
+TROUPE_API void troupe_system_inspect(troupe_system *system, troupe_inspect_fn fn, void *context);
+
+/** Counters since the system was opened. sent = received + dead_letters + shed + in flight. */
+typedef struct troupe_system_counters {
+    uint64_t actors_spawned;
+    uint64_t actors_ended;
+    uint64_t sent;         /* envelopes accepted */
+    uint64_t received;     /* envelopes handed to `receive` or to a continuation or guest */
+    uint64_t dead_letters; /* accepted, but the receiver died first */
+    uint64_t late_replies; /* dropped before a mailbox: their call had ended */
+    uint64_t refused;      /* TROUPE_EBUSY */
+    uint64_t messages;     /* bundles passed through the lane */
+} troupe_system_counters;
+
+TROUPE_API void troupe_system_count(troupe_system *system, troupe_system_counters *out);
+
+/**
+ * A guest: a thread that is no actor (a worker of a server, an embedding program's own thread).
+ * One guest belongs to one thread at a time. Only guests may block, and only with a deadline.
+ */
+typedef struct troupe_guest troupe_guest;
+
+TROUPE_API troupe_error troupe_guest_create(troupe_system *system, troupe_guest **out)
+    TROUPE_MUST_USE;
+
+/** Cancels its pending calls. destroy(NULL) is fine. */
+TROUPE_API void troupe_guest_destroy(troupe_guest *guest);
+
+/** How a call ended. Freed with troupe_answer_fini. */
+typedef struct troupe_answer {
+    uint64_t ref;             /* of the call */
+    void *context;            /* as given to troupe_guest_call_start */
+    troupe_error error;       /* TROUPE_OK: `payload` holds the reply */
+    troupe_bytes payload;     /* owned by this answer */
+    char *message;            /* of a fault or local failure, NUL-terminated; NULL when ok */
+    char *data;               /* JSON text of a fault's data, NUL-terminated; NULL if none */
+    void *owner;              /* private */
+} troupe_answer;
+
+TROUPE_API void troupe_answer_fini(troupe_answer *answer);
+
+/**
+ * Post a cast or event. payload: borrowed, one MessagePack value, len 0 = nil.
+ * @return TROUPE_OK (accepted); TROUPE_EGONE; TROUPE_EBUSY; TROUPE_ELIMIT; TROUPE_ENOMEM
+ */
+TROUPE_API troupe_error troupe_guest_post(troupe_guest *guest, troupe_address to, troupe_kind kind,
+                                          const char *verb, const troupe_meta *meta,
+                                          troupe_bytes payload) TROUPE_MUST_USE;
+
+/**
+ * Call and wait. Completes exactly once: reply, fault, timeout or gone; `out` is always filled (error
+ * in out->error, which is also returned). Blocks: up to timeout_ms (at least 1).
+ */
+TROUPE_API troupe_error troupe_guest_call(troupe_guest *guest, troupe_address to, const char *verb,
+                                          const troupe_meta *meta, troupe_bytes payload,
+                                          uint32_t timeout_ms, troupe_answer *out);
+
+/**
+ * Start a call without waiting; many may be in flight. It may be held back to travel with others
+ * until troupe_guest_flush, troupe_guest_wait or a full bundle (64 KiB).
+ *
+ * @param context  handed back in the answer
+ * @return TROUPE_OK: it will complete once through troupe_guest_wait. Any other: it never will.
+ */
+TROUPE_API troupe_error troupe_guest_call_start(troupe_guest *guest, troupe_address to,
+                                                const char *verb, const troupe_meta *meta,
+                                                troupe_bytes payload, uint32_t timeout_ms,
+                                                void *context, uint64_t *ref) TROUPE_MUST_USE;
+
+/** Send what is held back. */
+TROUPE_API void troupe_guest_flush(troupe_guest *guest);
+
+/**
+ * Flush, then wait for the next call to complete (in order of completion).
+ * @return TROUPE_OK: out is filled. TROUPE_ETIMEOUT: none completed within timeout_ms (calls go on).
+ *         TROUPE_ENOTFOUND: no call is in flight.
+ */
+TROUPE_API troupe_error troupe_guest_wait(troupe_guest *guest, uint32_t timeout_ms,
+                                          troupe_answer *out) TROUPE_MUST_USE;
+
+/** Give a call up: it completes with TROUPE_ECANCELLED unless its answer is already there. */
+TROUPE_API void troupe_guest_cancel(troupe_guest *guest, uint64_t ref);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/** A WebSocket client as a message stream: libcurl connects, wslay frames. */
+#ifndef TROUPE_TRANSPORT_WEBSOCKET_H
+#define TROUPE_TRANSPORT_WEBSOCKET_H
+
+#include "message_stream.h"
+
+#include <stdint.h>
+
+#define WEBSOCKET_MESSAGE_MAX (256u << 20)
+
+typedef struct websocket_options {
+    const char *url;            /* ws:// or wss:// */
+    const char *bearer_token;   /* sent as Authorization: Bearer …; NULL = none; never logged */
+    uint32_t connect_timeout_ms; /* the whole handshake; 0 = 30000 */
+    size_t message_max;         /* longest message either way; 0 = WEBSOCKET_MESSAGE_MAX */
+    /** Asked now and then while connecting: true gives up with TROUPE_ECANCELLED. NULL = never. */
+    bool (*abort)(void *context);
+    void *abort_context;
+} websocket_options;
+
+/**
+ * Connect: TCP, TLS, HTTP upgrade (Upgrade compared without case, Sec-WebSocket-Accept verified, no
+ * Origin sent, TCP_NODELAY). Blocks: up to connect_timeout_ms.
+ *
+ * @return TROUPE_OK; TROUPE_EPARAMS (URL); TROUPE_EUNAVAILABLE (nobody there); TROUPE_ETIMEOUT;
+ *         TROUPE_EUNAUTHORIZED (401, 403); TROUPE_EPROTOCOL (another answer); TROUPE_ECANCELLED
+ */
+troupe_error websocket_connect(const websocket_options *options, message_stream **out,
+                               troupe_reason *reason) TROUPE_MUST_USE;
+
+/** Send a ping with an empty payload. */
+troupe_error websocket_ping(message_stream *stream);
+
+#endif
