@@ -21,12 +21,37 @@ typedef struct json_span {
  */
 troupe_error json_check(const char *text, size_t len, size_t *at) TROUPE_MUST_USE;
 
-/** Length of the JSON value at the start of `text` (after white space); structure is followed
- * (strings, brackets), the grammar inside is not checked. 0 if it does not end. */
+/** How far the JSON value at the start of `text` reaches (white space before it counted); structure
+ * is followed (strings, brackets), the grammar inside is not checked. 0 if it does not end. */
 size_t json_skip(const char *text, size_t len);
 
+typedef enum json_members_state {
+    JSON_MEMBERS_FIRST,
+    JSON_MEMBERS_NEXT,
+    JSON_MEMBERS_DONE,   /* the closing bracket was met */
+    JSON_MEMBERS_BROKEN, /* no object, or cut off */
+} json_members_state;
+
+/** A walk over the members of one object, in their order. Fields are private. */
+typedef struct json_members {
+    const char *at;
+    const char *end;
+    json_members_state state;
+} json_members;
+
+/** Begin at the object `text`, which is borrowed for the walk. False if it is no object. */
+bool json_members_open(json_members *members, const char *text, size_t len);
+
+/** The next member: its key as it stands, without the quotes, and its value. False at the end of the
+ * object or where the text is broken (json_members_complete tells). */
+bool json_members_next(json_members *members, json_span *key, json_span *value);
+
+/** After the walk: whether the object was closed and only white space stands behind it. */
+bool json_members_complete(const json_members *members);
+
 /**
- * The value of member `key` of the object `text` (first level only; `key` without escapes).
+ * The value of member `key` of the object `text` (first level only; `key` without escapes). Where a
+ * key stands twice, the first counts.
  * @return true and the span; false if `text` is no object or has no such member
  */
 bool json_member(const char *text, size_t len, const char *key, json_span *out);

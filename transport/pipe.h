@@ -11,6 +11,9 @@
 /**
  * Make a stream of two open descriptors; both are set non-blocking.
  *
+ * Writing to a pipe whose reader is gone raises SIGPIPE: the process must ignore it (sockets are
+ * written with MSG_NOSIGNAL). A message with a NUL byte inside is refused by send: TROUPE_EINVAL.
+ *
  * @param read_fd, write_fd  taken on TROUPE_OK; may be the same (a socket pair)
  * @param message_max  longest message either way, bytes; 0 = PIPE_MESSAGE_MAX
  * @return TROUPE_OK; TROUPE_EIO; TROUPE_ENOMEM

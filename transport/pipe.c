@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages ended by a NUL byte over two descriptors. What was searched for the NUL is remembered,
+ * so a message that comes in a thousand pieces is searched once.
+ *
+ * States: OPEN -> DEAF (the peer reads no more; what it wrote is still delivered) -> CLOSED, or
+ * straight to CLOSED. The first reason is kept and repeated. */
+#include "pipe.h"
+
+#include "byte_queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define READ_BYTES      ((size_t)48 << 10) /* of one read; also what is kept at rest */
+#define READ_GROWN      ((size_t)1 << 20)  /* of one read inside a long message */
+#define KEEP_OUT_BYTES  ((size_t)16 << 10)
+#define TURN_BYTES      ((size_t)1 << 20) /* read in one call of receive */
+#define QUEUE_MAX_BYTES ((size_t)16 << 20)
+
+typedef enum pipe_state {
+    PIPE_OPEN,
+    PIPE_DEAF,
+    PIPE_CLOSED,
+} pipe_state;
+
+typedef struct pipe_stream {
+    message_stream base;
+    int read_fd;
+    int write_fd;
+    bool write_is_socket;
+    size_t message_max;
+    pipe_state state;
+    troupe_error error; /* why it is closed; TROUPE_OK while it is open */
+    troupe_reason reason;
+    byte_queue in;
+    size_t searched; /* bytes from in.head that hold no NUL */
+    byte_queue out;
+} pipe_stream;
+
+static pipe_stream *pipe_of(message_stream *stream)
+{
+    return (pipe_stream *)stream;
+}
+
+static troupe_error refuse(const pipe_stream *p, troupe_reason *reason)
+{
+    return troupe_fail(reason, p->error, "%s", p->reason.text);
+}
+
+/** Enter the state and keep why; the queue to the peer is lost. */
+static troupe_error fail(pipe_stream *p, pipe_state state, troupe_error error, const char *what,
+                         int code)
+{
+    p->state = state;
+    p->error = error;
+    (void)troupe_fail(&p->reason, error, "%s%s%s", what, code != 0 ? ": " : "",
+                      code != 0 ? strerror(code) : "");
+    byte_queue_fini(&p->out);
+    return error;
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+static troupe_error pipe_send(message_stream *stream, const void *data, size_t len)
+{
+    pipe_stream *p = pipe_of(stream);
+    size_t queued = byte_queue_len(&p->out);
+    if (p->state != PIPE_OPEN) {
+        return TROUPE_ECLOSED;
+    }
+    if (len > p->message_max) {
+        return TROUPE_ELIMIT;
+    }
+    if (queued > 0 && queued + len > QUEUE_MAX_BYTES) {
+        return TROUPE_EBUSY;
+    }
+    if (len > 0 && memchr(data, 0, len) != NULL) {
+        return TROUPE_EINVAL;
+    }
+    if (!byte_queue_reserve(&p->out, len + 1)) {
+        return TROUPE_ENOMEM;
+    }
+    (void)byte_queue_append(&p->out, data, len);
+    (void)byte_queue_append(&p->out, "", 1);
+    return TROUPE_OK;
+}
+
+static ssize_t write_some(const pipe_stream *p)
+{
+    const char *data = byte_queue_head(&p->out);
+    size_t len = byte_queue_len(&p->out);
+    if (p->write_is_socket) {
+        return send(p->write_fd, data, len, MSG_NOSIGNAL);
+    }
+    return write(p->write_fd, data, len);
+}
+
+static troupe_error pipe_flush(message_stream *stream, troupe_reason *reason)
+{
+    pipe_stream *p = pipe_of(stream);
+    if (p->state != PIPE_OPEN) {
+        return refuse(p, reason);
+    }
+    while (byte_queue_len(&p->out) > 0) {
+        ssize_t n = write_some(p);
+        if (n >= 0) {
+            byte_queue_consume(&p->out, (size_t)n);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return TROUPE_OK;
+        } else if (errno != EINTR) {
+            bool gone = errno == EPIPE || errno == ECONNRESET;
+            (void)fail(p, PIPE_DEAF, gone ? TROUPE_ECLOSED : TROUPE_EIO, "write", errno);
+            return refuse(p, reason);
+        }
+    }
+    byte_queue_rest(&p->out, KEEP_OUT_BYTES);
+    return TROUPE_OK;
+}
+
+static size_t pipe_queued(const message_stream *stream)
+{
+    return byte_queue_len(&((const pipe_stream *)stream)->out);
+}
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+/** Hand out every message that is complete. */
+static troupe_error deliver(pipe_stream *p, message_stream_fn fn, void *context)
+{
+    for (;;) {
+        size_t len = byte_queue_len(&p->in);
+        char *start = byte_queue_head(&p->in);
+        char *nul = len > p->searched ? memchr(start + p->searched, 0, len - p->searched) : NULL;
+        size_t message = nul != NULL ? (size_t)(nul - start) : len;
+        p->searched = nul != NULL ? 0 : len;
+        if (message > p->message_max) {
+            return fail(p, PIPE_CLOSED, TROUPE_ELIMIT, "a message is longer than the limit", 0);
+        }
+        if (nul == NULL) {
+            return TROUPE_OK;
+        }
+        if (message > 0) {
+            fn(context, start, message);
+        }
+        byte_queue_consume(&p->in, message + 1);
+    }
+}
+
+static troupe_error end_of_file(pipe_stream *p)
+{
+    bool inside = byte_queue_len(&p->in) > 0;
+    return fail(p, PIPE_CLOSED, TROUPE_ECLOSED,
+                inside ? "the peer closed the pipe inside a message" : "the peer closed the pipe",
+                0);
+}
+
+/** One read into the queue. *n is 0 when nothing is there now. */
+static troupe_error read_some(pipe_stream *p, size_t *n)
+{
+    size_t want = byte_queue_len(&p->in) < READ_BYTES / 2 ? READ_BYTES / 2 : READ_GROWN;
+    *n = 0;
+    if (!byte_queue_reserve(&p->in, want)) {
+        return fail(p, PIPE_CLOSED, TROUPE_ENOMEM, "no memory for a message", 0);
+    }
+    for (;;) {
+        ssize_t got = read(p->read_fd, p->in.data + p->in.tail, byte_queue_room(&p->in));
+        if (got > 0) {
+            p->in.tail += (size_t)got;
+            *n = (size_t)got;
+            return TROUPE_OK;
+        }
+        if (got == 0 || errno == ECONNRESET) {
+            return end_of_file(p);
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            return TROUPE_OK;
+        }
+        if (errno != EINTR) {
+            return fail(p, PIPE_CLOSED, TROUPE_EIO, "read", errno);
+        }
+    }
+}
+
+static troupe_error pipe_receive(message_stream *stream, message_stream_fn fn, void *context,
+                                 troupe_reason *reason)
+{
+    pipe_stream *p = pipe_of(stream);
+    if (p->state == PIPE_CLOSED) {
+        return refuse(p, reason);
+    }
+    for (size_t total = 0; total < TURN_BYTES;) {
+        size_t room = 0;
+        size_t n = 0;
+        troupe_error error = read_some(p, &n);
+        room = byte_queue_room(&p->in);
+        if (error == TROUPE_OK && n > 0) {
+            error = deliver(p, fn, context);
+        }
+        if (error != TROUPE_OK) {
+            byte_queue_fini(&p->in);
+            return refuse(p, reason);
+        }
+        if (n == 0 || room > 0) {
+            break; /* it gave less than asked for: nothing more is there */
+        }
+        total += n;
+    }
+    byte_queue_rest(&p->in, READ_BYTES);
+    return TROUPE_OK;
+}
+
+/* --- the stream ----------------------------------------------------------------------------- */
+
+static int pipe_read_fd(const message_stream *stream)
+{
+    return ((const pipe_stream *)stream)->read_fd;
+}
+
+static int pipe_write_fd(const message_stream *stream)
+{
+    return ((const pipe_stream *)stream)->write_fd;
+}
+
+static void pipe_destroy(message_stream *stream)
+{
+    pipe_stream *p = pipe_of(stream);
+    close(p->read_fd);
+    if (p->write_fd != p->read_fd) {
+        close(p->write_fd);
+    }
+    byte_queue_fini(&p->in);
+    byte_queue_fini(&p->out);
+    free(p);
+}
+
+static const message_stream_ops pipe_ops = {
+    .read_fd = pipe_read_fd,
+    .write_fd = pipe_write_fd,
+    .send = pipe_send,
+    .flush = pipe_flush,
+    .queued = pipe_queued,
+    .receive = pipe_receive,
+    .destroy = pipe_destroy,
+};
+
+static bool set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+troupe_error pipe_stream_create(int read_fd, int write_fd, size_t message_max, message_stream **out)
+{
+    struct stat info;
+    if (!set_nonblocking(read_fd) || !set_nonblocking(write_fd) || fstat(write_fd, &info) != 0) {
+        return TROUPE_EIO;
+    }
+    pipe_stream *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return TROUPE_ENOMEM;
+    }
+    p->base.ops = &pipe_ops;
+    p->read_fd = read_fd;
+    p->write_fd = write_fd;
+    p->write_is_socket = S_ISSOCK(info.st_mode);
+    p->message_max = message_max == 0 ? PIPE_MESSAGE_MAX : message_max;
+    *out = &p->base;
+    return TROUPE_OK;
+}
