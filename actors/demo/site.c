@@ -321,30 +321,25 @@ static void on_websocket_close(const struct mg_connection *connection, void *con
 /* Start and stop ---------------------------------------------------------------------------------
  */
 
+/* clang-format off */
+static const char *const SERVER_OPTIONS[] = {
+    "listening_ports", "127.0.0.1:0",
+    "num_threads", "16",
+    "connection_queue", "64",
+    "tcp_nodelay", "1",
+    "enable_keep_alive", "no",
+    "enable_directory_listing", "no",
+    "request_timeout_ms", "5000",
+    "websocket_timeout_ms", "5000",
+    NULL,
+};
+/* clang-format on */
+
 static troupe_error start_server(demo_site *site, troupe_reason *reason)
 {
-    static const char *const OPTIONS[] = {
-        "listening_ports",
-        "127.0.0.1:0",
-        "num_threads",
-        "16",
-        "tcp_nodelay",
-        "1",
-        "enable_keep_alive",
-        "no",
-        "enable_directory_listing",
-        "no",
-        "request_timeout_ms",
-        "5000",
-        "websocket_timeout_ms",
-        "5000",
-        "connection_queue",
-        "64",
-        NULL,
-    };
     char text[200] = "";
     struct mg_callbacks callbacks = {0};
-    struct mg_init_data init = {&callbacks, site, (const char **)OPTIONS};
+    struct mg_init_data init = {&callbacks, site, (const char **)SERVER_OPTIONS};
     struct mg_error_data error = {.text = text, .text_buffer_size = sizeof text};
     site->server = mg_start2(&init, &error);
     if (!site->server)
