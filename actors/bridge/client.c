@@ -1,0 +1,835 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A WebSocket client as an actor.
+ *
+ * States: open -> closing (a close frame is queued or was received) -> the actor ends. Every frame in
+ * and out passes wslay, which checks masks, opcodes, fragments, lengths and UTF-8.
+ */
+#include "client.h"
+
+#include "actors/json_call.h"
+#include "actors/verbs.h"
+#include "rpc.h"
+#include "troupe/log.h"
+
+#include <wslay/wslay.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MESSAGE_BYTES_MAX (1u << 20)   /* one message from the peer */
+#define TURN_BYTES_MAX    (256u << 10) /* read before others get their turn */
+#define QUEUE_BYTES_SOFT  (4u << 20)   /* more: no reading, no events */
+#define CALLS_MAX         1024         /* in flight; more: no reading */
+#define TICK_MS           5000
+#define STALL_NS          10000000000u /* nothing taken for so long: disconnected */
+#define PING_NS           20000000000u
+#define SILENCE_NS        60000000000u
+#define RESUBSCRIBE_MS    500
+#define STORE_TIMEOUT_MS  5000
+#define STOP_JOIN_MS      2000
+
+static const char *const topic_names[] = {"network", "console", "target"};
+
+#define TOPIC_COUNT (sizeof topic_names / sizeof topic_names[0])
+
+typedef enum client_state {
+    CLIENT_OPEN,
+    CLIENT_CLOSING, /* writes what is queued, then ends */
+} client_state;
+
+/* One message of the peer, until its answer is queued. */
+typedef struct exchange {
+    struct client *owner;
+    struct exchange *next;
+    struct exchange *previous;
+    rpc_message message;
+    size_t open; /* calls that have not ended */
+} exchange;
+
+typedef struct client {
+    bridge *server;
+    client_slot *slot;
+    uint64_t number;
+    troupe_actor *self; /* set by start */
+    client_state state;
+    int fd;
+    wslay_event_context_ptr ws;
+    char greeting[256];
+    exchange *exchanges;
+    size_t calls_open;
+    size_t read_budget; /* bytes this turn may still read */
+    bool reading;
+    uint64_t heard_ns; /* last bytes from the peer */
+    uint64_t pinged_ns;
+    uint64_t moved_ns;          /* last bytes it took, or the queue began */
+    unsigned topics;            /* bits by topic_names */
+    json_t *targets;            /* events only of these; NULL = all */
+    uint64_t shed[TOPIC_COUNT]; /* events dropped and not yet told */
+    troupe_address store;       /* where it is subscribed; 0 = nowhere */
+    uint64_t store_monitor;
+} client;
+
+/* Sending ---------------------------------------------------------------------------------------- */
+
+static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *data, size_t len, int flags,
+                       void *context)
+{
+    client *state = context;
+    int options = MSG_DONTWAIT | MSG_NOSIGNAL | ((flags & WSLAY_MSG_MORE) != 0 ? MSG_MORE : 0);
+    ssize_t sent;
+    do {
+        sent = send(state->fd, data, len, options);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        bool full = errno == EAGAIN || errno == EWOULDBLOCK;
+        wslay_event_set_error(ws, full ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    state->moved_ns = bridge_now_ns();
+    return sent;
+}
+
+static size_t queued(const client *state)
+{
+    return wslay_event_get_queued_msg_length(state->ws);
+}
+
+/* The connection is of no use any more, or goodbye was said. */
+static void client_end(client *state, const char *why)
+{
+    if (state->state == CLIENT_OPEN) {
+        troupe_log(TROUPE_LOG_DEBUG, "bridge", "client-end", state->slot->name, "%s", why);
+    }
+    state->state = CLIENT_CLOSING;
+    troupe_exit(state->self, TROUPE_OK);
+}
+
+/* After anything was read or written: what to poll for now, and whether it is over. */
+static void client_settle(client *state)
+{
+    bool want_write = wslay_event_want_write(state->ws) != 0;
+    bool want_read = wslay_event_want_read(state->ws) != 0;
+    atomic_store(&state->slot->queued_bytes, queued(state));
+    if (!want_write && !want_read) {
+        client_end(state, "closed");
+        return;
+    }
+    bool reading = want_read && queued(state) < QUEUE_BYTES_SOFT && state->calls_open < CALLS_MAX;
+    if (reading && !state->reading) {
+        state->heard_ns = bridge_now_ns();
+    }
+    state->reading = reading;
+    troupe_watch_events(state->self, state->fd,
+                        (short)((reading ? POLLIN : 0) | (want_write ? POLLOUT : 0)));
+}
+
+static void client_flush(client *state)
+{
+    if (wslay_event_send(state->ws) != 0) {
+        client_end(state, "the peer is gone");
+        return;
+    }
+    client_settle(state);
+}
+
+static void client_queue(client *state, const void *text, size_t len)
+{
+    if (queued(state) == 0) {
+        state->moved_ns = bridge_now_ns();
+    }
+    bool idle = wslay_event_want_write(state->ws) == 0;
+    struct wslay_event_msg message = {WSLAY_TEXT_FRAME, text, len};
+    int error = wslay_event_queue_msg(state->ws, &message);
+    if (error == WSLAY_ERR_NOMEM) {
+        client_end(state, "out of memory");
+    } else if (error == 0 && idle) {
+        client_flush(state);
+    }
+}
+
+/* Requests --------------------------------------------------------------------------------------- */
+
+static void exchange_free(exchange *work)
+{
+    client *state = work->owner;
+    if (work->previous != NULL) {
+        work->previous->next = work->next;
+    } else {
+        state->exchanges = work->next;
+    }
+    if (work->next != NULL) {
+        work->next->previous = work->previous;
+    }
+    rpc_message_fini(&work->message);
+    free(work);
+}
+
+static void exchange_answer(exchange *work)
+{
+    client *state = work->owner;
+    const rpc_message *message = &work->message;
+    troupe_buffer out = {0};
+    if (!message->batch) {
+        const troupe_buffer *answer = &message->calls[0].answer;
+        if (answer->len > 0) {
+            client_queue(state, answer->data, answer->len);
+        }
+    } else {
+        rpc_message_write(message, &out);
+        if (out.len > 0 && !out.failed) {
+            client_queue(state, out.data, out.len);
+        }
+    }
+    troupe_buffer_fini(&out);
+    bool stop = message->stop;
+    exchange_free(work);
+    if (stop) {
+        state->server->options->stop_requested(state->server->options->stop_context);
+    }
+}
+
+/* One call of an exchange has ended. */
+static void call_ended(client *state, rpc_call *call)
+{
+    exchange *work = call->owner;
+    state->calls_open--;
+    if (--work->open == 0) {
+        exchange_answer(work);
+    }
+    client_settle(state);
+}
+
+static void fault_call(client *state, rpc_call *call, troupe_error error,
+                       const troupe_envelope *answer)
+{
+    if (answer == NULL) {
+        rpc_call_fault(state->server, call, error, NULL, NULL);
+        return;
+    }
+    troupe_fault_view fault;
+    troupe_fault_read(answer, &fault);
+    char *message = strndup(fault.message != NULL ? fault.message : "", fault.message_len);
+    char *data = fault.data != NULL ? strndup(fault.data, fault.data_len) : NULL;
+    rpc_call_fault(state->server, call, error, data, message);
+    free(message);
+    free(data);
+}
+
+static void on_answer(troupe_actor *self, void *context, troupe_error error,
+                      const troupe_envelope *answer)
+{
+    (void)self;
+    rpc_call *call = context;
+    client *state = ((exchange *)call->owner)->owner;
+    if (error == TROUPE_OK) {
+        rpc_call_reply(state->server, call, answer->payload);
+    } else {
+        fault_call(state, call, error, answer);
+    }
+    call_ended(state, call);
+}
+
+static void start_call(client *state, rpc_call *call)
+{
+    troupe_error error = troupe_call(state->self, call->to, call->method->name, &call->meta,
+                                     troupe_buffer_bytes(&call->payload), call->timeout_ms,
+                                     on_answer, call, NULL);
+    troupe_buffer_fini(&call->payload);
+    if (error != TROUPE_OK) {
+        rpc_call_unsent(state->server, call, error);
+        return;
+    }
+    ((exchange *)call->owner)->open++;
+    state->calls_open++;
+}
+
+/* Live events ------------------------------------------------------------------------------------ */
+
+static json_t *topic_list(unsigned topics)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if ((topics & (1u << i)) != 0) {
+            json_array_append_new(list, json_string(topic_names[i]));
+        }
+    }
+    return list;
+}
+
+/* Bits of a string or list of strings. False and the word that is no topic. */
+static bool topics_read(const json_t *value, unsigned *topics, const char **wrong)
+{
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    *topics = 0;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+        const char *word = json_string_value(item);
+        size_t topic = 0;
+        while (word != NULL && topic < TOPIC_COUNT && strcmp(word, topic_names[topic]) != 0) {
+            topic++;
+        }
+        if (word == NULL || topic == TOPIC_COUNT) {
+            *wrong = word != NULL ? word : "?";
+            return false;
+        }
+        *topics |= 1u << topic;
+    }
+    return true;
+}
+
+static void show_topics(client *state)
+{
+    char text[sizeof state->slot->topics] = "";
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if ((state->topics & (1u << i)) != 0) {
+            size_t used = strlen(text);
+            snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? "," : "", topic_names[i]);
+        }
+    }
+    pthread_mutex_lock(&state->server->lock);
+    memcpy(state->slot->topics, text, sizeof text);
+    pthread_mutex_unlock(&state->server->lock);
+}
+
+static void pack_topics(troupe_buffer *payload, unsigned topics)
+{
+    troupe_buffer names = {0};
+    uint8_t count = 0;
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if ((topics & (1u << i)) != 0) {
+            troupe_pack(&names, "s", topic_names[i]);
+            count++;
+        }
+    }
+    troupe_buffer list = {0};
+    uint8_t head = (uint8_t)(0x90 | count); /* fixarray */
+    troupe_buffer_append(&list, &head, 1);
+    troupe_buffer_append(&list, names.data, names.len);
+    troupe_pack(payload, "{s:r#}", "topics", list.data, list.len);
+    troupe_buffer_fini(&list);
+    troupe_buffer_fini(&names);
+}
+
+/* Ask the store for the wanted topics; fn is told how that went. */
+static troupe_error store_subscribe(client *state, troupe_answer_fn fn, void *context)
+{
+    troupe_address store = troupe_whereis(state->server->system, NAME_STORE);
+    if (store == 0) {
+        return TROUPE_EUNAVAILABLE;
+    }
+    troupe_buffer payload = {0};
+    pack_topics(&payload, state->topics);
+    troupe_error error =
+        troupe_call(state->self, store, VERB_STORE_SUBSCRIBE, NULL, troupe_buffer_bytes(&payload),
+                    STORE_TIMEOUT_MS, fn, context, NULL);
+    troupe_buffer_fini(&payload);
+    if (error == TROUPE_OK && store != state->store) {
+        troupe_demonitor(state->self, state->store_monitor);
+        state->store = store;
+        error = troupe_monitor(state->self, store, &state->store_monitor);
+    }
+    return error;
+}
+
+static json_t *subscription(const client *state)
+{
+    return json_pack("{s:o, s:O?}", "topics", topic_list(state->topics), "targets",
+                     state->targets);
+}
+
+static void on_subscribed(troupe_actor *self, void *context, troupe_error error,
+                          const troupe_envelope *answer)
+{
+    (void)self;
+    rpc_call *call = context;
+    client *state = ((exchange *)call->owner)->owner;
+    if (error == TROUPE_OK) {
+        rpc_call_result(state->server, call, subscription(state));
+    } else {
+        state->topics = 0;
+        show_topics(state);
+        fault_call(state, call, error, answer);
+    }
+    call_ended(state, call);
+}
+
+static void take_targets(client *state, json_t *targets)
+{
+    json_decref(state->targets);
+    state->targets = json_is_string(targets) ? json_pack("[O]", targets) : json_incref(targets);
+}
+
+static void subscribe(client *state, rpc_call *call)
+{
+    unsigned topics;
+    const char *wrong;
+    char text[120];
+    if (!topics_read(json_object_get(call->params, "topics"), &topics, &wrong)) {
+        snprintf(text, sizeof text, "\"%.40s\" is no topic: network, console, target", wrong);
+        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL, text);
+        return;
+    }
+    state->topics |= topics;
+    take_targets(state, json_object_get(call->params, "targets"));
+    show_topics(state);
+    troupe_error error = store_subscribe(state, on_subscribed, call);
+    if (error != TROUPE_OK) {
+        rpc_call_unsent(state->server, call, error);
+        return;
+    }
+    ((exchange *)call->owner)->open++;
+    state->calls_open++;
+}
+
+static void unsubscribe(client *state, rpc_call *call)
+{
+    unsigned topics = (1u << TOPIC_COUNT) - 1;
+    const char *wrong;
+    const json_t *given = json_object_get(call->params, "topics");
+    if (given != NULL && !topics_read(given, &topics, &wrong)) {
+        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL,
+                       "topics are network, console, target");
+        return;
+    }
+    state->topics &= ~topics; /* the store goes on; what is not wanted is dropped here */
+    show_topics(state);
+    rpc_call_result(state->server, call, subscription(state));
+}
+
+static void client_method(client *state, rpc_call *call)
+{
+    if (strcmp(call->method->name, "events.subscribe") == 0) {
+        subscribe(state, call);
+    } else {
+        unsubscribe(state, call);
+    }
+}
+
+static void send_event(client *state, const char *topic, const char *data, size_t len)
+{
+    troupe_buffer out = {0};
+    troupe_buffer_printf(&out,
+                         "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"topic\":\"%s\","
+                         "\"data\":",
+                         topic);
+    troupe_buffer_append(&out, data, len);
+    troupe_buffer_append(&out, "}}", 2);
+    if (!out.failed) {
+        client_queue(state, out.data, out.len);
+    }
+    troupe_buffer_fini(&out);
+    atomic_fetch_add(&state->slot->events, 1);
+    atomic_fetch_add(&state->server->counters.events, 1);
+}
+
+/* Tell what was dropped, now that there is room again. */
+static void tell_gaps(client *state)
+{
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
+        if (state->shed[i] > 0 && queued(state) < QUEUE_BYTES_SOFT) {
+            char text[80];
+            int len = snprintf(text, sizeof text, "{\"count\":%llu,\"topic\":\"%s\"}",
+                               (unsigned long long)state->shed[i], topic_names[i]);
+            state->shed[i] = 0;
+            send_event(state, "gap", text, (size_t)len);
+        }
+    }
+}
+
+/* Whether an event's target is among the wanted ones: an id or the beginning of one. */
+static bool target_wanted(const client *state, const troupe_envelope *event)
+{
+    if (state->targets == NULL) {
+        return true;
+    }
+    json_t *data = json_payload(event->payload);
+    const char *target = json_string_value(json_object_get(data, "target"));
+    bool wanted = false;
+    size_t i;
+    json_t *item;
+    json_array_foreach(state->targets, i, item)
+    {
+        const char *prefix = json_string_value(item);
+        wanted = wanted || (prefix != NULL && target != NULL &&
+                            strncmp(prefix, target, strlen(prefix)) == 0);
+    }
+    json_decref(data);
+    return wanted;
+}
+
+static void on_event(client *state, const troupe_envelope *event)
+{
+    const char *text;
+    size_t len;
+    if (state->state != CLIENT_OPEN ||
+        troupe_payload_json(event->payload, &text, &len) != TROUPE_OK) {
+        return;
+    }
+    if (troupe_verb_is(event, "gap")) {
+        send_event(state, "gap", text, len);
+        return;
+    }
+    size_t topic = 0;
+    while (topic < TOPIC_COUNT && !troupe_verb_is(event, topic_names[topic])) {
+        topic++;
+    }
+    if (topic == TOPIC_COUNT || (state->topics & (1u << topic)) == 0 ||
+        !target_wanted(state, event)) {
+        return;
+    }
+    if (queued(state) >= QUEUE_BYTES_SOFT) {
+        state->shed[topic]++;
+        atomic_fetch_add(&state->slot->shed, 1);
+        atomic_fetch_add(&state->server->counters.shed, 1);
+        return;
+    }
+    tell_gaps(state);
+    send_event(state, topic_names[topic], text, len);
+}
+
+static void try_resubscribe(troupe_actor *self, void *context);
+
+static void on_resubscribed(troupe_actor *self, void *context, troupe_error error,
+                            const troupe_envelope *answer)
+{
+    (void)answer;
+    client *state = context;
+    if (error != TROUPE_OK) {
+        state->store = 0;
+        (void)!troupe_timer_start(self, RESUBSCRIBE_MS, 0, try_resubscribe, state, NULL);
+        return;
+    }
+    static const char gap[] = "{\"count\":null,\"reason\":\"the store was restarted\"}";
+    send_event(state, "gap", gap, sizeof gap - 1);
+}
+
+static void try_resubscribe(troupe_actor *self, void *context)
+{
+    client *state = context;
+    if (state->topics != 0 && store_subscribe(state, on_resubscribed, state) != TROUPE_OK) {
+        (void)!troupe_timer_start(self, RESUBSCRIBE_MS, 0, try_resubscribe, state, NULL);
+    }
+}
+
+/* Receiving -------------------------------------------------------------------------------------- */
+
+static void exchange_run(client *state, exchange *work)
+{
+    work->open = 1; /* held while calls are started: none may end the exchange early */
+    state->calls_open++;
+    for (size_t i = 0; i < work->message.count; i++) {
+        rpc_call *call = &work->message.calls[i];
+        call->owner = work;
+        if (call->state == RPC_CALL) {
+            start_call(state, call);
+        } else if (call->state == RPC_CLIENT) {
+            client_method(state, call);
+        }
+    }
+    state->calls_open--;
+    if (--work->open == 0) {
+        exchange_answer(work);
+    }
+}
+
+static void on_text(client *state, const char *text, size_t len)
+{
+    troupe_buffer fault = {0};
+    exchange *work = calloc(1, sizeof *work);
+    if (work == NULL) {
+        client_end(state, "out of memory");
+        return;
+    }
+    work->owner = state;
+    atomic_fetch_add(&state->slot->requests, 1);
+    if (rpc_message_read(state->server, text, len, true, &work->message, &fault) != TROUPE_OK) {
+        client_queue(state, fault.data, fault.len);
+        rpc_message_fini(&work->message);
+        free(work);
+    } else {
+        work->next = state->exchanges;
+        if (work->next != NULL) {
+            work->next->previous = work;
+        }
+        state->exchanges = work;
+        exchange_run(state, work);
+    }
+    troupe_buffer_fini(&fault);
+}
+
+static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *data, size_t len, int flags,
+                       void *context)
+{
+    (void)flags;
+    client *state = context;
+    len = len < state->read_budget ? len : state->read_budget;
+    ssize_t got = 0;
+    if (len > 0) {
+        do {
+            got = recv(state->fd, data, len, MSG_DONTWAIT);
+        } while (got < 0 && errno == EINTR);
+    }
+    if (len == 0 || (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))) {
+        wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    if (got <= 0) {
+        wslay_event_set_error(ws, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    state->read_budget -= (size_t)got;
+    state->heard_ns = bridge_now_ns();
+    return got;
+}
+
+static void on_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *message,
+                       void *context)
+{
+    client *state = context;
+    if (message->opcode == WSLAY_TEXT_FRAME) {
+        on_text(state, (const char *)message->msg, message->msg_length);
+    } else if (message->opcode == WSLAY_BINARY_FRAME) {
+        wslay_event_shutdown_read(ws);
+        wslay_event_queue_close(ws, WSLAY_CODE_UNSUPPORTED_DATA, NULL, 0);
+    }
+    if (queued(state) >= QUEUE_BYTES_SOFT || state->calls_open >= CALLS_MAX) {
+        state->read_budget = 0;
+    }
+}
+
+static void on_ready(troupe_actor *self, void *context, int fd, short revents)
+{
+    (void)self;
+    (void)fd;
+    client *state = context;
+    if ((revents & (POLLIN | POLLHUP | POLLERR)) != 0 && state->reading) {
+        state->read_budget = TURN_BYTES_MAX;
+        if (wslay_event_recv(state->ws) != 0) {
+            client_end(state, "the peer is gone");
+            return;
+        }
+    } else if ((revents & (POLLHUP | POLLERR)) != 0) {
+        client_end(state, "the peer is gone");
+        return;
+    }
+    client_flush(state);
+    tell_gaps(state);
+}
+
+/* Look after a peer that takes nothing, or says nothing. */
+static void on_tick(troupe_actor *self, void *context)
+{
+    client *state = context;
+    uint64_t now_ns = troupe_now_ns(self);
+    if (wslay_event_want_write(state->ws) != 0 && now_ns > state->moved_ns + STALL_NS) {
+        troupe_log(TROUPE_LOG_WARN, "bridge", "client-slow", state->slot->name,
+                   "took nothing for 10 s with %zu bytes waiting: disconnected", queued(state));
+        client_end(state, "slow");
+    } else if (state->reading && now_ns > state->heard_ns + SILENCE_NS) {
+        client_end(state, "silent");
+    } else if (state->reading && now_ns > state->heard_ns + PING_NS &&
+               now_ns > state->pinged_ns + PING_NS) {
+        struct wslay_event_msg ping = {WSLAY_PING, NULL, 0};
+        state->pinged_ns = now_ns;
+        (void)wslay_event_queue_msg(state->ws, &ping);
+        client_flush(state);
+    }
+}
+
+/* The actor -------------------------------------------------------------------------------------- */
+
+static troupe_error client_begin(troupe_actor *self, void *context)
+{
+    client *state = context;
+    struct wslay_event_callbacks callbacks = {
+        .recv_callback = on_recv,
+        .send_callback = on_send,
+        .on_msg_recv_callback = on_message,
+    };
+    state->self = self;
+    state->heard_ns = state->moved_ns = bridge_now_ns();
+    if (wslay_event_context_server_init(&state->ws, &callbacks, state) != 0) {
+        return TROUPE_ENOMEM;
+    }
+    wslay_event_config_set_max_recv_msg_length(state->ws, MESSAGE_BYTES_MAX);
+    size_t len = strlen(state->greeting);
+    if (send(state->fd, state->greeting, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len) {
+        return TROUPE_ECLOSED;
+    }
+    troupe_error error = troupe_watch(self, state->fd, POLLIN, on_ready, state);
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    state->reading = true;
+    return troupe_timer_start(self, TICK_MS, TICK_MS, on_tick, state, NULL);
+}
+
+static troupe_error client_receive(troupe_actor *self, void *context,
+                                   const troupe_envelope *envelope)
+{
+    client *state = context;
+    troupe_down down;
+    if (envelope->kind == TROUPE_EVENT) {
+        on_event(state, envelope);
+    } else if (envelope->kind == TROUPE_SIGNAL && troupe_down_read(envelope, &down) == TROUPE_OK &&
+               down.address == state->store) {
+        state->store = 0;
+        try_resubscribe(self, state);
+    } else if (envelope->kind == TROUPE_CALL) {
+        troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
+    }
+    return TROUPE_OK;
+}
+
+static bool client_closing(troupe_actor *self, void *context)
+{
+    (void)self;
+    client *state = context;
+    if (state->ws != NULL && state->state == CLIENT_OPEN) {
+        state->state = CLIENT_CLOSING;
+        (void)wslay_event_send(state->ws);
+        wslay_event_queue_close(state->ws, WSLAY_CODE_GOING_AWAY, NULL, 0);
+        (void)wslay_event_send(state->ws);
+    }
+    return true;
+}
+
+static void slot_free(bridge *server, client_slot *slot)
+{
+    pthread_mutex_lock(&server->lock);
+    slot->number = 0;
+    slot->address = 0;
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* End of the connection: unread bytes would turn the close into a reset that eats our last frames. */
+static void hang_up(int fd)
+{
+    char scratch[4096];
+    (void)shutdown(fd, SHUT_WR);
+    for (int i = 0; i < 64 && recv(fd, scratch, sizeof scratch, MSG_DONTWAIT) > 0; i++) {
+    }
+    close(fd);
+}
+
+static void client_free(client *state)
+{
+    while (state->exchanges != NULL) {
+        exchange_free(state->exchanges);
+    }
+    if (state->ws != NULL) {
+        wslay_event_context_free(state->ws);
+    }
+    json_decref(state->targets);
+    free(state);
+}
+
+static void client_stop(troupe_actor *self, void *context, troupe_error reason)
+{
+    (void)reason;
+    client *state = context;
+    troupe_unwatch(self, state->fd);
+    hang_up(state->fd);
+    slot_free(state->server, state->slot);
+    client_free(state);
+}
+
+static const troupe_behaviour client_behaviour = {
+    .kind = "client",
+    .start = client_begin,
+    .receive = client_receive,
+    .closing = client_closing,
+    .stop = client_stop,
+};
+
+/* A free slot with a fresh number and name, or NULL. */
+static client_slot *slot_take(bridge *server, const char *peer)
+{
+    client_slot *slot = NULL;
+    pthread_mutex_lock(&server->lock);
+    for (uint32_t i = 0; slot == NULL && i < server->clients_max; i++) {
+        slot = server->slots[i].number == 0 ? &server->slots[i] : NULL;
+    }
+    if (slot != NULL) {
+        memset(slot, 0, sizeof *slot);
+        slot->number = server->client_next++;
+        slot->since_ns = bridge_now_ns();
+        snprintf(slot->name, sizeof slot->name, "client/%llu", (unsigned long long)slot->number);
+        snprintf(slot->peer, sizeof slot->peer, "%s", peer);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return slot;
+}
+
+static void slot_address(bridge *server, client_slot *slot, uint64_t number,
+                         troupe_address address)
+{
+    pthread_mutex_lock(&server->lock);
+    if (slot->number == number) { /* else it has ended already */
+        slot->address = address;
+    }
+    pthread_mutex_unlock(&server->lock);
+}
+
+troupe_error client_start(bridge *server, int fd, const char *greeting, const char *peer)
+{
+    client_slot *slot = slot_take(server, peer);
+    if (slot == NULL) {
+        return TROUPE_ELIMIT;
+    }
+    client *state = calloc(1, sizeof *state);
+    if (state == NULL) {
+        slot_free(server, slot);
+        return TROUPE_ENOMEM;
+    }
+    uint64_t number = slot->number;
+    char name[sizeof slot->name];
+    memcpy(name, slot->name, sizeof name);
+    *state = (client){.server = server, .slot = slot, .number = number, .fd = fd};
+    snprintf(state->greeting, sizeof state->greeting, "%s", greeting);
+    troupe_spawn_options options = {
+        .behaviour = &client_behaviour, .state = state, .name = name};
+    troupe_address address;
+    troupe_error error = troupe_spawn(server->system, &options, &address);
+    if (error != TROUPE_OK) {
+        slot_free(server, slot);
+        free(state);
+        return error;
+    }
+    slot_address(server, slot, number, address);
+    atomic_fetch_add(&server->counters.clients, 1);
+    return TROUPE_OK;
+}
+
+/* The address of slot i; 0 if there is none. */
+static troupe_address slot_at(bridge *server, uint32_t i)
+{
+    pthread_mutex_lock(&server->lock);
+    troupe_address address = server->slots[i].address;
+    pthread_mutex_unlock(&server->lock);
+    return address;
+}
+
+void clients_stop(bridge *server)
+{
+    for (uint32_t i = 0; i < server->clients_max; i++) {
+        troupe_address address = slot_at(server, i);
+        if (address != 0) {
+            (void)!troupe_stop(server->system, address, TROUPE_STOP_DRAIN);
+        }
+    }
+    for (uint32_t i = 0; i < server->clients_max; i++) {
+        troupe_address address = slot_at(server, i);
+        if (address != 0 &&
+            troupe_join(server->system, address, STOP_JOIN_MS) == TROUPE_ETIMEOUT) {
+            (void)!troupe_stop(server->system, address, TROUPE_STOP_NOW);
+            (void)!troupe_join(server->system, address, STOP_JOIN_MS);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Methods that the bridge answers itself. */
+#include "local.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void add_actor(void *context, const troupe_actor_info *info)
+{
+    json_t *row = json_pack(
+        "{s:s, s:s, s:I, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "name",
+        info->name, "kind", info->kind, "address", (json_int_t)info->address, "verb", info->verb,
+        "verb_ms", (double)info->verb_ns / 1e6, "depth", (json_int_t)info->depth, "depth_bytes",
+        (json_int_t)info->depth_bytes, "depth_peak", (json_int_t)info->depth_peak, "received",
+        (json_int_t)info->received, "sent", (json_int_t)info->sent, "busy", (json_int_t)info->busy,
+        "calls_open", (json_int_t)info->calls_open, "age_ms", (double)info->age_ns / 1e6, "thread",
+        (json_int_t)info->thread_id);
+    json_array_append_new(context, row);
+}
+
+static troupe_error actors_list(bridge *server, const json_t *params, json_t **result,
+                                troupe_reason *reason)
+{
+    (void)params;
+    (void)reason;
+    json_t *list = json_array();
+    troupe_system_inspect(server->system, add_actor, list);
+    *result = json_pack("{s:o}", "actors", list);
+    return TROUPE_OK;
+}
+
+/* A number of /proc/self/status in its own unit ("VmRSS:" in KiB); 0 if it is not there. */
+static json_int_t status_number(const char *key)
+{
+    FILE *status = fopen("/proc/self/status", "re");
+    if (status == NULL) {
+        return 0;
+    }
+    char line[256];
+    long long number = 0;
+    size_t len = strlen(key);
+    while (fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, key, len) == 0) {
+            (void)sscanf(line + len, "%lld", &number);
+            break;
+        }
+    }
+    fclose(status);
+    return number;
+}
+
+static json_int_t descriptor_count(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    json_int_t count = -1; /* not the directory's own */
+    while (dir != NULL) {
+        const struct dirent *entry = readdir(dir);
+        if (entry == NULL) {
+            break;
+        }
+        count += entry->d_name[0] != '.';
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return count;
+}
+
+static json_int_t counted(atomic_ullong *counter)
+{
+    return (json_int_t)atomic_load(counter);
+}
+
+static json_t *bridge_metrics(bridge *server)
+{
+    bridge_counters *all = &server->counters;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}", "requests",
+                     counted(&all->requests), "refused", counted(&all->refused), "calls",
+                     counted(&all->calls), "failures", counted(&all->failures), "overload",
+                     counted(&all->overload), "clients_accepted", counted(&all->clients), "events",
+                     counted(&all->events), "events_shed", counted(&all->shed), "connections",
+                     (json_int_t)atomic_load(&server->connections), "workers", BRIDGE_WORKERS);
+}
+
+static troupe_error metrics(bridge *server, const json_t *params, json_t **result,
+                            troupe_reason *reason)
+{
+    (void)params;
+    (void)reason;
+    troupe_system_counters all;
+    troupe_system_count(server->system, &all);
+    json_t *system = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "actors_spawned",
+        (json_int_t)all.actors_spawned, "actors_ended", (json_int_t)all.actors_ended, "sent",
+        (json_int_t)all.sent, "received", (json_int_t)all.received, "dead_letters",
+        (json_int_t)all.dead_letters, "late_replies", (json_int_t)all.late_replies, "refused",
+        (json_int_t)all.refused, "messages", (json_int_t)all.messages);
+    json_t *process = json_pack(
+        "{s:I, s:I, s:I, s:I, s:f}", "pid", (json_int_t)getpid(), "rss_bytes",
+        status_number("VmRSS:") * 1024, "threads", status_number("Threads:"), "descriptors",
+        descriptor_count(), "uptime_s", (double)(bridge_now_ns() - server->started_ns) / 1e9);
+    *result = json_pack("{s:o, s:o, s:o}", "system", system, "bridge", bridge_metrics(server),
+                        "process", process);
+    return TROUPE_OK;
+}
+
+static troupe_error describe(bridge *server, const json_t *params, json_t **result,
+                             troupe_reason *reason)
+{
+    (void)server;
+    const char *name = json_string_value(json_object_get(params, "method"));
+    *result = method_describe(name);
+    if (*result == NULL) {
+        return troupe_fail(reason, TROUPE_ENOTFOUND, "no method \"%.60s\"", name);
+    }
+    return TROUPE_OK;
+}
+
+static troupe_error config(bridge *server, const json_t *params, json_t **result,
+                           troupe_reason *reason)
+{
+    (void)params;
+    (void)reason;
+    const char *text = server->options->config_json;
+    *result = json_loads(text != NULL ? text : "{}", JSON_DECODE_ANY, NULL);
+    return TROUPE_OK;
+}
+
+static troupe_error stop(bridge *server, const json_t *params, json_t **result,
+                         troupe_reason *reason)
+{
+    (void)params;
+    if (server->options->stop_requested == NULL) {
+        return troupe_fail(reason, TROUPE_EFORBIDDEN,
+                           "this host is part of a program that does not let itself be stopped");
+    }
+    *result = json_pack("{s:b}", "stopping", 1);
+    return TROUPE_OK;
+}
+
+static json_t *describe_slot(client_slot *slot, uint64_t now_ns)
+{
+    return json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:s}", "name", slot->name, "peer",
+                     slot->peer, "age_ms", (double)(now_ns - slot->since_ns) / 1e6, "requests",
+                     counted(&slot->requests), "events", counted(&slot->events), "shed",
+                     counted(&slot->shed), "queued_bytes", counted(&slot->queued_bytes), "topics",
+                     slot->topics);
+}
+
+static troupe_error clients_list(bridge *server, const json_t *params, json_t **result,
+                                 troupe_reason *reason)
+{
+    (void)params;
+    (void)reason;
+    json_t *list = json_array();
+    uint64_t now_ns = bridge_now_ns();
+    pthread_mutex_lock(&server->lock);
+    for (uint32_t i = 0; i < server->clients_max; i++) {
+        if (server->slots[i].address != 0) {
+            json_array_append_new(list, describe_slot(&server->slots[i], now_ns));
+        }
+    }
+    pthread_mutex_unlock(&server->lock);
+    *result = json_pack("{s:o, s:I}", "clients", list, "max", (json_int_t)server->clients_max);
+    return TROUPE_OK;
+}
+
+static const struct {
+    const char *name;
+    troupe_error (*answer)(bridge *server, const json_t *params, json_t **result,
+                           troupe_reason *reason);
+} answers[] = {
+    {"actors.list", actors_list}, {"metrics", metrics}, {"rpc.describe", describe},
+    {"config", config},           {"stop", stop},       {"clients.list", clients_list},
+};
+
+troupe_error local_answer(bridge *server, const rpc_method *method, const json_t *params,
+                          json_t **result, troupe_reason *reason)
+{
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        if (strcmp(answers[i].name, method->name) == 0) {
+            troupe_error error = answers[i].answer(server, params, result, reason);
+            return error == TROUPE_OK && *result == NULL ? TROUPE_ENOMEM : error;
+        }
+    }
+    return TROUPE_EMETHOD;
+}
