@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The actor's loop: control first, then a few bundles, timers, one flush; then the wait.
+ *
+ * Up to TURN_BUNDLES bundles that are there already make one turn, unless they take long: under
+ * load more posts travel together, and an idle system still answers at once.
+ */
+#include "actor.h"
+#include "clock.h"
+#include "envelope.h"
+#include "system.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TURN_BUNDLES 16
+#define TURN_NS      200000U
+
+troupe_system *troupe_self_system(const troupe_actor *self)
+{
+    return self->system;
+}
+
+troupe_address troupe_self_address(const troupe_actor *self)
+{
+    return self->address;
+}
+
+const char *troupe_self_name(const troupe_actor *self)
+{
+    return self->name;
+}
+
+bool troupe_self_stopping(const troupe_actor *self)
+{
+    return atomic_load(&self->slot->stop) != STOP_NONE;
+}
+
+uint64_t troupe_now_ns(const troupe_actor *self)
+{
+    return self->now_ns;
+}
+
+void troupe_exit(troupe_actor *self, troupe_error reason)
+{
+    if (self->ending)
+        return;
+    self->ending = true;
+    self->reason = reason;
+}
+
+/* ---- what is in hand, for inspect ---- */
+
+static void show_in_hand(troupe_actor *self, const troupe_envelope *e)
+{
+    uint64_t words[ACTOR_VERB_WORDS] = {0};
+    size_t len = e->verb_len < sizeof words ? e->verb_len : sizeof words - 1;
+    memcpy(words, e->verb, len);
+    for (size_t i = 0; i <= len / sizeof words[0]; i++)
+        atomic_store_explicit(&self->in_hand.verb[i], words[i], memory_order_relaxed);
+    atomic_store_explicit(&self->in_hand.since_ns, self->now_ns, memory_order_relaxed);
+}
+
+static void show_idle(troupe_actor *self)
+{
+    atomic_store_explicit(&self->in_hand.since_ns, 0, memory_order_relaxed);
+}
+
+/* ---- calls that complete ---- */
+
+void actor_complete(troupe_actor *self, call *c, troupe_error error, const troupe_envelope *answer)
+{
+    troupe_answer_fn fn = c->fn;
+    void *context = c->context;
+    timers_remove(&self->timers, &c->timer);
+    call_close(&self->system->calls, &self->cache, &self->calls, c);
+    fn(self, context, error, answer);
+}
+
+void actor_end_call(troupe_actor *self, call *c, troupe_error error)
+{
+    if (!call_end(c, error))
+        return; /* answered: the answer is under way and completes it */
+    timers_remove(&self->timers, &c->timer);
+    c->next_ended = NULL;
+    if (self->ended == NULL)
+        self->ended = c;
+    else
+        self->ended_tail->next_ended = c;
+    self->ended_tail = c;
+}
+
+void actor_complete_ended(troupe_actor *self)
+{
+    while (self->ended != NULL && !self->ending) {
+        call *c = self->ended;
+        self->ended = c->next_ended;
+        actor_complete(self, c, c->error, NULL);
+    }
+}
+
+static void handle_answer(troupe_actor *self, const troupe_envelope *e)
+{
+    call *c = call_find(&self->system->calls, e->ref);
+    if (c == NULL)
+        return; /* cannot be: who answered had won the record */
+    troupe_error error = TROUPE_OK;
+    if (e->kind == TROUPE_FAULT) {
+        troupe_fault_view fault;
+        troupe_fault_read(e, &fault);
+        error = fault.code;
+    }
+    actor_complete(self, c, error, e);
+}
+
+/* ---- one envelope ---- */
+
+static void receive(troupe_actor *self, const troupe_envelope *e)
+{
+    if (self->behaviour->receive == NULL)
+        return;
+    show_in_hand(self, e);
+    troupe_error error = self->behaviour->receive(self, self->state, e);
+    if (error != TROUPE_OK)
+        troupe_exit(self, error);
+}
+
+static void note_calls_open(troupe_actor *self)
+{
+    atomic_store_explicit(&self->calls_open, (unsigned)self->open_calls.count,
+                          memory_order_relaxed);
+}
+
+static void receive_call(troupe_actor *self, const troupe_envelope *e)
+{
+    if (!map_put(&self->open_calls, e->ref, (void *)(uintptr_t)e->from)) {
+        troupe_caller caller = {e->from, e->ref};
+        answer_text fault = {.code = TROUPE_ENOMEM};
+        (void)turn_answer(&self->turn, caller, &fault);
+        return;
+    }
+    note_calls_open(self);
+    receive(self, e);
+}
+
+static void handle(troupe_actor *self, const troupe_envelope *e, size_t size)
+{
+    bool is_answer = envelope_is_answer(e);
+    if (!is_answer) {
+        mailbox_credit_return(&self->slot->box, size);
+        room_announce(self->system, self->slot);
+    }
+    if (e->to != self->address) { /* for one who lived here before */
+        turn_dead_letter(&self->turn, e, TROUPE_EGONE);
+        return;
+    }
+    tally_add(&self->tally.received, 1);
+    if (is_answer)
+        handle_answer(self, e);
+    else if (e->kind == TROUPE_CALL)
+        receive_call(self, e);
+    else
+        receive(self, e);
+}
+
+/* ---- the inbox ---- */
+
+static void refill_inbox(troupe_actor *self)
+{
+    uint32_t depth = mailbox_depth(&self->slot->box);
+    if (depth > atomic_load_explicit(&self->depth_peak, memory_order_relaxed))
+        atomic_store_explicit(&self->depth_peak, depth, memory_order_relaxed);
+    self->inbox = mailbox_take(&self->slot->box);
+}
+
+static bool must_break(const troupe_actor *self)
+{
+    return self->ending || atomic_load_explicit(&self->slot->box.attention, memory_order_relaxed);
+}
+
+/* Handle the first bundle; true if it is done. Control may break in between two envelopes. */
+static bool handle_bundle(troupe_actor *self)
+{
+    bundle *b = self->inbox;
+    while (self->offset < b->len) {
+        troupe_bytes rest = {b->data + self->offset, b->len - self->offset};
+        troupe_envelope e;
+        size_t used;
+        if (troupe_envelope_read(rest, &e, &used) != TROUPE_OK)
+            break; /* cannot be: it was encoded by us */
+        self->offset += used;
+        handle(self, &e, used);
+        if (must_break(self) && self->offset < b->len)
+            return false;
+    }
+    self->inbox = b->next;
+    self->offset = 0;
+    self->system->kind->bundle_destroy(b);
+    return true;
+}
+
+static void handle_bundles(troupe_actor *self)
+{
+    uint64_t began = self->now_ns;
+    for (int i = 0; i < TURN_BUNDLES; i++) {
+        if (self->inbox == NULL)
+            refill_inbox(self);
+        if (self->inbox == NULL || !handle_bundle(self) || must_break(self))
+            break;
+        self->now_ns = clock_now_ns();
+        if (self->now_ns - began > TURN_NS)
+            break;
+    }
+    show_idle(self);
+}
+
+/* ---- control ---- */
+
+static void show_signal(troupe_actor *self, const control_signal *sig)
+{
+    troupe_buffer_clear(&self->payload);
+    troupe_error error =
+        sig->kind == SIGNAL_ROOM
+            ? troupe_pack(&self->payload, "U", sig->subject)
+            : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject, "reason",
+                          troupe_error_name(sig->reason), "ref", sig->ref);
+    if (error != TROUPE_OK) {
+        troupe_exit(self, TROUPE_ENOMEM);
+        return;
+    }
+    const char *verb = sig->kind == SIGNAL_ROOM ? "room" : "down";
+    troupe_envelope e = {.kind = TROUPE_SIGNAL,
+                         .to = self->address,
+                         .verb = verb,
+                         .verb_len = strlen(verb),
+                         .payload = troupe_buffer_bytes(&self->payload)};
+    receive(self, &e);
+}
+
+static void handle_signals(troupe_actor *self)
+{
+    if (!atomic_load(&self->slot->box.attention))
+        return;
+    control_signal *sig = signal_take(self->slot);
+    while (sig != NULL) {
+        control_signal *next = sig->next;
+        bool shown = monitor_settle(self, sig);
+        if (shown && !self->ending)
+            show_signal(self, sig);
+        free(sig);
+        sig = next;
+    }
+    show_idle(self);
+}
+
+static void begin_draining(troupe_actor *self)
+{
+    self->draining = true;
+    atomic_store(&self->slot->open, 0);
+}
+
+/* `closing` is asked once; whoever says false goes on until it exits, or is forced. */
+static void handle_stop(troupe_actor *self)
+{
+    stop_level level = (stop_level)atomic_load(&self->slot->stop);
+    if (level == self->stop_seen || self->ending)
+        return;
+    bool first = self->stop_seen == STOP_NONE;
+    self->stop_seen = level;
+    if (first) {
+        const troupe_behaviour *b = self->behaviour;
+        if (b->closing == NULL || b->closing(self, self->state))
+            begin_draining(self);
+    }
+    if (level == STOP_LEVEL_FORCE || (level == STOP_LEVEL_NOW && self->draining))
+        troupe_exit(self, TROUPE_OK);
+}
+
+/* ---- the loop ---- */
+
+static void run(troupe_actor *self)
+{
+    while (!self->ending) {
+        self->now_ns = clock_now_ns();
+        handle_signals(self);
+        handle_stop(self);
+        if (!self->ending)
+            handle_bundles(self);
+        if (!self->ending)
+            alarm_run(self);
+        actor_complete_ended(self);
+        turn_flush(&self->turn);
+        if (self->ending)
+            break;
+        if (self->inbox != NULL)
+            watch_check(self);
+        else if (self->draining && mailbox_quiet(&self->slot->box))
+            troupe_exit(self, TROUPE_OK);
+        else
+            watch_wait(self);
+    }
+}
+
+/* ---- the end ---- */
+
+static void close_open_calls(troupe_actor *self)
+{
+    map_entry entry;
+    while (map_pop(&self->open_calls, &entry)) {
+        troupe_caller caller = {(troupe_address)(uintptr_t)entry.value, entry.key};
+        answer_text fault = {.code = TROUPE_ECLOSED};
+        (void)turn_answer(&self->turn, caller, &fault);
+    }
+    map_fini(&self->open_calls);
+}
+
+/* Answers on their way to this actor will be dead letters; nobody else touches these records. */
+static void forget_calls(troupe_actor *self)
+{
+    while (self->calls.first != NULL) {
+        call *c = self->calls.first;
+        (void)call_end(c, TROUPE_ECLOSED);
+        timers_remove(&self->timers, &c->timer);
+        call_close(&self->system->calls, &self->cache, &self->calls, c);
+    }
+    call_cache_fini(&self->system->calls, &self->cache);
+}
+
+static void free_signals(control_signal *sig)
+{
+    while (sig != NULL) {
+        control_signal *next = sig->next;
+        free(sig);
+        sig = next;
+    }
+}
+
+/* From here on the address is nobody's. Returns those who wait for that. */
+static control_signal *leave_slot(troupe_actor *self)
+{
+    slot *s = self->slot;
+    pthread_mutex_lock(&s->box.mutex);
+    atomic_store(&s->address, 0);
+    atomic_store(&s->open, 0);
+    s->box.consumed = false;
+    s->box.sleeping = false;
+    bundle *rest = mailbox_take_locked(&s->box);
+    control_signal *watchers = watchers_take_locked(s);
+    pthread_mutex_unlock(&s->box.mutex);
+    free_signals(signal_take(s));
+
+    while (self->inbox != NULL) {
+        bundle *b = self->inbox;
+        self->inbox = b->next;
+        turn_dispose(&self->turn, s, b, self->offset);
+        self->offset = 0;
+    }
+    while (rest != NULL) {
+        bundle *b = rest;
+        rest = b->next;
+        turn_dispose(&self->turn, s, b, 0);
+    }
+    return watchers;
+}
+
+/* The order matters: a monitor that gets `down` finds names, calls and the slot released. */
+static void end(troupe_actor *self)
+{
+    if (self->behaviour->stop != NULL)
+        self->behaviour->stop(self, self->state, self->reason);
+    forget_calls(self);
+    alarm_clear(self);
+    watch_fini(self);
+    monitor_clear(self);
+    names_release(&self->system->names, &self->names);
+    close_open_calls(self);
+    control_signal *watchers = leave_slot(self);
+    turn_fini(&self->turn);
+    troupe_buffer_fini(&self->payload);
+    system_slot_give(self->system, self->slot);
+    watchers_deliver(self->system, watchers, self->reason);
+}
+
+static void name_thread(const troupe_actor *self)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%.15s", self->name);
+    pthread_setname_np(pthread_self(), name);
+}
+
+static void *actor_main(void *arg)
+{
+    troupe_actor *self = arg;
+    self->thread = pthread_self();
+    name_thread(self);
+    atomic_store(&self->thread_id, syscall(SYS_gettid));
+    self->now_ns = clock_now_ns();
+    if (self->behaviour->start != NULL) {
+        troupe_error error = self->behaviour->start(self, self->state);
+        if (error != TROUPE_OK)
+            troupe_exit(self, error);
+    }
+    run(self);
+    end(self);
+    reaper_bury(self->system, self);
+    return NULL;
+}
+
+/* ---- the beginning ---- */
+
+static void enlist(troupe_actor *self)
+{
+    troupe_system *system = self->system;
+    pthread_mutex_lock(&system->mutex);
+    self->prev = NULL;
+    self->next = system->actors;
+    if (system->actors != NULL)
+        system->actors->prev = self;
+    system->actors = self;
+    system->retired.actors_spawned++;
+    pthread_mutex_unlock(&system->mutex);
+}
+
+/* Never started: as if it had not been. */
+static void delist(troupe_actor *self)
+{
+    troupe_system *system = self->system;
+    pthread_mutex_lock(&system->mutex);
+    if (self->prev != NULL)
+        self->prev->next = self->next;
+    else
+        system->actors = self->next;
+    if (self->next != NULL)
+        self->next->prev = self->prev;
+    system->retired.actors_spawned--;
+    system_retire_locked(system, &self->tally);
+    pthread_mutex_unlock(&system->mutex);
+}
+
+static void enter_slot(troupe_actor *self, const troupe_spawn_options *options)
+{
+    slot *s = self->slot;
+    uint32_t envelopes = options->mailbox_envelopes;
+    pthread_mutex_lock(&s->box.mutex);
+    s->box.envelopes_max = envelopes == 0 ? 4096 : envelopes;
+    s->box.bytes_max = options->mailbox_bytes == 0 ? 8U << 20 : options->mailbox_bytes;
+    s->box.consumed = true;
+    s->box.sleeping = false;
+    atomic_store(&s->box.attention, false);
+    atomic_store(&s->box.refused, 0);
+    atomic_store(&s->stop, STOP_NONE);
+    atomic_store(&s->address, self->address);
+    atomic_store(&s->open, self->address);
+    pthread_mutex_unlock(&s->box.mutex);
+}
+
+static troupe_error start_thread(troupe_actor *self)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return TROUPE_ENOMEM;
+    pthread_attr_setstacksize(&attributes, self->system->stack_bytes);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the program's own threads */
+    pthread_t thread; /* the actor keeps its own: it may be gone before this returns */
+    int error = pthread_create(&thread, &attributes, actor_main, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return error == 0 ? TROUPE_OK : error == EAGAIN ? TROUPE_ELIMIT : TROUPE_ENOMEM;
+}
+
+/* Register the name, the parent's monitor, and let it run. */
+static troupe_error begin(troupe_actor *self, const troupe_spawn_options *options)
+{
+    if (options->name != NULL) {
+        troupe_error error =
+            names_add(&self->system->names, options->name, self->address, &self->names);
+        if (error != TROUPE_OK)
+            return error;
+    }
+    if (options->monitor != 0) {
+        control_signal *sig = signal_create(SIGNAL_DOWN, options->monitor, self->address);
+        if (sig == NULL)
+            return TROUPE_ENOMEM;
+        signal_list(self->slot, sig);
+    }
+    return start_thread(self);
+}
+
+/* Spawning failed after the slot was entered. */
+static void undo(troupe_actor *self)
+{
+    names_release(&self->system->names, &self->names);
+    watch_fini(self);
+    free_signals(leave_slot(self));
+    turn_fini(&self->turn);
+    delist(self);
+    system_slot_give(self->system, self->slot);
+    free(self);
+}
+
+static troupe_actor *create(troupe_system *system, slot *s, const troupe_spawn_options *options)
+{
+    troupe_actor *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return NULL;
+    self->system = system;
+    self->slot = s;
+    self->address = s->generation << SLOT_INDEX_BITS | s->index;
+    self->behaviour = options->behaviour;
+    self->state = options->state;
+    self->parent = options->monitor;
+    self->spawned_ns = clock_now_ns();
+    self->named = options->name != NULL;
+    if (self->named)
+        snprintf(self->name, sizeof self->name, "%s", options->name);
+    else
+        snprintf(self->name, sizeof self->name, "%.40s#%u", options->behaviour->kind, s->index);
+    if (turn_init(&self->turn, system, &self->tally) == TROUPE_OK) {
+        if (watch_init(self) == TROUPE_OK)
+            return self;
+        turn_fini(&self->turn);
+    }
+    watch_fini(self);
+    free(self);
+    return NULL;
+}
+
+static bool options_valid(const troupe_spawn_options *options)
+{
+    return options != NULL && options->behaviour != NULL && options->behaviour->kind != NULL &&
+           options->mailbox_envelopes <= MAILBOX_COUNT_MAX &&
+           options->mailbox_bytes <= MAILBOX_BYTES_MAX &&
+           (options->name == NULL ||
+            (options->name[0] != '\0' && strnlen(options->name, NAME_MAX_LEN + 1) <= NAME_MAX_LEN));
+}
+
+troupe_error troupe_spawn(troupe_system *system, const troupe_spawn_options *options,
+                          troupe_address *out)
+{
+    if (!options_valid(options))
+        return TROUPE_EINVAL;
+    slot *s;
+    troupe_error error = system_slot_take(system, &s);
+    if (error != TROUPE_OK)
+        return error;
+    troupe_actor *self = create(system, s, options);
+    if (self == NULL) {
+        system_slot_give(system, s);
+        return TROUPE_ENOMEM;
+    }
+    troupe_address address = self->address; /* the actor may be gone before we return */
+    enlist(self);
+    enter_slot(self, options);
+    error = begin(self, options);
+    if (error != TROUPE_OK) {
+        undo(self);
+        return error;
+    }
+    if (out != NULL)
+        *out = address;
+    return TROUPE_OK;
+}
+
+troupe_error troupe_name(troupe_actor *self, const char *name)
+{
+    troupe_error error = names_add(&self->system->names, name, self->address, &self->names);
+    if (error != TROUPE_OK || self->named)
+        return error;
+    self->named = true;
+    pthread_mutex_lock(&self->system->mutex);
+    snprintf(self->name, sizeof self->name, "%s", name);
+    pthread_mutex_unlock(&self->system->mutex);
+    return TROUPE_OK;
+}

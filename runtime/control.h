@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control lane: signals that were allocated when they were asked for, so that delivering one
+ * can never fail nor be delayed by a full mailbox.
+ *
+ * A signal is listed at its subject (guarded by the subject's mailbox mutex) until it fires or is
+ * withdrawn; fired, it belongs to the watcher's control lane, and then to the watcher's thread,
+ * which frees it. If the watcher is gone, whoever delivers frees it. No two mailbox mutexes are
+ * held at once.
+ */
+#ifndef RUNTIME_CONTROL_H
+#define RUNTIME_CONTROL_H
+
+#include "slot.h"
+
+struct troupe_system;
+
+typedef enum signal_kind {
+    SIGNAL_DOWN,
+    SIGNAL_ROOM,
+} signal_kind;
+
+typedef struct control_signal {
+    struct control_signal *next;        /* in the control lane, or in the list of those that fire */
+    struct control_signal *listed_prev; /* at the subject; subject's mutex */
+    struct control_signal *listed_next;
+    bool listed;    /* subject's mutex */
+    bool withdrawn; /* watcher's thread: drop it when it comes */
+    signal_kind kind;
+    troupe_address watcher;
+    troupe_address subject;
+    uint64_t ref; /* of the monitor; 0 = asked for at spawn */
+    troupe_error reason;
+    uint64_t need; /* room: bytes that were refused */
+} control_signal;
+
+/* NULL: out of memory. */
+control_signal *signal_create(signal_kind kind, troupe_address watcher, troupe_address subject);
+
+/* List it at the subject. False: the subject is gone, the signal stays the caller's. */
+bool signal_list(slot *s, control_signal *sig);
+
+/* Take it off the subject's list. False: it has fired and is on its way to the watcher. */
+bool signal_unlist(slot *s, control_signal *sig);
+
+/* Put it into the watcher's control lane. Takes it. */
+void signal_deliver(struct troupe_system *system, control_signal *sig);
+
+/* Take the whole control lane and clear `attention`. */
+control_signal *signal_take(slot *s);
+
+/* Whether the wish for room at this slot is fulfilled. */
+bool room_is_there(const slot *s, const control_signal *wish);
+
+/* Deliver the wishes that are fulfilled. Called by the consumer when it gave credit back. */
+void room_announce(struct troupe_system *system, slot *s);
+
+/* The subject ended: take all its watchers (with the mutex held), then deliver them. */
+control_signal *watchers_take_locked(slot *s);
+void watchers_deliver(struct troupe_system *system, control_signal *list, troupe_error reason);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A mailbox: the box of bundles that arrived, the control lane beside it, the credit that bounds
+ * both what is in the box and what is under way to it, and the one eventfd that wakes the consumer.
+ *
+ * A mailbox belongs to a slot for the system's whole life. `mutex` guards the lists and `sleeping`;
+ * it is never held while another lock is taken, nor across I/O. `credit` is one atomic word, so
+ * that a post is granted or refused at once, without the lock.
+ */
+#ifndef RUNTIME_MAILBOX_H
+#define RUNTIME_MAILBOX_H
+
+#include "lane.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct control_signal;
+
+#define MAILBOX_BYTES_BITS 40 /* credit = envelopes << 40 | bytes */
+#define MAILBOX_BYTES_MAX  (1ULL << (MAILBOX_BYTES_BITS - 1))
+#define MAILBOX_COUNT_MAX  (1U << 20)
+
+/* Whom to tell of a bundle that arrives while nobody consumes. */
+typedef void (*mailbox_orphan_fn)(void *context);
+
+typedef struct mailbox {
+    pthread_mutex_t mutex;
+    bundle *head; /* mutex */
+    bundle *tail;
+    struct control_signal
+        *signals; /* mutex; the control lane: nodes that exist already, so it never fails */
+    struct control_signal *signals_tail;
+    bool consumed;    /* mutex: somebody takes from it */
+    bool sleeping;    /* mutex: the consumer waits for the eventfd */
+    uint64_t arrived; /* mutex: bundles that left the lane */
+
+    atomic_uint_fast64_t sent;   /* bundles given to the lane */
+    atomic_uint_fast64_t credit; /* in use */
+    atomic_bool attention;       /* something for the consumer besides data; a hint */
+    atomic_uint_fast64_t refused;
+    uint32_t envelopes_max; /* fixed while consumed */
+    uint64_t bytes_max;
+
+    int eventfd;
+    const lane_kind *kind;
+    lane *lane;
+    mailbox_orphan_fn orphan;
+    void *orphan_context;
+} mailbox;
+
+troupe_error mailbox_init(mailbox *box, const lane_kind *kind, const char *url,
+                          mailbox_orphan_fn orphan, void *context);
+/* After every sender is gone and the lane has delivered all. */
+void mailbox_fini(mailbox *box);
+
+/* Take the credit of one envelope; false: no room. An envelope of any size fits into an empty one.
+ */
+bool mailbox_credit_take(mailbox *box, uint64_t bytes);
+/* Give it back. */
+void mailbox_credit_return(mailbox *box, uint64_t bytes);
+static inline uint32_t mailbox_depth(const mailbox *box)
+{
+    return (uint32_t)(atomic_load(&box->credit) >> MAILBOX_BYTES_BITS);
+}
+static inline uint64_t mailbox_depth_bytes(const mailbox *box)
+{
+    return atomic_load(&box->credit) & ((1ULL << MAILBOX_BYTES_BITS) - 1);
+}
+
+/* Hand a bundle to the lane. Takes it. */
+void mailbox_post(mailbox *box, lane_sender *sender, bundle *b);
+/* The lane's side: the bundle is here. Takes it. Any thread. */
+void mailbox_arrived(mailbox *box, bundle *b);
+
+/* All that arrived, in order; NULL if there is nothing. */
+bundle *mailbox_take(mailbox *box);
+bundle *mailbox_take_locked(mailbox *box);
+
+/* Make the consumer look up: with the mutex held; true: call mailbox_wake after unlocking. */
+bool mailbox_rouse_locked(mailbox *box);
+void mailbox_wake(mailbox *box);
+
+/* The consumer is about to sleep: false if there is something to do instead. */
+bool mailbox_sleep(mailbox *box);
+/* The consumer is awake again. woken: the eventfd was readable. */
+void mailbox_awake(mailbox *box, bool woken);
+
+/* Nothing in the box, nothing under way, nothing accepted and not yet sent. */
+bool mailbox_quiet(mailbox *box);
+/* Nothing in the box or under way, as far as senders have sent. */
+bool mailbox_drained(mailbox *box);
+
+#endif

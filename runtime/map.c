@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Open addressing with linear probing; removal shifts back, so lookups stay short for ever. */
+#include "map.h"
+
+#include <stdlib.h>
+
+#define MAP_FIRST_CAPACITY 16
+
+static size_t home(const map *m, uint64_t key)
+{
+    return (size_t)((key * 0x9e3779b97f4a7c15ULL) >> 32) & (m->capacity - 1);
+}
+
+void map_fini(map *m)
+{
+    free(m->entries);
+    m->entries = NULL;
+    m->capacity = 0;
+    m->count = 0;
+}
+
+/* The entry with that key, or the empty one where it belongs. There is always an empty one. */
+static size_t probe(const map *m, uint64_t key)
+{
+    size_t at = home(m, key);
+    while (m->entries[at].key != 0 && m->entries[at].key != key)
+        at = (at + 1) & (m->capacity - 1);
+    return at;
+}
+
+static bool grow(map *m)
+{
+    map bigger = {.capacity = m->capacity == 0 ? MAP_FIRST_CAPACITY : 2 * m->capacity};
+    bigger.entries = calloc(bigger.capacity, sizeof *bigger.entries);
+    if (bigger.entries == NULL)
+        return false;
+    bigger.count = m->count;
+    for (size_t i = 0; i < m->capacity; i++) {
+        if (m->entries[i].key != 0)
+            bigger.entries[probe(&bigger, m->entries[i].key)] = m->entries[i];
+    }
+    free(m->entries);
+    *m = bigger;
+    return true;
+}
+
+bool map_put(map *m, uint64_t key, void *value)
+{
+    if (m->count >= m->capacity - m->capacity / 4 && !grow(m))
+        return false;
+    size_t at = probe(m, key);
+    if (m->entries[at].key == 0)
+        m->count++;
+    m->entries[at].key = key;
+    m->entries[at].value = value;
+    return true;
+}
+
+map_entry *map_find(const map *m, uint64_t key)
+{
+    if (m->count == 0 || key == 0)
+        return NULL;
+    map_entry *entry = &m->entries[probe(m, key)];
+    return entry->key == key ? entry : NULL;
+}
+
+/* Empty the place and move back whoever was pushed beyond it. */
+static void close_gap(map *m, size_t gap)
+{
+    size_t mask = m->capacity - 1;
+    for (size_t at = (gap + 1) & mask; m->entries[at].key != 0; at = (at + 1) & mask) {
+        size_t wanted = home(m, m->entries[at].key);
+        if (((at - wanted) & mask) >= ((at - gap) & mask)) {
+            m->entries[gap] = m->entries[at];
+            gap = at;
+        }
+    }
+    m->entries[gap].key = 0;
+}
+
+bool map_remove(map *m, uint64_t key, void **value)
+{
+    map_entry *entry = map_find(m, key);
+    if (entry == NULL)
+        return false;
+    if (value != NULL)
+        *value = entry->value;
+    close_gap(m, (size_t)(entry - m->entries));
+    m->count--;
+    return true;
+}
+
+bool map_pop(map *m, map_entry *out)
+{
+    for (size_t i = m->capacity; m->count > 0 && i-- > 0;) {
+        if (m->entries[i].key != 0) {
+            *out = m->entries[i];
+            return map_remove(m, out->key, NULL);
+        }
+    }
+    return false;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system behind troupe/system.h.
+ *
+ * `mutex` guards the lists of actors, guests and free slots and the sums of those that are gone;
+ * `reaper_mutex` the reaper's work. Order: system, then a mailbox; else none is
+ * held while another lock is taken.
+ */
+#ifndef RUNTIME_SYSTEM_H
+#define RUNTIME_SYSTEM_H
+
+#include "call.h"
+#include "names.h"
+#include "turn.h"
+
+#include "troupe/log.h"
+
+struct troupe_system {
+    char name[32];
+    const lane_kind *kind;
+    uint32_t actors_max;
+    size_t stack_bytes;
+    _Atomic(slot *) *slots; /* by index, up to actors_max; 0 only claims the name */
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* an actor was joined */
+    bool closing;           /* mutex, as all up to `retired` */
+    slot *free_slots;
+    uint32_t slots_used;
+    struct troupe_actor *actors; /* from spawn until joined */
+    struct troupe_guest *guests;
+    troupe_system_counters retired; /* of threads that are gone */
+
+    names names;
+    call_table calls;
+    atomic_uint_fast64_t next_ref; /* of monitors */
+    atomic_uint_fast64_t dead_letters;
+
+    pthread_t reaper;
+    turn reaper_turn; /* reaper's thread */
+    tally reaper_tally;
+    pthread_mutex_t reaper_mutex;
+    pthread_cond_t reaper_work;
+    struct troupe_actor *dead; /* reaper_mutex: threads to join */
+    slot *orphaned;            /* reaper_mutex: slots with bundles and no actor */
+    bool finish;               /* reaper_mutex */
+};
+
+/* The slot of an address; NULL: never used. Not for address 0. */
+static inline slot *system_slot(struct troupe_system *system, troupe_address address)
+{
+    uint32_t index = address_index(address);
+    return index == 0 || index > system->actors_max ? NULL : atomic_load(&system->slots[index]);
+}
+
+/* A free slot with a new generation, counted as used. TROUPE_ELIMIT, TROUPE_ECLOSED, TROUPE_ENOMEM.
+ */
+troupe_error system_slot_take(struct troupe_system *system, slot **out);
+void system_slot_give(struct troupe_system *system, slot *s);
+
+/* Add a thread's counters to those of the gone. With the mutex held. */
+void system_retire_locked(struct troupe_system *system, const tally *t);
+
+/* The reaper. */
+troupe_error reaper_start(struct troupe_system *system);
+/* All actors are joined: deliver and dispose of what is left, then end. */
+void reaper_finish(struct troupe_system *system);
+/* The actor's thread is about to return. */
+void reaper_bury(struct troupe_system *system, struct troupe_actor *actor);
+/* A bundle arrived in a slot where nobody lives. */
+void reaper_orphan(void *slot_context);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A turn: what one thread (actor, guest, reaper) posts, gathered by destination until it is
+ * flushed.
+ *
+ * The outbox keeps, for each destination slot, a scratch buffer of envelopes; a flush copies it
+ * into an exact-size bundle. Envelopes that do not fit into a bundle travel alone, after what was
+ * gathered before them. Answers to guests skip the lane: they are put on the guest's list.
+ */
+#ifndef RUNTIME_TURN_H
+#define RUNTIME_TURN_H
+
+#include "control.h"
+#include "tally.h"
+
+#include "troupe/actor.h"
+
+#define TURN_BUNDLE_MAX   (64U * 1024U)
+#define TURN_ENVELOPE_MAX (256U * 1024U * 1024U) /* one envelope; beyond: TROUPE_ELIMIT */
+#define TURN_DESTINATIONS 32U
+#define TURN_ANSWERS      128U /* to guests, then they are delivered */
+
+/* The answer to a guest's call, on its way. bytes: payload; or message NUL data NUL. */
+typedef struct guest_answer {
+    struct guest_answer *next;
+    uint64_t ref;
+    struct call *call; /* set when it is delivered */
+    troupe_error error;
+    size_t len;      /* of the payload, or of the message */
+    size_t data_len; /* a fault's data */
+    bool has_data;
+    uint8_t bytes[];
+} guest_answer;
+
+/* One thread's; the thread that owns it. */
+typedef struct turn {
+    struct troupe_system *system;
+    struct tally *tally;
+    lane_sender *sender;
+    unsigned count; /* destinations with something gathered */
+    slot *slots[TURN_DESTINATIONS];
+    troupe_buffer scratch[TURN_DESTINATIONS];
+    unsigned next_victim;  /* flushed when there are more destinations */
+    guest_answer *answers; /* in the order given */
+    guest_answer *answers_tail;
+    unsigned answer_count;
+    troupe_buffer fault;       /* a fault's payload while it is built */
+    troupe_address refused_by; /* who said TROUPE_EBUSY last, and to how much */
+    uint64_t refused_bytes;
+} turn;
+
+troupe_error turn_init(turn *t, struct troupe_system *system, struct tally *tally);
+/* What could not be sent for lack of memory is tried until it is. */
+void turn_fini(turn *t);
+
+/* Accept a cast, event or call: takes credit. The errors of troupe_post. */
+troupe_error turn_post(turn *t, const troupe_envelope *envelope);
+
+/* What an answer says: a reply (payload) or a fault (code, message, data). */
+typedef struct answer_text {
+    troupe_error code; /* TROUPE_OK: a reply */
+    troupe_bytes payload;
+    const char *message; /* NULL: the code's own */
+    const char *data;    /* JSON text, NULL: none */
+} answer_text;
+
+/* Answer a call, whoever made it, if it has not ended. TROUPE_ENOMEM: not answered. */
+troupe_error turn_answer(turn *t, troupe_caller caller, const answer_text *text);
+
+/* An accepted envelope whose receiver is gone: count it; a call is answered with `code`. */
+void turn_dead_letter(turn *t, const troupe_envelope *envelope, troupe_error code);
+
+/* All of a bundle from `offset` on is dead letters of that slot: gives credit back, frees it. */
+void turn_dispose(turn *t, slot *s, bundle *b, size_t offset);
+
+/* Send all. False: out of memory, something is left and keeps its order. */
+bool turn_flush(turn *t);
+void turn_flush_slot(turn *t, const slot *s);
+
+/* Free large scratch buffers; before a long sleep. */
+void turn_trim(turn *t);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MessagePack tokens: the few writers and the one bounded reader that pack, envelope and walker
+ * share. Writers take a place with enough room (wire_*_size says how much) and return the end.
+ */
+#ifndef RUNTIME_WIRE_H
+#define RUNTIME_WIRE_H
+
+#include "troupe/pack.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#define WIRE_NIL      0xc0
+#define WIRE_HEAD_MAX 9 /* longest head of any token */
+
+static inline uint8_t *wire_put_be(uint8_t *at, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        at[i] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
+    return at + bytes;
+}
+
+static inline uint64_t wire_get_be(const uint8_t *at, unsigned bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value = value << 8 | at[i];
+    return value;
+}
+
+static inline size_t wire_uint_size(uint64_t value)
+{
+    return value < 0x80 ? 1 : value <= 0xff ? 2 : value <= 0xffff ? 3 : value <= 0xffffffff ? 5 : 9;
+}
+
+static inline uint8_t *wire_put_uint(uint8_t *at, uint64_t value)
+{
+    if (value < 0x80) {
+        *at = (uint8_t)value;
+        return at + 1;
+    }
+    unsigned power = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= 0xffffffff ? 2 : 3;
+    *at = (uint8_t)(0xcc + power);
+    return wire_put_be(at + 1, value, 1U << power);
+}
+
+static inline size_t wire_str_size(size_t len)
+{
+    return (len < 32 ? 1 : len <= 0xff ? 2 : len <= 0xffff ? 3 : 5) + len;
+}
+
+static inline uint8_t *wire_put_str(uint8_t *at, const char *text, size_t len)
+{
+    if (len < 32) {
+        *at++ = (uint8_t)(0xa0 | len);
+    } else {
+        unsigned power = len <= 0xff ? 0 : len <= 0xffff ? 1 : 2;
+        *at = (uint8_t)(0xd9 + power);
+        at = wire_put_be(at + 1, len, 1U << power);
+    }
+    if (len > 0)
+        memcpy(at, text, len);
+    return at + len;
+}
+
+typedef enum wire_type {
+    WIRE_TYPE_NIL,
+    WIRE_TYPE_BOOL,
+    WIRE_TYPE_UINT,
+    WIRE_TYPE_INT, /* negative */
+    WIRE_TYPE_FLOAT,
+    WIRE_TYPE_STR,
+    WIRE_TYPE_BIN,
+    WIRE_TYPE_EXT,
+    WIRE_TYPE_ARRAY,
+    WIRE_TYPE_MAP,
+} wire_type;
+
+/* One token: a scalar, a string with its bytes, or the head of a container. */
+typedef struct wire_token {
+    wire_type type;
+    int8_t ext_type;
+    uint64_t number;     /* bool, uint; int as two's complement; float as the bits of a double;
+                            count of an array or map */
+    const uint8_t *body; /* str, bin, ext */
+    size_t body_len;
+    size_t len; /* of the whole token, body included */
+} wire_token;
+
+/* Read the token at the beginning of `data`; false if it is cut or not MessagePack. */
+bool wire_read(troupe_bytes data, wire_token *out);
+
+static inline troupe_bytes wire_behind(troupe_bytes data, size_t len)
+{
+    troupe_bytes rest = {data.data + len, data.len - len};
+    return rest;
+}
+
+#endif
