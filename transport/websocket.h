@@ -29,7 +29,22 @@ typedef struct websocket_options {
 troupe_error websocket_connect(const websocket_options *options, message_stream **out,
                                troupe_reason *reason) TROUPE_MUST_USE;
 
-/** Send a ping with an empty payload. */
+/* message_stream_send queues a text message. Pings are answered inside receive. Call receive once
+ * before the first poll: over TLS a message that came with the server's answer wakes no poll. */
+
+/** Queue a binary message; as message_stream_send. */
+troupe_error websocket_send_binary(message_stream *stream, const void *data, size_t len);
+
+/** Queue a ping with an empty payload. */
 troupe_error websocket_ping(message_stream *stream);
+
+/** Inside the callback of receive: whether the message is binary (else it is text). */
+bool websocket_message_is_binary(const message_stream *stream);
+
+/** Bytes received so far, control frames included: any progress shows that the peer lives. */
+uint64_t websocket_received_bytes(const message_stream *stream);
+
+/** The code of the peer's close frame; 0 if none came, 1005 if it came without a code. */
+int websocket_close_code(const message_stream *stream);
 
 #endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* One libcurl handle with this project's settings. */
+#include "curl_session.h"
+
+#include <pthread.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode started;
+
+static void start_curl(void)
+{
+    started = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const curl_session *session = context;
+    (void)a;
+    (void)b;
+    (void)c;
+    (void)d;
+    return session->abort(session->abort_context) ? 1 : 0;
+}
+
+static void set_options(curl_session *session, const uri_parts *uri, uint32_t timeout_ms)
+{
+    CURL *easy = session->easy;
+    long timeout = timeout_ms == 0 ? CURL_SESSION_TIMEOUT_MS : (long)timeout_ms;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, session->error_text);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (uri->loopback) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    }
+    if (session->abort != NULL) {
+        curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(easy, CURLOPT_XFERINFODATA, session);
+    }
+}
+
+troupe_error curl_session_init(curl_session *session, const uri_parts *uri, uint32_t timeout_ms)
+{
+    session->easy = NULL;
+    session->error_text[0] = '\0';
+    pthread_once(&once, start_curl);
+    if (started != CURLE_OK) {
+        return TROUPE_ENOMEM;
+    }
+    session->easy = curl_easy_init();
+    if (session->easy == NULL) {
+        return TROUPE_ENOMEM;
+    }
+    set_options(session, uri, timeout_ms);
+    CURLcode code = curl_easy_setopt(session->easy, CURLOPT_URL, uri->http_url);
+    return code == CURLE_OK ? TROUPE_OK : TROUPE_ENOMEM;
+}
+
+void curl_session_fini(curl_session *session)
+{
+    curl_easy_cleanup(session->easy);
+    session->easy = NULL;
+}
+
+static troupe_error error_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_OK:
+        return TROUPE_OK;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return TROUPE_EPARAMS;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        return TROUPE_EUNAVAILABLE;
+    case CURLE_OPERATION_TIMEDOUT:
+        return TROUPE_ETIMEOUT;
+    case CURLE_ABORTED_BY_CALLBACK:
+        return TROUPE_ECANCELLED;
+    case CURLE_OUT_OF_MEMORY:
+        return TROUPE_ENOMEM;
+    default:
+        return TROUPE_EPROTOCOL;
+    }
+}
+
+troupe_error curl_session_perform(curl_session *session, troupe_reason *reason)
+{
+    CURLcode code = curl_easy_perform(session->easy);
+    if (code == CURLE_OK) {
+        return TROUPE_OK;
+    }
+    const char *text =
+        session->error_text[0] != '\0' ? session->error_text : curl_easy_strerror(code);
+    return troupe_fail(reason, error_of(code), "%s", text);
+}
+
+bool curl_session_token_ok(const char *token)
+{
+    for (const char *p = token; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~') {
+            return false;
+        }
+    }
+    return *token != '\0';
+}

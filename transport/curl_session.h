@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/** One libcurl handle with this project's settings: no signals, TLS verified, no proxy for
+ * loopback, a deadline and a way to give up. */
+#ifndef TROUPE_TRANSPORT_CURL_SESSION_H
+#define TROUPE_TRANSPORT_CURL_SESSION_H
+
+#include "uri.h"
+
+#include <curl/curl.h>
+#include <stdint.h>
+
+#define CURL_SESSION_TIMEOUT_MS 30000
+
+typedef struct curl_session {
+    CURL *easy;
+    bool (*abort)(void *context); /* NULL = never */
+    void *abort_context;
+    char error_text[CURL_ERROR_SIZE];
+} curl_session;
+
+/**
+ * Make the handle. The session must not move while it lives.
+ *
+ * @param session     filled; abort and abort_context are set by the caller before
+ * @param timeout_ms  for all that curl_session_perform does; 0 = CURL_SESSION_TIMEOUT_MS
+ * @return TROUPE_OK; TROUPE_ENOMEM. Freed with curl_session_fini in both cases.
+ */
+troupe_error curl_session_init(curl_session *session, const uri_parts *uri,
+                               uint32_t timeout_ms) TROUPE_MUST_USE;
+
+void curl_session_fini(curl_session *session);
+
+/** Do what the handle is set up for. Blocks: up to timeout_ms. Errors as http_client.h lists them;
+ * the reason is libcurl's own sentence, which never contains headers. */
+troupe_error curl_session_perform(curl_session *session, troupe_reason *reason) TROUPE_MUST_USE;
+
+/** A token that can stand in a header: printable ASCII, not empty. */
+bool curl_session_token_ok(const char *token);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* A blocking HTTP client for small documents. */
+#include "http_client.h"
+
+#include "byte_queue.h"
+#include "curl_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RESPONSE_MAX ((size_t)64 << 20)
+
+/** What one request needs while it runs. */
+typedef struct transfer {
+    curl_session session;
+    struct curl_slist *headers;
+    byte_queue body;
+    size_t body_max;
+    troupe_error error; /* why the body was refused */
+} transfer;
+
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+    transfer *t = context;
+    size_t len = size * count;
+    if (len > t->body_max - byte_queue_len(&t->body)) {
+        t->error = TROUPE_ELIMIT;
+        return 0;
+    }
+    if (!byte_queue_append(&t->body, data, len)) {
+        t->error = TROUPE_ENOMEM;
+        return 0;
+    }
+    return len;
+}
+
+static bool add_header(transfer *t, const char *line)
+{
+    struct curl_slist *longer = line == NULL ? NULL : curl_slist_append(t->headers, line);
+    if (longer != NULL) {
+        t->headers = longer;
+    }
+    return longer != NULL;
+}
+
+static bool add_text_header(transfer *t, const char *name, const char *value)
+{
+    char *line = malloc(strlen(name) + strlen(value) + 1);
+    if (line != NULL) {
+        strcat(strcpy(line, name), value);
+    }
+    bool ok = add_header(t, line);
+    free(line);
+    return ok;
+}
+
+static bool set_headers(transfer *t, const http_request *request)
+{
+    bool ok = add_header(t, "Expect:"); /* no "100 Continue" round trip */
+    const char *type = request->content_type;
+    if (request->body != NULL) {
+        ok = ok && (type != NULL ? add_text_header(t, "Content-Type: ", type)
+                                 : add_header(t, "Content-Type:"));
+    }
+    if (request->bearer_token != NULL) {
+        ok = ok && add_text_header(t, "Authorization: Bearer ", request->bearer_token);
+    }
+    curl_easy_setopt(t->session.easy, CURLOPT_HTTPHEADER, t->headers);
+    return ok;
+}
+
+static void set_body(CURL *easy, const http_request *request)
+{
+    const char *method = request->method == NULL ? "GET" : request->method;
+    if (strcmp(method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else if (request->body != NULL) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    } else if (strcmp(method, "GET") != 0) {
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    }
+}
+
+static troupe_error take_response(transfer *t, http_response *out)
+{
+    long status = 0;
+    if (!byte_queue_reserve(&t->body, 1)) {
+        return TROUPE_ENOMEM;
+    }
+    curl_easy_getinfo(t->session.easy, CURLINFO_RESPONSE_CODE, &status);
+    t->body.data[t->body.tail] = '\0';
+    out->status = (int)status;
+    out->body = t->body.data; /* nothing was consumed: the body begins there */
+    out->body_len = byte_queue_len(&t->body);
+    memset(&t->body, 0, sizeof(t->body));
+    return TROUPE_OK;
+}
+
+static troupe_error run(transfer *t, const http_request *request, const uri_parts *uri,
+                        http_response *out, troupe_reason *reason)
+{
+    t->session.abort = request->abort;
+    t->session.abort_context = request->abort_context;
+    t->body_max = request->response_max == 0 ? RESPONSE_MAX : request->response_max;
+    if (curl_session_init(&t->session, uri, request->timeout_ms) != TROUPE_OK ||
+        !set_headers(t, request)) {
+        return troupe_fail(reason, TROUPE_ENOMEM, "no memory for the request");
+    }
+    set_body(t->session.easy, request);
+    curl_easy_setopt(t->session.easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(t->session.easy, CURLOPT_WRITEDATA, t);
+    troupe_error error = curl_session_perform(&t->session, reason);
+    if (t->error == TROUPE_ELIMIT) {
+        return troupe_fail(reason, TROUPE_ELIMIT, "the answer is longer than %zu bytes",
+                           t->body_max);
+    }
+    if (error == TROUPE_OK) {
+        error = take_response(t, out);
+    }
+    if (t->error == TROUPE_ENOMEM || error == TROUPE_ENOMEM) {
+        return troupe_fail(reason, TROUPE_ENOMEM, "no memory for the answer");
+    }
+    return error;
+}
+
+troupe_error http_send(const http_request *request, http_response *out, troupe_reason *reason)
+{
+    uri_parts uri;
+    transfer t = {0};
+    if (request->bearer_token != NULL && !curl_session_token_ok(request->bearer_token)) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "the token contains other than printable ASCII");
+    }
+    troupe_error error = uri_parse(request->url, &uri, reason);
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    error = run(&t, request, &uri, out, reason);
+    curl_session_fini(&t.session);
+    curl_slist_free_all(t.headers);
+    byte_queue_fini(&t.body);
+    uri_parts_fini(&uri);
+    return error;
+}
+
+void http_response_fini(http_response *response)
+{
+    free(response->body);
+    memset(response, 0, sizeof(*response));
+}

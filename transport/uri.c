@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Addresses, taken apart by libcurl's parser under http's rules (ws and http share their syntax).
+ */
+#include "uri.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+typedef struct scheme {
+    const char *prefix;
+    const char *http;
+    const char *port;
+    bool tls;
+} scheme;
+
+static const scheme schemes[] = {
+    {"ws://", "http://", "80", false},
+    {"wss://", "https://", "443", true},
+    {"http://", "http://", "80", false},
+    {"https://", "https://", "443", true},
+};
+
+static const scheme *find_scheme(const char *url)
+{
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        if (strncasecmp(url, schemes[i].prefix, strlen(schemes[i].prefix)) == 0) {
+            return &schemes[i];
+        }
+    }
+    return NULL;
+}
+
+static bool ends_with(const char *text, const char *tail)
+{
+    size_t len = strlen(text);
+    size_t tail_len = strlen(tail);
+    return len >= tail_len && strcasecmp(text + len - tail_len, tail) == 0;
+}
+
+bool uri_host_is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    char bare[INET6_ADDRSTRLEN + 1];
+    size_t len = strlen(host);
+    if (strcasecmp(host, "localhost") == 0 || ends_with(host, ".localhost")) {
+        return true;
+    }
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        return ntohl(v4.s_addr) >> 24 == 127;
+    }
+    bool brackets = len >= 2 && host[0] == '[' && host[len - 1] == ']';
+    size_t bare_len = brackets ? len - 2 : len;
+    if (bare_len >= sizeof(bare)) {
+        return false;
+    }
+    memcpy(bare, host + (brackets ? 1 : 0), bare_len);
+    bare[bare_len] = '\0';
+    return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/** a and b in one new string; NULL without memory. */
+static char *join(const char *a, const char *between, const char *b)
+{
+    char *out = NULL;
+    return asprintf(&out, "%s%s%s", a, between, b) < 0 ? NULL : out;
+}
+
+/** A part's text, freed with curl_free; NULL if there is none. */
+static char *part(CURLU *handle, CURLUPart which)
+{
+    char *text = NULL;
+    return curl_url_get(handle, which, &text, 0) == CURLUE_OK ? text : NULL;
+}
+
+static bool has_part(CURLU *handle, CURLUPart which)
+{
+    char *text = part(handle, which);
+    curl_free(text);
+    return text != NULL;
+}
+
+static troupe_error fill(CURLU *handle, const scheme *kind, uri_parts *out)
+{
+    char *host = part(handle, CURLUPART_HOST);
+    char *port = part(handle, CURLUPART_PORT);
+    char *path = part(handle, CURLUPART_PATH);
+    char *query = part(handle, CURLUPART_QUERY);
+    bool named = port != NULL && strcmp(port, kind->port) != 0;
+    if (host != NULL && path != NULL) {
+        out->host = strdup(host);
+        out->authority = join(host, named ? ":" : "", named ? port : "");
+        out->target = join(path, query != NULL ? "?" : "", query != NULL ? query : "");
+        out->loopback = uri_host_is_loopback(host);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_free(query);
+    bool whole = out->host != NULL && out->authority != NULL && out->target != NULL;
+    return whole ? TROUPE_OK : TROUPE_ENOMEM;
+}
+
+static troupe_error take_apart(const scheme *kind, uri_parts *out, troupe_reason *reason)
+{
+    CURLU *handle = curl_url();
+    troupe_error error = TROUPE_ENOMEM;
+    if (handle == NULL) {
+        return error;
+    }
+    CURLUcode code = curl_url_set(handle, CURLUPART_URL, out->http_url, 0);
+    if (code != CURLUE_OK) {
+        error = troupe_fail(reason, TROUPE_EPARAMS, "the URL is malformed: %s",
+                            curl_url_strerror(code));
+    } else if (has_part(handle, CURLUPART_USER) || has_part(handle, CURLUPART_PASSWORD)) {
+        error = troupe_fail(reason, TROUPE_EPARAMS, "the URL contains a user or password");
+    } else if (has_part(handle, CURLUPART_FRAGMENT)) {
+        error = troupe_fail(reason, TROUPE_EPARAMS, "the URL contains a fragment");
+    } else {
+        error = fill(handle, kind, out);
+    }
+    curl_url_cleanup(handle);
+    return error;
+}
+
+troupe_error uri_parse(const char *url, uri_parts *out, troupe_reason *reason)
+{
+    const scheme *kind = url == NULL ? NULL : find_scheme(url);
+    memset(out, 0, sizeof(*out));
+    if (kind == NULL) {
+        return troupe_fail(reason, TROUPE_EPARAMS,
+                           "the URL's scheme is none of ws, wss, http, https");
+    }
+    out->tls = kind->tls;
+    out->http_url = join(kind->http, "", url + strlen(kind->prefix));
+    troupe_error error = TROUPE_ENOMEM;
+    if (out->http_url != NULL) {
+        error = take_apart(kind, out, reason);
+    }
+    if (error == TROUPE_ENOMEM) {
+        error = troupe_fail(reason, error, "no memory for the URL");
+    }
+    if (error != TROUPE_OK) {
+        uri_parts_fini(out);
+    }
+    return error;
+}
+
+void uri_parts_fini(uri_parts *parts)
+{
+    free(parts->host);
+    free(parts->authority);
+    free(parts->target);
+    free(parts->http_url);
+    memset(parts, 0, sizeof(*parts));
+}

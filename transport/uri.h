@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/** Addresses of WebSocket and HTTP servers, taken apart. */
+#ifndef TROUPE_TRANSPORT_URI_H
+#define TROUPE_TRANSPORT_URI_H
+
+#include "troupe/error.h"
+
+#include <stdbool.h>
+
+typedef struct uri_parts {
+    bool tls;        /* wss or https */
+    bool loopback;   /* localhost, *.localhost, 127.0.0.0/8, ::1 */
+    char *host;      /* name or IP; IPv6 in brackets */
+    char *authority; /* for the Host header: host, and port unless it is the scheme's own */
+    char *target;    /* path and query, begins with a slash */
+    char *http_url;  /* the same address with http or https as its scheme */
+} uri_parts;
+
+/**
+ * Take a ws, wss, http or https URL apart.
+ *
+ * @param out  filled on TROUPE_OK; freed with uri_parts_fini
+ * @return TROUPE_OK; TROUPE_EPARAMS: another scheme, malformed, a fragment, or a user in it (reason
+ *         says which, never the URL); TROUPE_ENOMEM
+ */
+troupe_error uri_parse(const char *url, uri_parts *out, troupe_reason *reason) TROUPE_MUST_USE;
+
+void uri_parts_fini(uri_parts *parts);
+
+/** Whether that host (name or IP, IPv6 with or without brackets) is this machine. */
+bool uri_host_is_loopback(const char *host);
+
+#endif
