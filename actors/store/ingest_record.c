@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/* What the host itself reports: browsers, targets, gaps and bodies. */
+#include "recorder.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct text_view {
+    const char *data;
+    size_t len;
+} text_view;
+
+static bool view_is(text_view view, const char *word)
+{
+    return view.len == strlen(word) && memcmp(view.data, word, view.len) == 0;
+}
+
+/* NULL data binds NULL. */
+static void put_view(sqlite3_stmt *row, int at, text_view view)
+{
+    if (view.data != NULL) {
+        put_bytes(row, at, view.data, view.len);
+    } else {
+        sqlite3_bind_null(row, at);
+    }
+}
+
+static bool run_record(recorder *rec, sqlite3_stmt *row)
+{
+    if (!recorder_run(rec, row)) {
+        return false;
+    }
+    rec->uncommitted++;
+    return true;
+}
+
+/* What is lost ----------------------------------------------------------------------------------- */
+
+static open_request *next_of_target(open_request *at, const char *uid, size_t uid_len,
+                                    const char *target, size_t target_len)
+{
+    while (at != NULL &&
+           (at->uid_len != uid_len || memcmp(at->key, uid, uid_len) != 0 ||
+            (target != NULL && (at->target_len != target_len ||
+                                memcmp(at->key + uid_len, target, target_len) != 0)))) {
+        at = at->older;
+    }
+    return at;
+}
+
+/* The entries in memory learn of it, and what they counted is written. */
+static void lose_entries(recorder *rec, const char *uid, size_t uid_len, const char *target,
+                         size_t target_len)
+{
+    open_request *at = rec->requests.newest;
+    while ((at = next_of_target(at, uid, uid_len, target, target_len)) != NULL) {
+        if (at->id != 0 && !open_request_ended(at)) {
+            bool was_open = at->websocket && at->state == REQUEST_LOADING;
+            at->state = was_open ? REQUEST_COMPLETE : REQUEST_FAILED;
+        }
+        at = at->older;
+    }
+}
+
+/* The rows still open, at most `max`; how many. */
+static size_t open_rows(recorder *rec, sqlite3_stmt *select, int64_t *ids, size_t max)
+{
+    size_t count = 0;
+    int code = SQLITE_DONE;
+    while (count < max && (code = sqlite3_step(select)) == SQLITE_ROW) {
+        ids[count++] = sqlite3_column_int64(select, 0);
+    }
+    sqlite3_reset(select);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        recorder_failed(rec, code);
+        return 0;
+    }
+    return count;
+}
+
+static void lose_row(recorder *rec, int64_t id, const char *reason)
+{
+    sqlite3_stmt *row = recorder_statement(rec, SQL_LOST);
+    if (row == NULL) {
+        return;
+    }
+    sqlite3_bind_int64(row, 1, id);
+    sqlite3_bind_text(row, 2, reason, -1, SQLITE_STATIC);
+    if (recorder_run(rec, row)) {
+        rec->notify(rec->context, TOPIC_NETWORK, id);
+    }
+}
+
+void recorder_lose(recorder *rec, const char *uid, size_t uid_len, const char *target,
+                   size_t target_len, const char *reason)
+{
+    int64_t ids[64];
+    size_t count;
+    lose_entries(rec, uid, uid_len, target, target_len);
+    do {
+        sqlite3_stmt *select =
+            recorder_statement(rec, target != NULL ? SQL_OPEN_TARGET : SQL_OPEN_BROWSER);
+        if (select == NULL) {
+            return;
+        }
+        put_bytes(select, 1, uid, uid_len);
+        if (target != NULL) {
+            put_bytes(select, 2, target, target_len);
+        }
+        count = open_rows(rec, select, ids, sizeof ids / sizeof ids[0]);
+        for (size_t i = 0; i < count; i++) {
+            lose_row(rec, ids[i], reason);
+        }
+    } while (count == sizeof ids / sizeof ids[0] && rec->in_transaction);
+}
+
+/* Records ---------------------------------------------------------------------------------------- */
+
+static void lose_browser(recorder *rec, text_view uid, int64_t wall_us)
+{
+    recorder_lose(rec, uid.data, uid.len, NULL, 0, "browser closed");
+    sqlite3_stmt *row = recorder_statement(rec, SQL_BROWSER_TARGETS);
+    if (row != NULL) {
+        put_view(row, 1, uid);
+        sqlite3_bind_int64(row, 2, wall_us);
+        (void)recorder_run(rec, row);
+    }
+}
+
+troupe_error recorder_browser(recorder *rec, troupe_bytes payload)
+{
+    text_view uid = {NULL, 0}, browser = {NULL, 0}, origin = {NULL, 0}, state = {NULL, 0};
+    text_view product = {NULL, 0}, endpoint = {NULL, 0}, reason = {NULL, 0};
+    int64_t pid = 0, wall_us = 0;
+    troupe_error error = troupe_unpack(
+        payload, "{s:s#,s:s#,s:s#,s:s#,s?:s#,s?:I,s?:s#,s?:s#,s:I}", "uid", &uid.data, &uid.len,
+        "browser", &browser.data, &browser.len, "origin", &origin.data, &origin.len, "state",
+        &state.data, &state.len, "product", &product.data, &product.len, "pid", &pid, "endpoint",
+        &endpoint.data, &endpoint.len, "reason", &reason.data, &reason.len, "wall_us", &wall_us);
+    if (error != TROUPE_OK) {
+        return TROUPE_EPARAMS;
+    }
+    sqlite3_stmt *row =
+        recorder_begin(rec) ? recorder_statement(rec, SQL_BROWSER) : NULL;
+    if (row == NULL) {
+        return TROUPE_OK;
+    }
+    const text_view columns[] = {uid, browser, origin, state, product};
+    for (int i = 0; i < 5; i++) {
+        put_view(row, i + 1, columns[i]);
+    }
+    sqlite3_bind_int64(row, 6, pid);
+    put_view(row, 7, endpoint);
+    put_view(row, 8, reason);
+    sqlite3_bind_int64(row, 9, wall_us);
+    (void)run_record(rec, row);
+    if (view_is(state, "down")) {
+        lose_browser(rec, uid, wall_us);
+    }
+    return TROUPE_OK;
+}
+
+troupe_error recorder_target(recorder *rec, troupe_bytes payload)
+{
+    text_view uid = {NULL, 0}, target = {NULL, 0}, chrome_id = {NULL, 0}, type = {NULL, 0};
+    text_view url = {NULL, 0}, title = {NULL, 0}, state = {NULL, 0};
+    uint64_t epoch = 0;
+    int64_t wall_us = 0;
+    troupe_error error = troupe_unpack(
+        payload, "{s:s#,s:s#,s?:s#,s?:s#,s?:s#,s?:s#,s:s#,s?:U,s:I}", "uid", &uid.data, &uid.len,
+        "target", &target.data, &target.len, "chrome_id", &chrome_id.data, &chrome_id.len, "type",
+        &type.data, &type.len, "url", &url.data, &url.len, "title", &title.data, &title.len,
+        "state", &state.data, &state.len, "epoch", &epoch, "wall_us", &wall_us);
+    if (error != TROUPE_OK) {
+        return TROUPE_EPARAMS;
+    }
+    sqlite3_stmt *row = recorder_begin(rec) ? recorder_statement(rec, SQL_TARGET) : NULL;
+    if (row == NULL) {
+        return TROUPE_OK;
+    }
+    const text_view columns[] = {uid, target, chrome_id, type, url, title, state};
+    for (int i = 0; i < 7; i++) {
+        put_view(row, i + 1, columns[i]);
+    }
+    sqlite3_bind_int64(row, 8, (int64_t)epoch);
+    sqlite3_bind_int64(row, 9, wall_us);
+    (void)run_record(rec, row);
+    if (view_is(state, "gone") || view_is(state, "available") || view_is(state, "crashed")) {
+        recorder_lose(rec, uid.data, uid.len, target.data, target.len,
+                      view_is(state, "available") ? "target disconnected"
+                      : view_is(state, "gone")    ? "target closed"
+                                                  : "target crashed");
+    }
+    return TROUPE_OK;
+}
+
+troupe_error recorder_gap(recorder *rec, troupe_bytes payload)
+{
+    text_view uid = {NULL, 0}, target = {NULL, 0}, reason = {NULL, 0};
+    uint64_t count = 0, bytes = 0;
+    int64_t wall_us = 0;
+    troupe_error error = troupe_unpack(payload, "{s?:s#,s?:s#,s:U,s?:U,s?:s#,s?:I}", "uid",
+                                       &uid.data, &uid.len, "target", &target.data, &target.len,
+                                       "count", &count, "bytes", &bytes, "reason", &reason.data,
+                                       &reason.len, "wall_us", &wall_us);
+    if (error != TROUPE_OK) {
+        return TROUPE_EPARAMS;
+    }
+    sqlite3_stmt *row = recorder_begin(rec) ? recorder_statement(rec, SQL_GAP) : NULL;
+    if (row == NULL) {
+        return TROUPE_OK;
+    }
+    put_view(row, 1, uid);
+    put_view(row, 2, target);
+    sqlite3_bind_int64(row, 3, rec->event_last);
+    sqlite3_bind_int64(row, 4, (int64_t)(count & INT64_MAX));
+    sqlite3_bind_int64(row, 5, (int64_t)(bytes & INT64_MAX));
+    put_view(row, 6, reason);
+    sqlite3_bind_int64(row, 7, wall_us);
+    if (run_record(rec, row)) {
+        rec->counts.gaps++;
+    }
+    return TROUPE_OK;
+}
+
+/* Bodies ----------------------------------------------------------------------------------------- */
+
+typedef struct body_record {
+    text_view uid, target, session, request_id, error;
+    const uint8_t *data;
+    size_t len;
+    int ok, base64;
+    int64_t wall_us;
+} body_record;
+
+/* Base64 text as bytes; false if it is none. Freed by the caller. */
+static bool decode_base64(const body_record *body, uint8_t **out, size_t *out_len)
+{
+    if (body->len % 4 != 0 || body->len > INT32_MAX) {
+        return false;
+    }
+    uint8_t *bytes = malloc(body->len / 4 * 3 + 1);
+    int len = bytes != NULL ? EVP_DecodeBlock(bytes, body->data, (int)body->len) : -1;
+    if (len < 0) {
+        free(bytes);
+        return false;
+    }
+    size_t padding = 0;
+    while (padding < 2 && body->len > padding && body->data[body->len - 1 - padding] == '=') {
+        padding++;
+    }
+    *out = bytes;
+    *out_len = (size_t)len - padding;
+    return true;
+}
+
+/* A body that comes again replaces the one before. */
+static void delete_body(recorder *rec, int64_t id)
+{
+    sqlite3_stmt *row = recorder_statement(rec, SQL_BODY_DELETE);
+    if (row != NULL) {
+        sqlite3_bind_int64(row, 1, id);
+        if (recorder_run(rec, row)) {
+            rec->counts.bodies -= sqlite3_changes(rec->db);
+        }
+    }
+}
+
+/* The last hop's row; 0 if the request was never recorded. */
+static int64_t body_row(recorder *rec, const body_record *body)
+{
+    sqlite3_stmt *row = recorder_statement(rec, SQL_HOP_FIND);
+    int64_t id = 0;
+    if (row != NULL) {
+        put_view(row, 1, body->request_id);
+        put_view(row, 2, body->target);
+        put_view(row, 3, body->uid);
+        id = sqlite3_step(row) == SQLITE_ROW ? sqlite3_column_int64(row, 0) : 0;
+        sqlite3_reset(row);
+    }
+    return id;
+}
+
+static void insert_body(recorder *rec, const body_record *body, int64_t id)
+{
+    uint8_t *decoded = NULL;
+    size_t len = body->len;
+    bool binary = body->ok && body->base64 && decode_base64(body, &decoded, &len);
+    sqlite3_stmt *row = recorder_statement(rec, SQL_BODY);
+    if (row != NULL) {
+        sqlite3_bind_int64(row, 1, id);
+        sqlite3_bind_int(row, 2, body->ok != 0);
+        sqlite3_bind_int(row, 3, binary);
+        sqlite3_bind_int64(row, 4, (int64_t)len);
+        put_view(row, 5, body->error);
+        sqlite3_bind_int64(row, 6, body->wall_us);
+        if (!body->ok) {
+            sqlite3_bind_null(row, 7);
+        } else if (binary) {
+            sqlite3_bind_blob64(row, 7, decoded, len, SQLITE_STATIC);
+        } else {
+            put_bytes(row, 7, (const char *)body->data, body->len);
+        }
+        if (run_record(rec, row) && sqlite3_changes(rec->db) > 0) {
+            rec->counts.bodies++;
+        }
+    }
+    free(decoded);
+}
+
+troupe_error recorder_body(recorder *rec, troupe_bytes payload)
+{
+    body_record body = {0};
+    troupe_error error = troupe_unpack(
+        payload, "{s:s#,s:s#,s?:s#,s:s#,s:b,s?:b,s?:x#,s?:s#,s?:I}", "uid", &body.uid.data,
+        &body.uid.len, "target", &body.target.data, &body.target.len, "session",
+        &body.session.data, &body.session.len, "request_id", &body.request_id.data,
+        &body.request_id.len, "ok", &body.ok, "base64", &body.base64, "body", &body.data, &body.len,
+        "error", &body.error.data, &body.error.len, "wall_us", &body.wall_us);
+    if (error != TROUPE_OK) {
+        return TROUPE_EPARAMS;
+    }
+    int64_t id = recorder_begin(rec) ? body_row(rec, &body) : 0;
+    if (id != 0) {
+        delete_body(rec, id);
+        insert_body(rec, &body, id);
+    }
+    return TROUPE_OK;
+}

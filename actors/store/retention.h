@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Keeping the store within its bounds: what is oldest goes, whole requests with all their rows, never
+ * one that is still open, never half of one.
+ */
+#ifndef TROUPE_STORE_RETENTION_H
+#define TROUPE_STORE_RETENTION_H
+
+#include "recorder.h"
+
+typedef struct retention_limits {
+    uint64_t bytes_max; /* 0 = no limit */
+    uint32_t days;      /* 0 = for ever */
+} retention_limits;
+
+/** Bytes in use (free pages of the file not counted). */
+int64_t retention_bytes(sqlite3 *db);
+
+/** Delete what is beyond the limits; commits first. now_us: wall clock. True if anything went. */
+bool retention_run(recorder *rec, const retention_limits *limits, int64_t now_us);
+
+/** Delete everything but what is still open. TROUPE_ESTORAGE. */
+troupe_error retention_purge(recorder *rec) TROUPE_MUST_USE;
+
+#endif
