@@ -447,8 +447,9 @@ static void enter_slot(troupe_actor *self, const troupe_spawn_options *options)
     slot *s = self->slot;
     uint32_t envelopes = options->mailbox_envelopes;
     pthread_mutex_lock(&s->box.mutex);
-    s->box.envelopes_max = envelopes == 0 ? 4096 : envelopes;
-    s->box.bytes_max = options->mailbox_bytes == 0 ? 8U << 20 : options->mailbox_bytes;
+    atomic_store(&s->box.envelopes_max, envelopes == 0 ? 4096 : envelopes);
+    atomic_store(&s->box.bytes_max,
+                 options->mailbox_bytes == 0 ? 8U << 20 : options->mailbox_bytes);
     s->box.consumed = true;
     s->box.sleeping = false;
     atomic_store(&s->box.attention, false);

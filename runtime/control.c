@@ -97,10 +97,11 @@ bool room_is_there(const slot *s, const control_signal *wish)
 {
     uint64_t bytes = mailbox_depth_bytes(&s->box);
     uint32_t depth = mailbox_depth(&s->box);
+    uint64_t bytes_max = atomic_load(&s->box.bytes_max);
     if (depth == 0)
         return true;
-    return depth <= s->box.envelopes_max / 2 && bytes <= s->box.bytes_max / 2 &&
-           bytes + wish->need <= s->box.bytes_max;
+    return depth <= atomic_load(&s->box.envelopes_max) / 2 && bytes <= bytes_max / 2 &&
+           bytes + wish->need <= bytes_max;
 }
 
 /*

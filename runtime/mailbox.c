@@ -42,10 +42,12 @@ void mailbox_fini(mailbox *box)
 
 bool mailbox_credit_take(mailbox *box, uint64_t bytes)
 {
+    uint64_t envelopes_max = atomic_load_explicit(&box->envelopes_max, memory_order_relaxed);
+    uint64_t bytes_max = atomic_load_explicit(&box->bytes_max, memory_order_relaxed);
     uint64_t used = atomic_load_explicit(&box->credit, memory_order_relaxed);
     do {
-        bool fits = (used >> MAILBOX_BYTES_BITS) < box->envelopes_max &&
-                    (used & BYTES_MASK) + bytes <= box->bytes_max;
+        bool fits = (used >> MAILBOX_BYTES_BITS) < envelopes_max &&
+                    (used & BYTES_MASK) + bytes <= bytes_max;
         if (used != 0 && !fits) {
             atomic_fetch_add_explicit(&box->refused, 1, memory_order_relaxed);
             return false;

@@ -40,8 +40,9 @@ typedef struct mailbox {
     atomic_uint_fast64_t credit; /* in use */
     atomic_bool attention;       /* something for the consumer besides data; a hint */
     atomic_uint_fast64_t refused;
-    uint32_t envelopes_max; /* fixed while consumed */
-    uint64_t bytes_max;
+    atomic_uint_fast32_t
+        envelopes_max; /* change with the consumer; a late poster may read old ones */
+    atomic_uint_fast64_t bytes_max;
 
     int eventfd;
     const lane_kind *kind;
