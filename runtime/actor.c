@@ -294,6 +294,8 @@ static void run(troupe_actor *self)
         if (!self->ending)
             alarm_run(self);
         actor_complete_ended(self);
+        if (self->behaviour->turn != NULL)
+            self->behaviour->turn(self, self->state);
         turn_flush(&self->turn);
         if (self->ending)
             break;

@@ -38,6 +38,11 @@ typedef struct troupe_behaviour {
      * false to go on until troupe_exit: for those who stop their children first. NULL = true. */
     bool (*closing)(troupe_actor *self, void *state);
 
+    /** End of a turn: every envelope, timer and descriptor that was due has been handled; what was
+     * posted is sent after this. The place to write out what the turn gathered elsewhere (a
+     * socket). NULL allowed. */
+    void (*turn)(troupe_actor *self, void *state);
+
     /** Last callback. Release the state here. reason: TROUPE_OK for a normal end. NULL allowed. */
     void (*stop)(troupe_actor *self, void *state, troupe_error reason);
 } troupe_behaviour;
