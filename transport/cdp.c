@@ -39,7 +39,7 @@ static bool take_object(json_span value, json_span *out)
 static bool take_member(cdp_message *out, json_span key, json_span value)
 {
     if (KEY_IS(key, "id")) {
-        out->has_id = json_integer(value, &out->id);
+        out->has_id = json_span_integer(value, &out->id);
         return out->has_id;
     }
     if (KEY_IS(key, "method")) {

@@ -325,7 +325,7 @@ bool json_plain_string(json_span span, const char **out, size_t *len)
     return true;
 }
 
-bool json_integer(json_span span, int64_t *out)
+bool json_span_integer(json_span span, int64_t *out)
 {
     if (span.len == 0) {
         return false;
@@ -348,7 +348,7 @@ bool json_integer(json_span span, int64_t *out)
     return true;
 }
 
-bool json_boolean(json_span span, bool *out)
+bool json_span_boolean(json_span span, bool *out)
 {
     if (span.len == 4 && memcmp(span.data, "true", 4) == 0) {
         *out = true;
@@ -666,7 +666,7 @@ static void localise_point(char *text)
     }
 }
 
-bool json_number(json_span span, double *out)
+bool json_span_number(json_span span, double *out)
 {
     char small[NUMBER_MAX];
     checker c = {0};

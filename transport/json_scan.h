@@ -62,10 +62,10 @@ bool json_path(const char *text, size_t len, const char *path, json_span *out);
 /** A span that is a string: its raw characters without the quotes, if it contains no escape. */
 bool json_plain_string(json_span span, const char **out, size_t *len);
 /** A span that is a number, as integer (fractions and exponents refused). */
-bool json_integer(json_span span, int64_t *out);
+bool json_span_integer(json_span span, int64_t *out);
 /** A span that is a number. */
-bool json_number(json_span span, double *out);
+bool json_span_number(json_span span, double *out);
 /** A span that is true or false. */
-bool json_boolean(json_span span, bool *out);
+bool json_span_boolean(json_span span, bool *out);
 
 #endif
