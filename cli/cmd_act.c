@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands that act in a page. */
+#include "command.h"
+#include "view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CODE_MAX (16u << 20)
+
+/* All of a stream. NULL after printing what was wrong; freed by the caller. */
+static char *read_all(FILE *file, const char *name)
+{
+    char *text = NULL;
+    size_t len = 0;
+    size_t got;
+    char chunk[16384];
+    FILE *out = open_memstream(&text, &len);
+    size_t total = 0;
+    while (out != NULL && total <= CODE_MAX && (got = fread(chunk, 1, sizeof chunk, file)) > 0) {
+        fwrite(chunk, 1, got, out);
+        total += got;
+    }
+    bool ok = out != NULL && fclose(out) == 0 && !ferror(file);
+    if (ok && total <= CODE_MAX && strlen(text) == len) {
+        return text;
+    }
+    cli_error("%s: %s", name,
+              !ok                ? strerror(errno)
+              : total > CODE_MAX ? "longer than 16 MiB"
+                                 : "a NUL byte is in the code");
+    free(text);
+    return NULL;
+}
+
+/* The code: a word, `-` for standard input, or --file. */
+static char *take_code(const cli *self)
+{
+    const char *path = args_string(&self->args, "file");
+    const char *word = args_word(&self->args, 0);
+    if ((path == NULL) == (word == NULL)) {
+        cli_error("js: give CODE, or - for standard input, or --file FILE");
+        return NULL;
+    }
+    if (word != NULL && strcmp(word, "-") != 0) {
+        return strdup(word);
+    }
+    if (word != NULL) {
+        return read_all(stdin, "standard input");
+    }
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        cli_error("%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = read_all(file, path);
+    fclose(file);
+    return text;
+}
+
+static int print_value(cli *self, json_t *result)
+{
+    const json_t *value = json_object_get(result, "value");
+    if (self->quiet || value == NULL) {
+        return CLI_OK;
+    }
+    if (json_is_string(value)) {
+        cli_print_text(json_string_value(value), json_string_length(value));
+        fputc('\n', stdout);
+    } else {
+        cli_print_json(value);
+    }
+    return CLI_OK;
+}
+
+int run_js(cli *self)
+{
+    char *code = take_code(self);
+    if (code == NULL) {
+        bool both = args_word(&self->args, 0) != NULL && args_string(&self->args, "file") != NULL;
+        bool none = args_word(&self->args, 0) == NULL && args_string(&self->args, "file") == NULL;
+        return both || none ? CLI_USAGE : CLI_FAILED;
+    }
+    json_t *params = json_object();
+    param_string(params, "code", code);
+    free(code);
+    param_string(params, "target", args_string(&self->args, "target"));
+    const char *await = args_string(&self->args, "await");
+    json_object_set_new(params, "await_promise",
+                        json_boolean(await == NULL || strcmp(await, "true") == 0));
+    param_flag(params, "persist", self, "persist");
+    return cli_show(self, "js", params, print_value);
+}
+
+static int print_result(cli *self, json_t *result)
+{
+    const json_t *value = json_object_get(result, "result");
+    if (!self->quiet) {
+        cli_print_json(value != NULL ? value : result);
+    }
+    return CLI_OK;
+}
+
+int run_cdp(cli *self)
+{
+    json_t *params = json_object();
+    param_string(params, "command", args_word(&self->args, 0));
+    param_string(params, "target", args_string(&self->args, "target"));
+    const char *text = args_word(&self->args, 1);
+    if (text != NULL) {
+        json_error_t where;
+        json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+        if (!json_is_object(value)) {
+            cli_error("cdp: '%s' is not a JSON object%s%s", text, value == NULL ? ": " : "",
+                      value == NULL ? where.text : "");
+            json_decref(value);
+            json_decref(params);
+            return CLI_USAGE;
+        }
+        json_object_set_new(params, "params", value);
+    }
+    return cli_show(self, "cdp", params, print_result);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands about the host itself. */
+#include "command.h"
+#include "troupe/version.h"
+#include "view.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#define STOP_TIMEOUT_MS 30000
+
+static int print_status(cli *self, json_t *result)
+{
+    if (self->quiet) {
+        return CLI_OK;
+    }
+    if (self->client.url[0] != '\0') {
+        json_object_set_new(result, "url", json_string(self->client.url));
+    }
+    view_fields(result);
+    return CLI_OK;
+}
+
+int run_status(cli *self)
+{
+    return cli_show(self, "status", json_object(), print_status);
+}
+
+/* Wait until the process has ended: its descriptor becomes readable then. */
+static bool await_end(pid_t pid)
+{
+    int fd = pidfd_open(pid, 0);
+    if (fd < 0) {
+        return errno == ESRCH;
+    }
+    struct pollfd polled = {fd, POLLIN, 0};
+    int ready = poll(&polled, 1, STOP_TIMEOUT_MS);
+    close(fd);
+    return ready > 0;
+}
+
+int run_stop(cli *self)
+{
+    json_t *result;
+    int status = cli_call(self, "stop", json_object(), &result);
+    if (status != CLI_OK) {
+        return status;
+    }
+    pid_t pid = self->client.state.pid;
+    if (pid > 0 && !await_end(pid)) {
+        cli_error("stop: the host (pid %ld) is still ending after %d s", (long)pid,
+                  STOP_TIMEOUT_MS / 1000);
+        status = CLI_FAILED;
+    } else if (self->json) {
+        cli_print_json(result);
+    } else if (!self->quiet) {
+        printf("stopped\n");
+    }
+    json_decref(result);
+    return status;
+}
+
+static int print_config(cli *self, json_t *result)
+{
+    static const view_column columns[] = {
+        {"SECTION", "section", VIEW_TEXT},
+        {"KEY", "key", VIEW_TEXT},
+        {"VALUE", "text|unset", VIEW_LONG},
+        {"SOURCE", "source", VIEW_URL},
+    };
+    /* What holds when nothing is set is said in words. */
+    size_t index;
+    json_t *row;
+    json_t *rows = json_object_get(result, "settings");
+    json_array_foreach(rows, index, row)
+    {
+        const char *text = json_string_value(json_object_get(row, "text"));
+        if (text != NULL && *text == '\0') {
+            json_object_set_new(row, "text", json_null());
+        }
+    }
+    view_options options = {0};
+    if (!self->quiet) {
+        view_rows(rows, columns, sizeof columns / sizeof columns[0], options);
+    }
+    return CLI_OK;
+}
+
+/* The running host knows what it was started with; without one, this is what `serve` would use. */
+int run_config(cli *self)
+{
+    troupe_reason reason;
+    const host_options *options = &self->config.settings.host;
+    host_state state;
+    bool remote = args_string(&self->args, "url") != NULL;
+    bool local = state_find(options->state_dir, options->name, &state, &reason) == TROUPE_OK;
+    if ((remote || local) && !args_flag(&self->args, "local")) {
+        return cli_show(self, "config", json_object(), print_config);
+    }
+    json_t *resolved = config_json(&self->config);
+    int status = CLI_OK;
+    if (self->json) {
+        cli_print_json(resolved);
+    } else {
+        status = print_config(self, resolved);
+    }
+    json_decref(resolved);
+    return status;
+}
+
+/* Actors -----------------------------------------------------------------------------------------
+ */
+
+static int print_actors(cli *self, json_t *result)
+{
+    static const view_column columns[] = {
+        {"NAME", "name", VIEW_TEXT},
+        {"KIND", "kind", VIEW_TEXT},
+        {"DEPTH", "depth", VIEW_NUMBER},
+        {"PEAK", "depth_peak", VIEW_NUMBER},
+        {"RECEIVED", "received", VIEW_NUMBER},
+        {"SENT", "sent", VIEW_NUMBER},
+        {"BUSY", "busy", VIEW_NUMBER},
+        {"IN HAND", "verb", VIEW_TEXT},
+        {"FOR", "verb_ms", VIEW_MS},
+        {"AGE", "age_ms", VIEW_MS},
+        {"THREAD", "thread|thread_id", VIEW_NUMBER},
+    };
+    view_options options = {.ids_only = self->quiet};
+    view_rows(json_object_get(result, "actors"), columns, sizeof columns / sizeof columns[0],
+              options);
+    return CLI_OK;
+}
+
+/* Until interrupted: the table again each second, in place on a terminal. */
+static int watch_actors(cli *self)
+{
+    for (;;) {
+        if (isatty(STDOUT_FILENO) && !self->json) {
+            fputs("\033[H\033[2J", stdout);
+        }
+        int status = cli_show(self, "actors.list", json_object(), print_actors);
+        if (fflush(stdout) != 0 || status != CLI_OK) {
+            return status;
+        }
+        (void)poll(NULL, 0, 1000);
+    }
+}
+
+int run_actors(cli *self)
+{
+    if (args_flag(&self->args, "watch")) {
+        return watch_actors(self);
+    }
+    return cli_show(self, "actors.list", json_object(), print_actors);
+}
+
+int run_version(cli *self)
+{
+    if (!self->json) {
+        printf("troupe %s\n", troupe_version());
+        return CLI_OK;
+    }
+    json_t *value = json_pack("{s:s}", "version", troupe_version());
+    cli_print_json(value);
+    json_decref(value);
+    return CLI_OK;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* The `troupe` command. */
+#include "command.h"
+
+int main(int argc, char **argv)
+{
+    host_keeper_main(argc, argv);
+    return cli_main(argc, argv);
+}
