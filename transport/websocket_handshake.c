@@ -118,13 +118,17 @@ static bool accepts_key(const char *block, const char *key)
 /** "HTTP/1.1 101 …" as 101; 0 if it is no status line. */
 static int status_of(const char *answer)
 {
+    static const char shape[] = "HTTP/1.# ###";
     int status = 0;
-    int used = 0;
-    bool http = strncmp(answer, "HTTP/1.", 7) == 0 && answer[7] >= '0' && answer[7] <= '9';
-    if (!http || sscanf(answer + 8, " %3d%n", &status, &used) != 1 || used != 4) {
-        return 0;
+    for (size_t i = 0; i < sizeof(shape) - 1; i++) {
+        bool digit = answer[i] >= '0' && answer[i] <= '9';
+        if (shape[i] == '#' ? !digit : answer[i] != shape[i]) {
+            return 0;
+        }
+        status = i > 8 ? status * 10 + (answer[i] - '0') : 0;
     }
-    return status;
+    char behind = answer[sizeof(shape) - 1];
+    return behind == ' ' || behind == '\r' ? status : 0;
 }
 
 troupe_error websocket_handshake_check(const char *answer, const char *key, troupe_reason *reason)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport/byte_queue.h"
+
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <string.h>
+
+Test(byte_queue, append_and_consume_random_pieces_keep_order)
+{
+    byte_queue q = {0};
+    uint64_t state = 42;
+    unsigned char next_in = 0;
+    unsigned char next_out = 0;
+    for (int i = 0; i < 20000; i++) {
+        unsigned char piece[300];
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        size_t in = (state >> 33) % sizeof(piece);
+        size_t out = (state >> 45) % sizeof(piece);
+        for (size_t k = 0; k < in; k++) {
+            piece[k] = next_in++;
+        }
+        cr_assert(byte_queue_append(&q, piece, in));
+        out = out < byte_queue_len(&q) ? out : byte_queue_len(&q);
+        for (size_t k = 0; k < out; k++) {
+            cr_assert_eq((unsigned char)byte_queue_head(&q)[k], next_out++);
+        }
+        byte_queue_consume(&q, out);
+        if (i % 100 == 0) {
+            byte_queue_rest(&q, 512);
+        }
+    }
+    byte_queue_fini(&q);
+}
+
+Test(byte_queue, rest_gives_memory_back_and_keeps_what_is_queued)
+{
+    byte_queue q = {0};
+    cr_assert(byte_queue_reserve(&q, 1 << 20));
+    cr_assert(byte_queue_append(&q, "xxxabc", 6));
+    byte_queue_consume(&q, 3);
+    byte_queue_rest(&q, 4096);
+    cr_expect_eq(q.capacity, 4096);
+    cr_expect_eq(byte_queue_len(&q), 3);
+    cr_expect_eq(memcmp(byte_queue_head(&q), "abc", 3), 0);
+    byte_queue_consume(&q, 3);
+    byte_queue_rest(&q, 1024);
+    cr_expect_eq(q.capacity, 0);
+    byte_queue_fini(&q);
+}
+
+Test(byte_queue, reserve_impossible_size_fails_and_changes_nothing)
+{
+    byte_queue q = {0};
+    cr_assert(byte_queue_append(&q, "ab", 2));
+    cr_expect_not(byte_queue_reserve(&q, SIZE_MAX - 1));
+    cr_expect_not(byte_queue_reserve(&q, SIZE_MAX));
+    cr_expect_eq(byte_queue_len(&q), 2);
+    byte_queue_fini(&q);
+}
