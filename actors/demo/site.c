@@ -12,10 +12,13 @@
 
 #include <civetweb.h>
 
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define LEDGER_ROWS     100000
 #define WEBSOCKETS_MAX  12 /* each holds one worker; there are 16 */
@@ -29,7 +32,8 @@ struct demo_site {
     struct mg_context *server;
     ledger *book;
     atomic_int websockets; /* open now */
-    char authority[32];    /* "127.0.0.1:PORT"; fixed before the URL is given to anybody */
+    uint16_t port;         /* these two are fixed before the URL is given to anybody */
+    char authority[32];    /* "127.0.0.1:PORT" */
 };
 
 /* One request on its way. */
@@ -347,6 +351,7 @@ static troupe_error start_server(demo_site *site, troupe_reason *reason)
     struct mg_server_port port;
     if (mg_get_server_ports(site->server, 1, &port) != 1)
         return troupe_fail(reason, TROUPE_EUNAVAILABLE, "demo site: no port");
+    site->port = (uint16_t)port.port;
     snprintf(site->authority, sizeof site->authority, "127.0.0.1:%d", port.port);
     mg_set_websocket_handler(site->server, "/echo$", on_websocket_connect, NULL, on_websocket_frame,
                              on_websocket_close, site);
@@ -373,12 +378,31 @@ troupe_error demo_site_start(demo_site **out, char *url, size_t url_size, troupe
     return TROUPE_OK;
 }
 
+/* Shut every socket of our port, the listening one too: civetweb would notice only at the end of
+ * its poll, after up to two seconds, that it is to stop. */
+static void shut_sockets(uint16_t port)
+{
+    DIR *list = opendir("/proc/self/fd");
+    for (struct dirent *entry; list && (entry = readdir(list)) != NULL;) {
+        struct sockaddr_in address = {0};
+        socklen_t size = sizeof address;
+        int fd = atoi(entry->d_name);
+        if (getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+            address.sin_family == AF_INET && ntohs(address.sin_port) == port)
+            shutdown(fd, SHUT_RDWR);
+    }
+    if (list)
+        closedir(list);
+}
+
 void demo_site_stop(demo_site *site)
 {
     if (!site)
         return;
-    if (site->server)
+    if (site->server) {
+        shut_sockets(site->port);
         mg_stop(site->server);
+    }
     ledger_destroy(site->book);
     free(site);
     mg_exit_library();
