@@ -330,9 +330,9 @@ async function endHost(host) {
 }
 
 /** The address of the demo site of a host that was started with --demo. */
-export async function demoSite(host) {
-  const status = await host.rpc("status");
-  return status.demo_url ?? status.demo ?? /demo\D*(http:\/\/127\.0\.0\.1:\d+\/)/i.exec(host.stdout)?.[1];
+export function demoSite(host) {
+  return until(() => /demo site\s+(http:\/\/127\.0\.0\.1:\d+\/)/.exec(host.stdout)?.[1],
+               "the host says where the demo site is");
 }
 
 /** A browser that we start, on a debugging port: {port, pid, kill()}. */
