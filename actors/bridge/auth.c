@@ -82,8 +82,8 @@ troupe_error auth_init(auth_rules *auth, const host_options *options, const char
                            "code as you",
                            address);
     }
-    troupe_error error = list_init(options->allow_hosts, &auth->hosts, auth->host_list,
-                                   "allow_hosts", reason);
+    troupe_error error =
+        list_init(options->allow_hosts, &auth->hosts, auth->host_list, "allow_hosts", reason);
     if (error == TROUPE_OK) {
         error = list_init(options->allow_origins, &auth->origins, auth->origin_list,
                           "allow_origins", reason);
@@ -232,8 +232,8 @@ static bool is_json_type(const char *content_type)
     return *rest == '\0' || *rest == ';';
 }
 
-bool auth_admit(const auth_rules *auth, const auth_request *request, auth_owner_fn owner, void *context,
-                auth_refusal *refusal)
+bool auth_admit(const auth_rules *auth, const auth_request *request, auth_owner_fn owner,
+                void *context, auth_refusal *refusal)
 {
     if (request->host_count > 1) {
         return refuse(refusal, 400, TROUPE_EREQUEST, "host", "more than one Host header");

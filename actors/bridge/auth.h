@@ -3,7 +3,8 @@
  * Who may: the rules that every HTTP request passes before anything else looks at it.
  *
  * A reachable host is remote code execution: without a token only processes of the same user on the
- * same machine may talk to it, and no web page; with a token whoever has it, and no web page either.
+ * same machine may talk to it, and no web page; with a token whoever has it, and no web page
+ * either.
  */
 #ifndef TROUPE_BRIDGE_AUTH_H
 #define TROUPE_BRIDGE_AUTH_H
@@ -61,8 +62,8 @@ troupe_error auth_init(auth_rules *auth, const host_options *options, const char
 void auth_fini(auth_rules *auth);
 
 /** Whether the request may pass; else *refusal says why not. The owner is asked last. */
-bool auth_admit(const auth_rules *auth, const auth_request *request, auth_owner_fn owner, void *context,
-                auth_refusal *refusal);
+bool auth_admit(const auth_rules *auth, const auth_request *request, auth_owner_fn owner,
+                void *context, auth_refusal *refusal);
 
 /** Whether that is a loopback IPv4 address in digits ("127.0.0.1", "::ffff:127.0.0.1") or "::1". */
 bool auth_is_loopback(const char *address);

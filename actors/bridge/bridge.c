@@ -3,8 +3,8 @@
  * The HTTP server of the host: listening, routing, starting and stopping.
  *
  * Every request passes on_request on one of civetweb's workers. Order of stopping: refuse new work,
- * end the WebSocket clients, let the requests in hand be answered (their calls are cancelled), wake the
- * workers that wait for a next request, join them; each worker destroys its guest as it ends.
+ * end the WebSocket clients, let the requests in hand be answered (their calls are cancelled), wake
+ * the workers that wait for a next request, join them; each worker destroys its guest as it ends.
  */
 #include "bridge.h"
 
@@ -60,7 +60,8 @@ static bridge *server_of(const struct mg_connection *conn)
     return mg_get_user_data(mg_get_context(conn));
 }
 
-/* Who may ---------------------------------------------------------------------------------------- */
+/* Who may ----------------------------------------------------------------------------------------
+ */
 
 static bool connection_owner(void *context, uid_t *uid)
 {
@@ -116,7 +117,8 @@ static int send_refusal(bridge *server, struct mg_connection *conn, const auth_r
     return http_send_error(conn, refusal->status, refusal->code, headers, refusal->text);
 }
 
-/* Endpoints ---------------------------------------------------------------------------------------- */
+/* Endpoints
+ * ---------------------------------------------------------------------------------------- */
 
 static int send_text(struct mg_connection *conn, int status, const char *type, const char *text)
 {
@@ -309,7 +311,8 @@ static int dispatch(bridge *server, struct mg_connection *conn)
     return route->answer(server, conn);
 }
 
-/* civetweb's callbacks ----------------------------------------------------------------------------- */
+/* civetweb's callbacks
+ * ----------------------------------------------------------------------------- */
 
 static int on_request(struct mg_connection *conn)
 {
@@ -437,16 +440,26 @@ static struct mg_context *http_start(bridge *server, const char *address, uint16
     char listening[96];
     snprintf(listening, sizeof listening, "%s:%u", address, (unsigned)port);
     const char *options[] = {
-        "listening_ports", listening,
-        "num_threads", TEXT(BRIDGE_WORKERS),
-        "tcp_nodelay", "1",
-        "enable_keep_alive", "yes",
-        "keep_alive_timeout_ms", "5000",
-        "request_timeout_ms", "10000",
-        "enable_directory_listing", "no",
-        "access_control_allow_origin", "",
-        "access_control_allow_methods", "",
-        "access_control_allow_headers", "",
+        "listening_ports",
+        listening,
+        "num_threads",
+        TEXT(BRIDGE_WORKERS),
+        "tcp_nodelay",
+        "1",
+        "enable_keep_alive",
+        "yes",
+        "keep_alive_timeout_ms",
+        "5000",
+        "request_timeout_ms",
+        "10000",
+        "enable_directory_listing",
+        "no",
+        "access_control_allow_origin",
+        "",
+        "access_control_allow_methods",
+        "",
+        "access_control_allow_headers",
+        "",
         NULL,
     };
     struct mg_callbacks callbacks = {

@@ -2,8 +2,8 @@
 /**
  * The HTTP server of the host: what its rooms share.
  *
- * Threads: civetweb's workers run one request each and are guests of the actor system; a WebSocket is
- * taken away from civetweb after its handshake and belongs to an actor of its own (client.h).
+ * Threads: civetweb's workers run one request each and are guests of the actor system; a WebSocket
+ * is taken away from civetweb after its handshake and belongs to an actor of its own (client.h).
  */
 #ifndef TROUPE_BRIDGE_BRIDGE_H
 #define TROUPE_BRIDGE_BRIDGE_H
@@ -23,14 +23,14 @@
 
 /** Counted since the start; any thread adds, rpc `metrics` reads. */
 typedef struct bridge_counters {
-    atomic_ullong requests;  /* HTTP requests, all of them */
-    atomic_ullong refused;   /* by auth */
-    atomic_ullong calls;     /* RPC calls that ended, over HTTP and WebSocket */
-    atomic_ullong failures;  /* of those, with an error */
-    atomic_ullong overload;  /* requests and clients turned away for lack of room */
-    atomic_ullong clients;   /* WebSocket clients accepted */
-    atomic_ullong events;    /* events sent to clients */
-    atomic_ullong shed;      /* events not sent because a client was slow */
+    atomic_ullong requests; /* HTTP requests, all of them */
+    atomic_ullong refused;  /* by auth */
+    atomic_ullong calls;    /* RPC calls that ended, over HTTP and WebSocket */
+    atomic_ullong failures; /* of those, with an error */
+    atomic_ullong overload; /* requests and clients turned away for lack of room */
+    atomic_ullong clients;  /* WebSocket clients accepted */
+    atomic_ullong events;   /* events sent to clients */
+    atomic_ullong shed;     /* events not sent because a client was slow */
 } bridge_counters;
 
 /** A WebSocket client as others see it. The slot belongs to its actor from client_start on. */

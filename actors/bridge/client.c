@@ -2,8 +2,8 @@
 /*
  * A WebSocket client as an actor.
  *
- * States: open -> closing (a close frame is queued or was received) -> the actor ends. Every frame in
- * and out passes wslay, which checks masks, opcodes, fragments, lengths and UTF-8.
+ * States: open -> closing (a close frame is queued or was received) -> the actor ends. Every frame
+ * in and out passes wslay, which checks masks, opcodes, fragments, lengths and UTF-8.
  */
 #include "client.h"
 
@@ -75,7 +75,8 @@ typedef struct client {
     uint64_t store_monitor;
 } client;
 
-/* Sending ---------------------------------------------------------------------------------------- */
+/* Sending ----------------------------------------------------------------------------------------
+ */
 
 static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *data, size_t len, int flags,
                        void *context)
@@ -153,7 +154,8 @@ static void client_queue(client *state, const void *text, size_t len)
     }
 }
 
-/* Requests --------------------------------------------------------------------------------------- */
+/* Requests ---------------------------------------------------------------------------------------
+ */
 
 static void exchange_free(exchange *work)
 {
@@ -237,9 +239,9 @@ static void on_answer(troupe_actor *self, void *context, troupe_error error,
 
 static void start_call(client *state, rpc_call *call)
 {
-    troupe_error error = troupe_call(state->self, call->to, call->method->name, &call->meta,
-                                     troupe_buffer_bytes(&call->payload), call->timeout_ms,
-                                     on_answer, call, NULL);
+    troupe_error error =
+        troupe_call(state->self, call->to, call->method->name, &call->meta,
+                    troupe_buffer_bytes(&call->payload), call->timeout_ms, on_answer, call, NULL);
     troupe_buffer_fini(&call->payload);
     if (error != TROUPE_OK) {
         rpc_call_unsent(state->server, call, error);
@@ -249,7 +251,8 @@ static void start_call(client *state, rpc_call *call)
     state->calls_open++;
 }
 
-/* Live events ------------------------------------------------------------------------------------ */
+/* Live events ------------------------------------------------------------------------------------
+ */
 
 static json_t *topic_list(unsigned topics)
 {
@@ -339,8 +342,7 @@ static troupe_error store_subscribe(client *state, troupe_answer_fn fn, void *co
 
 static json_t *subscription(const client *state)
 {
-    return json_pack("{s:o, s:O?}", "topics", topic_list(state->topics), "targets",
-                     state->targets);
+    return json_pack("{s:o, s:O?}", "topics", topic_list(state->topics), "targets", state->targets);
 }
 
 static void on_subscribed(troupe_actor *self, void *context, troupe_error error,
@@ -456,8 +458,8 @@ static bool target_wanted(const client *state, const troupe_envelope *event)
     json_array_foreach(state->targets, i, item)
     {
         const char *prefix = json_string_value(item);
-        wanted = wanted || (prefix != NULL && target != NULL &&
-                            strncmp(prefix, target, strlen(prefix)) == 0);
+        wanted = wanted ||
+                 (prefix != NULL && target != NULL && strncmp(prefix, target, strlen(prefix)) == 0);
     }
     json_decref(data);
     return wanted;
@@ -517,7 +519,8 @@ static void try_resubscribe(troupe_actor *self, void *context)
     }
 }
 
-/* Receiving -------------------------------------------------------------------------------------- */
+/* Receiving --------------------------------------------------------------------------------------
+ */
 
 static void exchange_run(client *state, exchange *work)
 {
@@ -588,8 +591,8 @@ static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *data, size_t len, in
     return got;
 }
 
-static void on_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg *message,
-                       void *context)
+static void on_message(wslay_event_context_ptr ws,
+                       const struct wslay_event_on_msg_recv_arg *message, void *context)
 {
     client *state = context;
     if (message->opcode == WSLAY_TEXT_FRAME) {
@@ -642,7 +645,8 @@ static void on_tick(troupe_actor *self, void *context)
     }
 }
 
-/* The actor -------------------------------------------------------------------------------------- */
+/* The actor --------------------------------------------------------------------------------------
+ */
 
 static troupe_error client_begin(troupe_actor *self, void *context)
 {
@@ -708,7 +712,8 @@ static void slot_free(bridge *server, client_slot *slot)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* End of the connection: unread bytes would turn the close into a reset that eats our last frames. */
+/* End of the connection: unread bytes would turn the close into a reset that eats our last frames.
+ */
 static void hang_up(int fd)
 {
     char scratch[4096];
@@ -767,8 +772,7 @@ static client_slot *slot_take(bridge *server, const char *peer)
     return slot;
 }
 
-static void slot_address(bridge *server, client_slot *slot, uint64_t number,
-                         troupe_address address)
+static void slot_address(bridge *server, client_slot *slot, uint64_t number, troupe_address address)
 {
     pthread_mutex_lock(&server->lock);
     if (slot->number == number) { /* else it has ended already */
@@ -793,8 +797,7 @@ troupe_error client_start(bridge *server, int fd, const char *greeting, const ch
     memcpy(name, slot->name, sizeof name);
     *state = (client){.server = server, .slot = slot, .number = number, .fd = fd};
     snprintf(state->greeting, sizeof state->greeting, "%s", greeting);
-    troupe_spawn_options options = {
-        .behaviour = &client_behaviour, .state = state, .name = name};
+    troupe_spawn_options options = {.behaviour = &client_behaviour, .state = state, .name = name};
     troupe_address address;
     troupe_error error = troupe_spawn(server->system, &options, &address);
     if (error != TROUPE_OK) {
@@ -826,8 +829,7 @@ void clients_stop(bridge *server)
     }
     for (uint32_t i = 0; i < server->clients_max; i++) {
         troupe_address address = slot_at(server, i);
-        if (address != 0 &&
-            troupe_join(server->system, address, STOP_JOIN_MS) == TROUPE_ETIMEOUT) {
+        if (address != 0 && troupe_join(server->system, address, STOP_JOIN_MS) == TROUPE_ETIMEOUT) {
             (void)!troupe_stop(server->system, address, TROUPE_STOP_NOW);
             (void)!troupe_join(server->system, address, STOP_JOIN_MS);
         }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * A WebSocket client as an actor: it owns the connection, reads requests from it, makes the calls and
- * is the only one that writes to it.
+ * A WebSocket client as an actor: it owns the connection, reads requests from it, makes the calls
+ * and is the only one that writes to it.
  *
- * Nothing in it blocks. Results wait in its queue until the peer takes them. While more than 4 MiB are
- * queued it reads no further requests and drops events, counting them (the peer gets a `gap` event with
- * the number). A peer that takes nothing for 10 s while something waits is disconnected.
+ * Nothing in it blocks. Results wait in its queue until the peer takes them. While more than 4 MiB
+ * are queued it reads no further requests and drops events, counting them (the peer gets a `gap`
+ * event with the number). A peer that takes nothing for 10 s while something waits is disconnected.
  */
 #ifndef TROUPE_BRIDGE_CLIENT_H
 #define TROUPE_BRIDGE_CLIENT_H
@@ -20,8 +20,8 @@
  * @param peer      other end, for lists
  * @return TROUPE_OK; TROUPE_ELIMIT: clients_max reached; TROUPE_ECLOSED; TROUPE_ENOMEM
  */
-troupe_error client_start(bridge *server, int fd, const char *greeting, const char *peer)
-    TROUPE_MUST_USE;
+troupe_error client_start(bridge *server, int fd, const char *greeting,
+                          const char *peer) TROUPE_MUST_USE;
 
 /** Say goodbye to all clients and wait for their actors. Not from an actor's thread. */
 void clients_stop(bridge *server);

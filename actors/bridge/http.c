@@ -15,7 +15,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* A body that nobody will read is thrown away up to here, so that the answer is not lost in a reset. */
+/* A body that nobody will read is thrown away up to here, so that the answer is not lost in a
+ * reset. */
 #define DISCARD_BYTES_MAX (1u << 20)
 #define DISCARD_MS        200
 #define CHUNK_BYTES       (64u << 10)
@@ -213,8 +214,8 @@ troupe_error http_read_body(struct mg_connection *conn, size_t max, char **out, 
         (void)mg_printf(conn, "HTTP/1.1 100 Continue\r\n\r\n");
     }
     troupe_buffer body = {0};
-    troupe_error error = declared >= 0 ? read_sized(conn, (size_t)declared, &body)
-                                       : read_chunks(conn, max, &body);
+    troupe_error error =
+        declared >= 0 ? read_sized(conn, (size_t)declared, &body) : read_chunks(conn, max, &body);
     if (error == TROUPE_OK) {
         error = troupe_buffer_append(&body, "", 1);
     }

@@ -37,7 +37,7 @@ bool http_has_word(const char *value, const char *word);
  * @param out  stored on TROUPE_OK: NUL-terminated, *len bytes before it; freed with free(3)
  * @return TROUPE_OK; TROUPE_ELIMIT (more than max); TROUPE_ECLOSED (cut off); TROUPE_ENOMEM
  */
-troupe_error http_read_body(struct mg_connection *conn, size_t max, char **out, size_t *len)
-    TROUPE_MUST_USE;
+troupe_error http_read_body(struct mg_connection *conn, size_t max, char **out,
+                            size_t *len) TROUPE_MUST_USE;
 
 #endif

@@ -97,10 +97,10 @@ static troupe_error metrics(bridge *server, const json_t *params, json_t **resul
         (json_int_t)all.sent, "received", (json_int_t)all.received, "dead_letters",
         (json_int_t)all.dead_letters, "late_replies", (json_int_t)all.late_replies, "refused",
         (json_int_t)all.refused, "messages", (json_int_t)all.messages);
-    json_t *process = json_pack(
-        "{s:I, s:I, s:I, s:I, s:f}", "pid", (json_int_t)getpid(), "rss_bytes",
-        status_number("VmRSS:") * 1024, "threads", status_number("Threads:"), "descriptors",
-        descriptor_count(), "uptime_s", (double)(bridge_now_ns() - server->started_ns) / 1e9);
+    json_t *process = json_pack("{s:I, s:I, s:I, s:I, s:f}", "pid", (json_int_t)getpid(),
+                                "rss_bytes", status_number("VmRSS:") * 1024, "threads",
+                                status_number("Threads:"), "descriptors", descriptor_count(),
+                                "uptime_s", (double)(bridge_now_ns() - server->started_ns) / 1e9);
     *result = json_pack("{s:o, s:o, s:o}", "system", system, "bridge", bridge_metrics(server),
                         "process", process);
     return TROUPE_OK;

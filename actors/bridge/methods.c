@@ -16,8 +16,16 @@
 #define O  PARAM_OBJECT
 #define SA (PARAM_STRING | PARAM_ARRAY)
 
-#define ONE_TARGET  {"target", S, false, NULL, NULL, "id or unambiguous prefix; needed if several are connected"}
-#define SOME_TARGET {"target", SA, false, NULL, NULL, "id, prefix, list of them, or \"*\"; default: the tracked ones, or all"}
+#define ONE_TARGET                                                      \
+    {                                                                   \
+        "target", S, false, NULL, NULL,                                 \
+            "id or unambiguous prefix; needed if several are connected" \
+    }
+#define SOME_TARGET                                                                 \
+    {                                                                               \
+        "target", SA, false, NULL, NULL,                                            \
+            "id, prefix, list of them, or \"*\"; default: the tracked ones, or all" \
+    }
 
 /* clang-format off */
 const rpc_method method_table[] = {
@@ -263,8 +271,9 @@ static troupe_error unknown_param(const rpc_method *method, const char *name, tr
     size_t least = (size_t)-1;
     nearest_in(method->params, name, &best, &least);
     nearest_in(common_params, name, &best, &least);
-    return troupe_fail(reason, TROUPE_EPARAMS, "%s has no parameter \"%.40s\"; the nearest is \"%s\"",
-                       method->name, name, best);
+    return troupe_fail(reason, TROUPE_EPARAMS,
+                       "%s has no parameter \"%.40s\"; the nearest is \"%s\"", method->name, name,
+                       best);
 }
 
 static unsigned type_of(const json_t *value)
@@ -521,10 +530,10 @@ static json_t *describe_method(const rpc_method *row)
 static json_t *describe_errors(void)
 {
     json_t *list = json_array();
-#define DESCRIBE_ERROR(symbol, value, name, rpc, text)                                             \
-    if ((value) != 0) {                                                                            \
-        json_array_append_new(list, json_pack("{s:i, s:s, s:s}", "code", (rpc), "name", (name),    \
-                                              "text", (text)));                                    \
+#define DESCRIBE_ERROR(symbol, value, name, rpc, text)                                          \
+    if ((value) != 0) {                                                                         \
+        json_array_append_new(                                                                  \
+            list, json_pack("{s:i, s:s, s:s}", "code", (rpc), "name", (name), "text", (text))); \
     }
     TROUPE_ERRORS(DESCRIBE_ERROR)
 #undef DESCRIBE_ERROR

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The methods of the RPC interface: one table that says of each who answers it, what it takes and how
- * long it may take. Requests are checked against it, rpc.describe prints it.
+ * The methods of the RPC interface: one table that says of each who answers it, what it takes and
+ * how long it may take. Requests are checked against it, rpc.describe prints it.
  */
 #ifndef TROUPE_BRIDGE_METHODS_H
 #define TROUPE_BRIDGE_METHODS_H
@@ -47,7 +47,7 @@ typedef struct rpc_method {
     bool mutates;
     uint32_t timeout_ms; /* when the request gives none */
     const char *doc;
-    const char *result; /* its shape, in words */
+    const char *result;                     /* its shape, in words */
     method_param params[METHOD_PARAMS_MAX]; /* by-position order */
 } rpc_method;
 
@@ -72,7 +72,8 @@ troupe_error method_params(const rpc_method *method, const json_t *params, json_
 /** The deadline a request asks for, or the method's own. params: as method_params gave them. */
 uint32_t method_timeout_ms(const rpc_method *method, const json_t *params);
 
-/** What rpc.describe answers, of one method (name) or of all (NULL); NULL if there is no such one. */
+/** What rpc.describe answers, of one method (name) or of all (NULL); NULL if there is no such one.
+ */
 json_t *method_describe(const char *name);
 
 #endif

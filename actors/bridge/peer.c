@@ -22,7 +22,8 @@ typedef struct tcp_row {
 
 static bool row_read(const char *line, tcp_row *row)
 {
-    return sscanf(line, " %*u: %32[0-9A-Fa-f]:%x %32[0-9A-Fa-f]:%x %*x %*x:%*x %*x:%*x %*x %u %*u %lu",
+    return sscanf(line,
+                  " %*u: %32[0-9A-Fa-f]:%x %32[0-9A-Fa-f]:%x %*x %*x:%*x %*x:%*x %*x %u %*u %lu",
                   row->local, &row->local_port, row->remote, &row->remote_port, &row->uid,
                   &row->inode) == 6;
 }

@@ -16,7 +16,8 @@
 /* How often a waiting worker looks whether the host is stopping. */
 #define STOP_CHECK_MS 200
 
-/* Answers ---------------------------------------------------------------------------------------- */
+/* Answers ----------------------------------------------------------------------------------------
+ */
 
 static void append(troupe_buffer *out, const char *text)
 {
@@ -136,7 +137,8 @@ void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error)
     rpc_call_fault(server, call, error, NULL, NULL);
 }
 
-/* Requests --------------------------------------------------------------------------------------- */
+/* Requests ---------------------------------------------------------------------------------------
+ */
 
 /* Who answers: the target's own actor if it is named exactly, else the owner. 0 = nobody. */
 static troupe_address find_owner(bridge *server, const rpc_method *method, const json_t *params)
@@ -259,16 +261,17 @@ static void call_read(bridge *server, rpc_call *call, const json_t *request, boo
     if (call->method == NULL) {
         rpc_call_fault(server, call, TROUPE_EMETHOD, NULL, NULL);
     } else if (call->method->route == ROUTE_CLIENT && !websocket) {
-        rpc_call_fault(server, call, TROUPE_EMETHOD, NULL,
-                       "this method exists on GET /ws only");
+        rpc_call_fault(server, call, TROUPE_EMETHOD, NULL, "this method exists on GET /ws only");
     } else {
         call_route(server, call, request);
     }
 }
 
-/* Messages --------------------------------------------------------------------------------------- */
+/* Messages ---------------------------------------------------------------------------------------
+ */
 
-/* Whether brackets outside strings nest no deeper than RPC_DEPTH_MAX; says nothing about validity. */
+/* Whether brackets outside strings nest no deeper than RPC_DEPTH_MAX; says nothing about validity.
+ */
 static bool depth_within(const char *text, size_t len)
 {
     unsigned depth = 0;
@@ -319,8 +322,8 @@ static bool asks_stop(const rpc_call *call)
            strcmp(call->method->name, "stop") == 0;
 }
 
-static troupe_error read_calls(bridge *server, const json_t *root, bool websocket,
-                               rpc_message *out, troupe_buffer *fault)
+static troupe_error read_calls(bridge *server, const json_t *root, bool websocket, rpc_message *out,
+                               troupe_buffer *fault)
 {
     out->batch = json_is_array(root);
     out->count = out->batch ? json_array_size(root) : 1;
@@ -384,7 +387,8 @@ void rpc_message_fini(rpc_message *message)
     memset(message, 0, sizeof *message);
 }
 
-/* Calls of an HTTP worker -------------------------------------------------------------------------- */
+/* Calls of an HTTP worker
+ * -------------------------------------------------------------------------- */
 
 typedef struct gathering {
     bridge *server;

@@ -2,10 +2,10 @@
 /**
  * JSON-RPC 2.0: reads messages, finds who answers each call, writes the answers.
  *
- * Params travel to the actor that owns the method as JSON text, and its result comes back as JSON text
- * that is put into the response unread. Errors are those of troupe/error.h: {code, message, data:{name,
- * …}}, with the fault's own data merged in.
- * Source: https://www.jsonrpc.org/specification
+ * Params travel to the actor that owns the method as JSON text, and its result comes back as JSON
+ * text that is put into the response unread. Errors are those of troupe/error.h: {code, message,
+ * data:{name, …}}, with the fault's own data merged in. Source:
+ * https://www.jsonrpc.org/specification
  */
 #ifndef TROUPE_BRIDGE_RPC_H
 #define TROUPE_BRIDGE_RPC_H

@@ -38,8 +38,7 @@ static void accept_key(const char *key, char out[WS_ACCEPT_LEN + 1])
 /* Base64 of 16 bytes. */
 static bool key_valid(const char *key)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     return key != NULL && strlen(key) == WS_KEY_LEN && strspn(key, digits) == WS_KEY_LEN - 2 &&
            strcmp(key + WS_KEY_LEN - 2, "==") == 0;
 }
