@@ -35,6 +35,9 @@ static void set_options(curl_session *session, const uri_parts *uri, uint32_t ti
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (session->ca_file != NULL) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, session->ca_file);
+    }
     if (uri->loopback) {
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     }
@@ -74,7 +77,6 @@ static troupe_error error_of(CURLcode code)
     case CURLE_OK:
         return TROUPE_OK;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return TROUPE_EPARAMS;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:

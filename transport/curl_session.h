@@ -13,6 +13,7 @@
 
 typedef struct curl_session {
     CURL *easy;
+    const char *ca_file;          /* NULL = the system's authorities */
     bool (*abort)(void *context); /* NULL = never */
     void *abort_context;
     char error_text[CURL_ERROR_SIZE];
@@ -21,7 +22,7 @@ typedef struct curl_session {
 /**
  * Make the handle. The session must not move while it lives.
  *
- * @param session     filled; abort and abort_context are set by the caller before
+ * @param session     filled; ca_file, abort and abort_context are set by the caller before
  * @param timeout_ms  for all that curl_session_perform does; 0 = CURL_SESSION_TIMEOUT_MS
  * @return TROUPE_OK; TROUPE_ENOMEM. Freed with curl_session_fini in both cases.
  */

@@ -101,6 +101,7 @@ static troupe_error take_response(transfer *t, http_response *out)
 static troupe_error run(transfer *t, const http_request *request, const uri_parts *uri,
                         http_response *out, troupe_reason *reason)
 {
+    t->session.ca_file = request->ca_file;
     t->session.abort = request->abort;
     t->session.abort_context = request->abort_context;
     t->body_max = request->response_max == 0 ? RESPONSE_MAX : request->response_max;

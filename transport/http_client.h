@@ -18,7 +18,8 @@ typedef struct http_request {
     size_t body_len;
     uint32_t timeout_ms;      /* whole request; 0 = 30000 */
     size_t response_max;      /* 0 = 64 MiB; a longer one is TROUPE_ELIMIT */
-    bool (*abort)(void *context);
+    const char *ca_file;      /* PEM of the authorities to trust; NULL = the system's */
+    bool (*abort)(void *context); /* asked now and then: true gives up */
     void *abort_context;
 } http_request;
 

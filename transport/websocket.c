@@ -377,6 +377,7 @@ static troupe_error open_connection(websocket_stream *w, attempt *a)
         timeout_ms = CURL_SESSION_TIMEOUT_MS;
     }
     a->deadline_ms = now_ms() + (int64_t)timeout_ms;
+    w->session.ca_file = a->options->ca_file;
     w->session.abort = a->options->abort;
     w->session.abort_context = a->options->abort_context;
     if (curl_session_init(&w->session, &a->uri, timeout_ms) != TROUPE_OK) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "chromium.h"
 #include "collect.h"
+#include "transport/cdp.h"
 #include "transport/pipe.h"
 
 #include <criterion/criterion.h>
@@ -250,4 +252,34 @@ Test(pipe, create_with_a_bad_descriptor_fails)
     message_stream *stream = NULL;
     cr_expect_eq(pipe_stream_create(-1, -1, 0, &stream), TROUPE_EIO);
     cr_expect_null(stream);
+}
+
+Test(pipe, chromium_answers_commands_and_ends_the_stream_when_it_dies)
+{
+    chromium browser;
+    message_stream *stream = NULL;
+    troupe_reason reason = {{0}};
+    troupe_buffer command = {0};
+    collect c = {0};
+    signal(SIGPIPE, SIG_IGN);
+    chromium_start(&browser, true);
+    cr_assert_eq(pipe_stream_create(browser.from, browser.to, 0, &stream), TROUPE_OK);
+    for (int i = 0; i < 50; i++) {
+        troupe_buffer_clear(&command);
+        cr_assert_eq(cdp_write_command(&command, i + 1, "Browser.getVersion", 18, NULL, 0, "{}", 2),
+                     TROUPE_OK);
+        cr_assert_eq(message_stream_send(stream, command.data, command.len), TROUPE_OK);
+    }
+    cr_assert_eq(collect_until(stream, &c, 50, &reason), TROUPE_OK, "%s", reason.text);
+    for (int i = 0; i < 50; i++) {
+        cdp_message m;
+        cr_assert_eq(cdp_scan(c.data[i], c.len[i], &m, NULL), TROUPE_OK);
+        cr_expect(m.has_id && m.id == i + 1 && m.result.data != NULL);
+    }
+    collect_fini(&c);
+    chromium_stop(&browser);
+    cr_expect_eq(collect_until(stream, &c, 1, &reason), TROUPE_ECLOSED);
+    cr_expect_not_null(strstr(reason.text, "closed the pipe"));
+    troupe_buffer_fini(&command);
+    message_stream_destroy(stream);
 }
