@@ -68,7 +68,8 @@ static bool connection_owner(void *context, uid_t *uid)
     const struct mg_connection *conn = context;
     const struct mg_request_info *info = mg_get_request_info(conn);
     connection *known = mg_get_user_connection_data(conn);
-    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, (uint16_t)info->server_port};
+    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, server_of(conn)->auth.address,
+                      (uint16_t)info->server_port};
     if (known == NULL) {
         return peer_owner(&ends, uid);
     }

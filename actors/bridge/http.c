@@ -124,7 +124,8 @@ static bool body_unread(const struct mg_connection *conn)
 static void discard(struct mg_connection *conn)
 {
     const struct mg_request_info *info = mg_get_request_info(conn);
-    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, (uint16_t)info->server_port};
+    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, NULL,
+                      (uint16_t)info->server_port};
     int fd = peer_descriptor(&ends);
     char scratch[4096];
     size_t taken = 0;

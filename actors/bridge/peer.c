@@ -4,11 +4,15 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* One row of /proc/net/tcp or tcp6: addresses are the kernel's words in hexadecimal. */
 typedef struct tcp_row {
@@ -52,7 +56,8 @@ static bool scan_table(const char *path, const char *address, const peer_ends *p
     return agreed;
 }
 
-bool peer_owner(const peer_ends *peer, uid_t *uid)
+/* From the two tables of /proc. */
+static bool owner_by_table(const peer_ends *peer, uid_t *uid)
 {
     struct in_addr parsed;
     if (inet_pton(AF_INET, peer->address, &parsed) != 1) {
@@ -65,6 +70,70 @@ bool peer_owner(const peer_ends *peer, uid_t *uid)
     bool found = false;
     return scan_table("/proc/net/tcp", v4, peer, &found, uid) &&
            scan_table("/proc/net/tcp6", mapped, peer, &found, uid) && found;
+}
+
+typedef struct diag_request {
+    struct nlmsghdr head;
+    struct inet_diag_req_v2 body;
+} diag_request;
+
+typedef union diag_answer {
+    struct nlmsghdr head;
+    char bytes[512];
+} diag_answer;
+
+static bool diag_prepare(const peer_ends *peer, diag_request *request)
+{
+    memset(request, 0, sizeof *request);
+    request->head.nlmsg_len = sizeof *request;
+    request->head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request->head.nlmsg_flags = NLM_F_REQUEST;
+    request->body.sdiag_family = AF_INET;
+    request->body.sdiag_protocol = IPPROTO_TCP;
+    request->body.idiag_states = ~0u;
+    request->body.id.idiag_sport = htons(peer->port);
+    request->body.id.idiag_dport = htons(peer->server_port);
+    request->body.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+    request->body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    return inet_pton(AF_INET, peer->address, request->body.id.idiag_src) == 1 &&
+           inet_pton(AF_INET, peer->server_address, request->body.id.idiag_dst) == 1;
+}
+
+/* Ask the kernel for that one socket. False: no answer to rely on; *orphan: it has no owner. */
+static bool owner_by_kernel(const peer_ends *peer, uid_t *uid, bool *orphan)
+{
+    diag_request request;
+    diag_answer answer;
+    struct timeval limit = {.tv_sec = 1};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (fd < 0) {
+        return false;
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ssize_t got = -1;
+    if (diag_prepare(peer, &request) && send(fd, &request, sizeof request, 0) > 0) {
+        got = recv(fd, &answer, sizeof answer, 0);
+    }
+    close(fd);
+    const struct inet_diag_msg *socket_info = NLMSG_DATA(&answer.head);
+    if (got < (ssize_t)NLMSG_LENGTH(sizeof *socket_info) ||
+        answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+        socket_info->id.idiag_sport != htons(peer->port) ||
+        socket_info->id.idiag_dport != htons(peer->server_port)) {
+        return false;
+    }
+    *orphan = socket_info->idiag_inode == 0;
+    *uid = socket_info->idiag_uid;
+    return true;
+}
+
+bool peer_owner(const peer_ends *peer, uid_t *uid)
+{
+    bool orphan;
+    if (owner_by_kernel(peer, uid, &orphan)) {
+        return !orphan;
+    }
+    return owner_by_table(peer, uid);
 }
 
 /* Whether fd is the server's side of a TCP connection on that port; its other end into *remote. */

@@ -10,20 +10,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/** The two ends as civetweb names them. address: IPv4 in digits. */
+/** The two ends: the other one as civetweb names it, ours as we listen. Addresses: IPv4 in digits.
+ */
 typedef struct peer_ends {
     const char *address;
     uint16_t port;
+    const char *server_address; /* only peer_owner needs it */
     uint16_t server_port;
 } peer_ends;
 
 /**
- * Uid of the process socket at the other end of a loopback connection, from /proc/net/tcp and tcp6.
+ * Uid of the process socket at the other end of a loopback connection.
  *
- * A socket that no process holds any more (inode 0) has no owner: the kernel shows uid 0 for it.
+ * Asks the kernel for that one socket (sock_diag(7)); where that is not to be had, reads
+ * /proc/net/tcp and tcp6, which takes milliseconds. A socket that no process holds any more (inode
+ * 0) has no owner: the kernel shows uid 0 for it.
  *
  * @return false if it is not found, was closed, or several rows disagree
- * Blocks: reads two files of /proc.
  */
 bool peer_owner(const peer_ends *peer, uid_t *uid);
 

@@ -79,7 +79,8 @@ static int send_overload(bridge *server, struct mg_connection *conn)
 static int take_over(bridge *server, struct mg_connection *conn, const char *key)
 {
     const struct mg_request_info *info = mg_get_request_info(conn);
-    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, (uint16_t)info->server_port};
+    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, NULL,
+                      (uint16_t)info->server_port};
     int theirs = peer_descriptor(&ends);
     int ours = theirs >= 0 ? fcntl(theirs, F_DUPFD_CLOEXEC, 3) : -1;
     if (ours < 0) {

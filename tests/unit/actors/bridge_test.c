@@ -30,6 +30,7 @@ TestSuite(bridge, .init = open_stage, .fini = close_stage, .timeout = 60);
 TestSuite(bridge_bare, .timeout = 60);
 
 #define PAGES "{\"jsonrpc\":\"2.0\",\"method\":\"pages\",\"id\":1}"
+#define STOP  "{\"jsonrpc\":\"2.0\",\"method\":\"stop\",\"id\":1}"
 
 static int status_of(const char *request)
 {
@@ -166,7 +167,7 @@ static int try_as_other_user(uint16_t port)
     /* Gone before the server looks: a closed socket must not count as root's. */
     for (int i = 0; i < 50; i++) {
         int fd = client_connect(port);
-        (void)rpc_send(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"stop\",\"id\":1}", 42);
+        (void)rpc_send(fd, STOP, strlen(STOP));
         close(fd);
     }
     response open = http_raw(port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
