@@ -11,7 +11,7 @@
 typedef struct cdp_message {
     bool has_id;
     int64_t id;
-    const char *method;  /* without quotes; NULL if absent */
+    const char *method; /* without quotes; NULL if absent */
     size_t method_len;
     const char *session; /* without quotes; NULL if absent */
     size_t session_len;
@@ -24,11 +24,11 @@ typedef struct cdp_message {
  * Scan one message; members may stand in any order, unknown ones are skipped.
  *
  * @return TROUPE_OK: it has an id (an answer) or a method (an event or a command).
- *         TROUPE_EPROTOCOL: not an object, cut off, neither id nor method, or one of the members has
- *         the wrong type
+ *         TROUPE_EPROTOCOL: not an object, cut off, neither id nor method, or one of the members
+ * has the wrong type
  */
-troupe_error cdp_scan(const char *text, size_t len, cdp_message *out, troupe_reason *reason)
-    TROUPE_MUST_USE;
+troupe_error cdp_scan(const char *text, size_t len, cdp_message *out,
+                      troupe_reason *reason) TROUPE_MUST_USE;
 
 /**
  * Append a command: {"id":…,"method":"…","sessionId":"…","params":…}.
@@ -38,8 +38,8 @@ troupe_error cdp_scan(const char *text, size_t len, cdp_message *out, troupe_rea
  * @return TROUPE_OK; TROUPE_EPARAMS (method or session with characters outside [A-Za-z0-9._-]);
  *         TROUPE_ENOMEM
  */
-troupe_error cdp_write_command(troupe_buffer *out, int64_t id, const char *method, size_t method_len,
-                               const char *session, size_t session_len, const char *params,
-                               size_t params_len) TROUPE_MUST_USE;
+troupe_error cdp_write_command(troupe_buffer *out, int64_t id, const char *method,
+                               size_t method_len, const char *session, size_t session_len,
+                               const char *params, size_t params_len) TROUPE_MUST_USE;
 
 #endif

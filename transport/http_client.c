@@ -5,6 +5,7 @@
 #include "byte_queue.h"
 #include "curl_session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,9 +46,9 @@ static bool add_header(transfer *t, const char *line)
 
 static bool add_text_header(transfer *t, const char *name, const char *value)
 {
-    char *line = malloc(strlen(name) + strlen(value) + 1);
-    if (line != NULL) {
-        strcat(strcpy(line, name), value);
+    char *line = NULL;
+    if (asprintf(&line, "%s%s", name, value) < 0) {
+        return false;
     }
     bool ok = add_header(t, line);
     free(line);

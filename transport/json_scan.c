@@ -46,6 +46,39 @@ static inline unsigned first_bit(unsigned bits)
     return (unsigned)__builtin_ctz(bits);
 }
 
+#else
+
+#define BLOCK 8
+
+#define EACH_BYTE(byte) ((uint64_t)0x0101010101010101 * (byte))
+
+static inline uint64_t load_block(const char *block)
+{
+    uint64_t bytes;
+    memcpy(&bytes, block, sizeof(bytes));
+    return bytes;
+}
+
+/** Not 0 if one of the eight is 0; which one is left to the caller. */
+static inline uint64_t any_zero(uint64_t bytes)
+{
+    return (bytes - EACH_BYTE(0x01)) & ~bytes & EACH_BYTE(0x80);
+}
+
+static inline bool block_has_quote(const char *block)
+{
+    uint64_t bytes = load_block(block);
+    return (any_zero(bytes ^ EACH_BYTE('"')) | any_zero(bytes ^ EACH_BYTE('\\'))) != 0;
+}
+
+static inline bool block_has_structure(const char *block)
+{
+    uint64_t bytes = load_block(block);
+    uint64_t folded = bytes | EACH_BYTE(0x20);
+    return (any_zero(bytes ^ EACH_BYTE('"')) | any_zero(folded ^ EACH_BYTE('{')) |
+            any_zero(folded ^ EACH_BYTE('}'))) != 0;
+}
+
 #endif
 
 /** The next quote or backslash in [p, end), or end. */
@@ -57,6 +90,10 @@ static inline const char *find_quote(const char *p, const char *end)
         if (bits != 0) {
             return p + first_bit(bits);
         }
+    }
+#else
+    while (end - p >= BLOCK && !block_has_quote(p)) {
+        p += BLOCK;
     }
 #endif
     while (p < end && *p != '"' && *p != '\\') {
@@ -80,6 +117,10 @@ static inline const char *find_structure(const char *p, const char *end)
             return p + first_bit(bits);
         }
     }
+#else
+    while (end - p >= BLOCK && !block_has_structure(p)) {
+        p += BLOCK;
+    }
 #endif
     while (p < end && !is_structure(*p)) {
         p++;
@@ -102,11 +143,42 @@ static inline const char *skip_space(const char *p, const char *end)
 
 /* --- skipping ------------------------------------------------------------------------------- */
 
+#if defined(__SSE2__)
+
+/** p is inside a string. True: *at is behind its closing quote. False: *at is where a block or less
+ * is left, and no escape begins before it. */
+static bool skip_string_blocks(const char *p, const char *end, const char **at)
+{
+    size_t step = BLOCK;
+    for (; end - p > BLOCK; p += step) {
+        unsigned bits = quote_bits(p);
+        step = BLOCK;
+        while (bits != 0) {
+            unsigned i = first_bit(bits);
+            if (p[i] == '"') {
+                *at = p + i + 1;
+                return true;
+            }
+            bits &= ~(3U << i); /* the backslash and what it escapes */
+            step = i == BLOCK - 1 ? BLOCK + 1 : BLOCK;
+        }
+    }
+    *at = p;
+    return false;
+}
+
+#endif
+
 /** p is at an opening quote; the result is behind the closing one, NULL if there is none. */
 static const char *skip_string(const char *p, const char *end)
 {
     p++;
-    for (;;) {
+#if defined(__SSE2__)
+    if (skip_string_blocks(p, end, &p)) {
+        return p;
+    }
+#endif
+    while (p < end) {
         p = find_quote(p, end);
         if (p == end) {
             return NULL;
@@ -119,6 +191,7 @@ static const char *skip_string(const char *p, const char *end)
         }
         p += 2;
     }
+    return NULL;
 }
 
 /** p is at an opening bracket; the result is behind its closing one, NULL if there is none. Kinds

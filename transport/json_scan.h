@@ -42,8 +42,8 @@ typedef struct json_members {
 /** Begin at the object `text`, which is borrowed for the walk. False if it is no object. */
 bool json_members_open(json_members *members, const char *text, size_t len);
 
-/** The next member: its key as it stands, without the quotes, and its value. False at the end of the
- * object or where the text is broken (json_members_complete tells). */
+/** The next member: its key as it stands, without the quotes, and its value. False at the end of
+ * the object or where the text is broken (json_members_complete tells). */
 bool json_members_next(json_members *members, json_span *key, json_span *value);
 
 /** After the walk: whether the object was closed and only white space stands behind it. */

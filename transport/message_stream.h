@@ -49,8 +49,8 @@ static inline int message_stream_write_fd(const message_stream *stream)
 /**
  * Queue one whole message (copied). Nothing is written before flush.
  *
- * @return TROUPE_OK; TROUPE_ELIMIT larger than the stream's message limit; TROUPE_EBUSY the queue is
- *         full (try again after flush); TROUPE_ECLOSED; TROUPE_ENOMEM
+ * @return TROUPE_OK; TROUPE_ELIMIT larger than the stream's message limit; TROUPE_EBUSY the queue
+ * is full (try again after flush); TROUPE_ECLOSED; TROUPE_ENOMEM
  */
 static inline troupe_error message_stream_send(message_stream *stream, const void *data, size_t len)
 {
@@ -75,8 +75,8 @@ static inline size_t message_stream_queued(const message_stream *stream)
  * each message that is complete. `fn` must not call back into receive or destroy.
  *
  * @return TROUPE_OK (also when nothing was complete); TROUPE_ECLOSED the peer ended it: reason says
- *         how (end of file, close code); TROUPE_EPROTOCOL, TROUPE_ELIMIT, TROUPE_EIO: it is unusable.
- *         Messages that were complete before the end are delivered first.
+ *         how (end of file, close code); TROUPE_EPROTOCOL, TROUPE_ELIMIT, TROUPE_EIO: it is
+ * unusable. Messages that were complete before the end are delivered first.
  */
 static inline troupe_error message_stream_receive(message_stream *stream, message_stream_fn fn,
                                                   void *context, troupe_reason *reason)

@@ -18,7 +18,7 @@
  * @param message_max  longest message either way, bytes; 0 = PIPE_MESSAGE_MAX
  * @return TROUPE_OK; TROUPE_EIO; TROUPE_ENOMEM
  */
-troupe_error pipe_stream_create(int read_fd, int write_fd, size_t message_max, message_stream **out)
-    TROUPE_MUST_USE;
+troupe_error pipe_stream_create(int read_fd, int write_fd, size_t message_max,
+                                message_stream **out) TROUPE_MUST_USE;
 
 #endif

@@ -10,11 +10,11 @@
 #define WEBSOCKET_MESSAGE_MAX (256u << 20)
 
 typedef struct websocket_options {
-    const char *url;            /* ws:// or wss:// */
-    const char *bearer_token;   /* sent as Authorization: Bearer …; NULL = none; never logged */
+    const char *url;             /* ws:// or wss:// */
+    const char *bearer_token;    /* sent as Authorization: Bearer …; NULL = none; never logged */
     uint32_t connect_timeout_ms; /* the whole handshake; 0 = 30000 */
-    size_t message_max;         /* longest message either way; 0 = WEBSOCKET_MESSAGE_MAX */
-    const char *ca_file;        /* PEM of the authorities to trust; NULL = the system's */
+    size_t message_max;          /* longest message either way; 0 = WEBSOCKET_MESSAGE_MAX */
+    const char *ca_file;         /* PEM of the authorities to trust; NULL = the system's */
     /** Asked now and then while connecting: true gives up with TROUPE_ECANCELLED. NULL = never. */
     bool (*abort)(void *context);
     void *abort_context;

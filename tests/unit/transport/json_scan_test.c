@@ -227,6 +227,26 @@ Test(json_scan, skip_each_prefix_ends_only_at_the_end)
     cr_expect_eq(json_skip("]", 1), 0);
 }
 
+Test(json_scan, skip_escapes_at_every_alignment_are_followed)
+{
+    for (size_t pad = 0; pad < 40; pad++) {
+        for (size_t escapes = 0; escapes < 40; escapes++) {
+            size_t len = 1 + pad + 2 * escapes + 1;
+            char *text = malloc(len);
+            memset(text, 'x', len);
+            for (size_t i = 0; i < escapes; i++) {
+                text[1 + pad + 2 * i] = '\\';
+                text[2 + pad + 2 * i] = i % 3 == 0 ? '\\' : '"';
+            }
+            text[0] = '"';
+            text[len - 1] = '"';
+            cr_assert_eq(json_skip(text, len), len, "%zu %zu", pad, escapes);
+            cr_assert_eq(json_skip(text, len - 1), 0, "%zu %zu", pad, escapes);
+            free(text);
+        }
+    }
+}
+
 static void expect_member(const char *text, const char *path, const char *wanted)
 {
     json_span span = {NULL, 0};
