@@ -79,6 +79,8 @@ void actor_complete(troupe_actor *self, call *c, troupe_error error, const troup
     void *context = c->context;
     timers_remove(&self->timers, &c->timer);
     call_close(&self->system->calls, &self->cache, &self->calls, c);
+    if (self->held_wishes != NULL)
+        monitor_release_wishes(self);
     fn(self, context, error, answer);
 }
 

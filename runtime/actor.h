@@ -85,8 +85,9 @@ struct troupe_actor {
     call *ended; /* ended here, continuation still to run */
     call *ended_tail;
 
-    map monitors; /* ref -> control_signal */
-    map wishes;   /* address -> control_signal */
+    map monitors;                       /* ref -> control_signal */
+    map wishes;                         /* address -> control_signal */
+    struct control_signal *held_wishes; /* until there are fewer calls pending */
     name_entry *names;
     troupe_buffer payload; /* of signals */
 };
@@ -112,6 +113,8 @@ void watch_check(troupe_actor *self);
 
 /* Monitors and wishes (monitor.c). */
 void monitor_clear(troupe_actor *self);
+/* Fewer calls are pending: wishes that waited for that are asked now. */
+void monitor_release_wishes(troupe_actor *self);
 /* A signal came: true if it is to be shown to the actor. */
 bool monitor_settle(troupe_actor *self, control_signal *sig);
 

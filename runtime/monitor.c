@@ -51,6 +51,16 @@ void troupe_demonitor(troupe_actor *self, uint64_t ref)
         withdraw(self, sig);
 }
 
+static void ask_for_room(troupe_actor *self, control_signal *sig)
+{
+    slot *s = system_slot(self->system, sig->subject);
+    ask(self, sig, TROUPE_EGONE);
+    if (s != NULL)
+        room_announce(self->system, s); /* room may have come before the wish was seen */
+}
+
+/* What stands in the way may be the actor's own limit of calls: then the wish waits for that first.
+ */
 troupe_error troupe_await_room(troupe_actor *self, troupe_address to)
 {
     if (to == 0)
@@ -63,11 +73,24 @@ troupe_error troupe_await_room(troupe_actor *self, troupe_address to)
         return TROUPE_ENOMEM;
     }
     sig->need = self->turn.refused_by == to ? self->turn.refused_bytes : 0;
-    ask(self, sig, TROUPE_EGONE);
-    slot *s = system_slot(self->system, to);
-    if (s != NULL)
-        room_announce(self->system, s); /* room may have come before the wish was seen */
+    if (self->calls.count >= atomic_load(&self->slot->box.envelopes_max)) {
+        sig->next = self->held_wishes;
+        self->held_wishes = sig;
+    } else {
+        ask_for_room(self, sig);
+    }
     return TROUPE_OK;
+}
+
+void monitor_release_wishes(troupe_actor *self)
+{
+    if (self->calls.count > atomic_load(&self->slot->box.envelopes_max) / 2)
+        return;
+    while (self->held_wishes != NULL) {
+        control_signal *sig = self->held_wishes;
+        self->held_wishes = sig->next;
+        ask_for_room(self, sig);
+    }
 }
 
 bool monitor_settle(troupe_actor *self, control_signal *sig)
@@ -84,6 +107,12 @@ bool monitor_settle(troupe_actor *self, control_signal *sig)
 void monitor_clear(troupe_actor *self)
 {
     map_entry entry;
+    while (self->held_wishes != NULL) {
+        control_signal *sig = self->held_wishes;
+        self->held_wishes = sig->next;
+        map_remove(&self->wishes, sig->subject, NULL);
+        free(sig);
+    }
     while (map_pop(&self->monitors, &entry))
         withdraw(self, entry.value);
     while (map_pop(&self->wishes, &entry))

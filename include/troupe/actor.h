@@ -91,7 +91,9 @@ TROUPE_API void troupe_exit(troupe_actor *self, troupe_error reason);
  * @param meta     NULL = none
  * @param payload  borrowed; one MessagePack value; len 0 = nil
  * @return TROUPE_OK: accepted, arrives unless the receiver dies first. TROUPE_EGONE, TROUPE_EBUSY
- *         (see troupe_await_room), TROUPE_ELIMIT, TROUPE_ENOMEM: not delivered, never will be.
+ *         (see troupe_await_room), TROUPE_ELIMIT (beyond 256 MiB), TROUPE_ENOMEM, TROUPE_EINVAL
+ *         (kind or verb outside the contract, payload not one MessagePack value): not delivered,
+ *         never will be.
  */
 TROUPE_API troupe_error troupe_post(troupe_actor *self, troupe_address to, troupe_kind kind,
                                     const char *verb, const troupe_meta *meta,
@@ -169,7 +171,8 @@ TROUPE_API void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_er
 /**
  * Hand a call on: the receiver sees the first caller as its caller and answers it directly.
  *
- * @return TROUPE_OK; TROUPE_EGONE, TROUPE_EBUSY, TROUPE_ENOMEM: still this actor's to answer
+ * @return TROUPE_OK; TROUPE_EGONE, TROUPE_EBUSY, TROUPE_ENOMEM: still this actor's to answer;
+ *         TROUPE_EINVAL: not a call, or already answered
  */
 TROUPE_API troupe_error troupe_forward(troupe_actor *self, const troupe_envelope *call,
                                        troupe_address to) TROUPE_MUST_USE;
@@ -211,7 +214,7 @@ TROUPE_API void troupe_timer_cancel(troupe_actor *self, uint64_t id);
 /** Runs on the actor's thread when the descriptor is ready. revents as of poll(2). */
 typedef void (*troupe_watch_fn)(troupe_actor *self, void *context, int fd, short revents);
 
-/** Have the descriptor polled beside the mailbox. events as of poll(2); 0 keeps it registered but
+/** Have the descriptor polled beside the mailbox; TROUPE_ESTATE if it is already. events as of poll(2); 0 keeps it registered but
  * not polled (errors and hang-ups neither). The descriptor stays the caller's: unwatch, then close. */
 TROUPE_API troupe_error troupe_watch(troupe_actor *self, int fd, short events, troupe_watch_fn fn,
                                      void *context) TROUPE_MUST_USE;

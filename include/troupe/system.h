@@ -31,8 +31,11 @@ TROUPE_API troupe_error troupe_system_open(const troupe_system_options *options,
                                            troupe_system **out) TROUPE_MUST_USE;
 
 /**
- * Close in three steps: new work is refused and pending calls complete with TROUPE_ECLOSED; actors
- * are stopped (draining until the deadline, then at once) and joined; memory is freed.
+ * Close in three steps: spawning is refused; actors are stopped (draining until the deadline, then at
+ * once), their unanswered calls complete with TROUPE_ECLOSED, and they are joined; memory is freed.
+ *
+ * Actors that were spawned with a `monitor` are asked only when that one has ended, so that parents
+ * stop their children themselves and in order (troupe_behaviour.closing).
  *
  * An actor that never returns from `receive` is waited for (and reported each second): a thread
  * cannot be taken away. Not from an actor's thread. All guests must be destroyed before.
@@ -52,6 +55,9 @@ typedef enum troupe_stop_mode {
 /**
  * Ask an actor to stop; it goes over the control lane, so a full mailbox does not delay it.
  * Returns TROUPE_OK also when it is already stopping; TROUPE_EGONE. Thread: any. Blocks: never.
+ *
+ * The actor's `closing` is asked first; TROUPE_STOP_NOW for one that is already stopping ends it
+ * whatever `closing` said.
  */
 TROUPE_API troupe_error troupe_stop(troupe_system *system, troupe_address address,
                                     troupe_stop_mode mode);
@@ -127,7 +133,7 @@ TROUPE_API void troupe_answer_fini(troupe_answer *answer);
 
 /**
  * Post a cast or event. payload: borrowed, one MessagePack value, len 0 = nil.
- * @return TROUPE_OK (accepted); TROUPE_EGONE; TROUPE_EBUSY; TROUPE_ELIMIT; TROUPE_ENOMEM
+ * @return TROUPE_OK (accepted, sent at once); the errors of troupe_post
  */
 TROUPE_API troupe_error troupe_guest_post(troupe_guest *guest, troupe_address to, troupe_kind kind,
                                           const char *verb, const troupe_meta *meta,
@@ -157,7 +163,8 @@ TROUPE_API troupe_error troupe_guest_call_start(troupe_guest *guest, troupe_addr
 TROUPE_API void troupe_guest_flush(troupe_guest *guest);
 
 /**
- * Flush, then wait for the next call to complete (in order of completion).
+ * The next call that completed, in order of completion. If none has, flush and wait for one: a guest
+ * that starts a call for each one completed thus sends them in bundles.
  * @return TROUPE_OK: out is filled. TROUPE_ETIMEOUT: none completed within timeout_ms (calls go on).
  *         TROUPE_ENOTFOUND: no call is in flight.
  */

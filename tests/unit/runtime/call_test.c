@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls between actors and from guests: each completes once, whoever ends it. */
+#include "stage.h"
+
+#include <stdio.h>
+
+TestSuite(call, .init = stage_open, .fini = stage_close);
+
+/* ---- from guests ---- */
+
+static troupe_error serve(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    troupe_caller caller = troupe_caller_of(e);
+    if (troupe_verb_is(e, "json")) {
+        troupe_reply_json(self, caller, "{\"a\":1}", 7);
+    } else if (troupe_verb_is(e, "fault")) {
+        troupe_fault(self, caller, TROUPE_ENOTFOUND, "{\"id\":5}", "no page %d", 5);
+    } else if (troupe_verb_is(e, "plain fault")) {
+        troupe_fault(self, caller, TROUPE_EBUSY, NULL, NULL);
+    } else if (troupe_verb_is(e, "twice")) {
+        troupe_fault(self, caller, TROUPE_EIO, NULL, NULL);
+        troupe_reply(self, caller, nothing);
+    } else if (troupe_verb_is(e, "forward")) {
+        return troupe_forward(self, e, p->peer);
+    } else if (troupe_verb_is(e, "timeout_ms")) {
+        troupe_buffer b = {0};
+        (void)troupe_pack(&b, "U", (uint64_t)e->meta.timeout_ms);
+        troupe_reply(self, caller, troupe_buffer_bytes(&b));
+        troupe_buffer_fini(&b);
+    } else if (troupe_verb_is(e, "die")) {
+        return TROUPE_EIO;
+    } else if (!troupe_verb_is(e, "ignore")) {
+        troupe_reply(self, caller, e->payload);
+    }
+    return TROUPE_OK;
+}
+
+Test(call, guest_gets_reply_json_and_faults)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    troupe_answer a;
+    const char *text;
+    size_t len;
+    cr_assert(troupe_guest_call(guest, address, "json", NULL, nothing, LONG_MS, &a) == TROUPE_OK);
+    cr_assert(troupe_payload_json(a.payload, &text, &len) == TROUPE_OK);
+    cr_assert(len == 7 && memcmp(text, "{\"a\":1}", 7) == 0 && a.message == NULL);
+    troupe_answer_fini(&a);
+    cr_assert(troupe_guest_call(guest, address, "fault", NULL, nothing, LONG_MS, &a) ==
+              TROUPE_ENOTFOUND);
+    cr_assert_str_eq(a.message, "no page 5");
+    cr_assert_str_eq(a.data, "{\"id\":5}");
+    troupe_answer_fini(&a);
+    cr_assert(troupe_guest_call(guest, address, "plain fault", NULL, nothing, LONG_MS, &a) ==
+              TROUPE_EBUSY);
+    cr_assert_str_eq(a.message, troupe_error_text(TROUPE_EBUSY));
+    cr_assert(a.data == NULL);
+    troupe_answer_fini(&a);
+    cr_assert(ask(address, "twice", LONG_MS) == TROUPE_EIO);
+    leave(address);
+}
+
+Test(call, guest_times_out_and_the_callee_may_answer_for_nothing)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    cr_assert(ask(address, "ignore", 5) == TROUPE_ETIMEOUT);
+    leave(address); /* its death answers the open call */
+    cr_assert(counters().late_replies == 1);
+}
+
+Test(call, death_completes_open_calls_as_closed)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    for (int i = 0; i < 50; i++)
+        cr_assert(troupe_guest_call_start(guest, address, "ignore", NULL, nothing, LONG_MS, NULL,
+                                          NULL) == TROUPE_OK);
+    cr_assert(ask(address, "die", LONG_MS) == TROUPE_ECLOSED);
+    for (int i = 0; i < 50; i++) {
+        troupe_answer a;
+        cr_assert(troupe_guest_wait(guest, LONG_MS, &a) == TROUPE_OK);
+        cr_assert(a.error == TROUPE_ECLOSED);
+        troupe_answer_fini(&a);
+    }
+    cr_assert(ask(address, "x", LONG_MS) == TROUPE_EGONE);
+}
+
+Test(call, forwarded_call_is_answered_by_the_receiver)
+{
+    part last = PART_INIT(.receive = serve);
+    part first = PART_INIT(.receive = serve);
+    troupe_address end = enter(&last);
+    first.peer = end;
+    troupe_address address = enter(&first);
+    last.peer = 0;
+    /* The last one cannot forward any further: the call ends with it, not with the first. */
+    cr_assert(ask(address, "forward", LONG_MS) == TROUPE_ECLOSED);
+    cr_assert(troupe_join(stage, end, LONG_MS) == TROUPE_OK);
+    cr_assert(ask(address, "json", LONG_MS) == TROUPE_OK);
+    leave(address);
+}
+
+Test(call, meta_carries_the_time_out)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    troupe_answer a;
+    uint64_t ms = 0;
+    cr_assert(troupe_guest_call(guest, address, "timeout_ms", NULL, nothing, 12345, &a) == 0);
+    cr_assert(troupe_unpack(a.payload, "U", &ms) == TROUPE_OK && ms == 12345);
+    troupe_answer_fini(&a);
+    leave(address);
+}
+
+Test(call, large_payload_comes_back_whole)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    size_t len = 20U << 20;
+    uint8_t *data = malloc(len);
+    for (size_t i = 0; i < len; i++)
+        data[i] = (uint8_t)(i * 7 + i / 1000);
+    troupe_buffer b = {0};
+    cr_assert(troupe_pack(&b, "x#", data, len) == TROUPE_OK);
+    troupe_answer a;
+    cr_assert(troupe_guest_call(guest, address, "echo", NULL, troupe_buffer_bytes(&b), LONG_MS,
+                                &a) == TROUPE_OK);
+    cr_assert(a.payload.len == b.len && memcmp(a.payload.data, b.data, b.len) == 0);
+    troupe_answer_fini(&a);
+    troupe_buffer_fini(&b);
+    free(data);
+    leave(address);
+}
+
+Test(call, guest_waits_for_nothing_is_enotfound)
+{
+    troupe_answer a;
+    cr_assert(troupe_guest_wait(guest, 1, &a) == TROUPE_ENOTFOUND);
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    uint64_t ref;
+    int context;
+    cr_assert(troupe_guest_call_start(guest, address, "ignore", NULL, nothing, LONG_MS, &context,
+                                      &ref) == TROUPE_OK);
+    cr_assert(troupe_guest_wait(guest, 1, &a) == TROUPE_ETIMEOUT);
+    troupe_guest_cancel(guest, ref + 1);
+    troupe_guest_cancel(guest, ref);
+    cr_assert(troupe_guest_wait(guest, LONG_MS, &a) == TROUPE_OK);
+    cr_assert(a.error == TROUPE_ECANCELLED && a.ref == ref && a.context == &context);
+    troupe_answer_fini(&a);
+    cr_assert(troupe_guest_wait(guest, 1, &a) == TROUPE_ENOTFOUND);
+    leave(address);
+}
+
+Test(call, blocking_call_among_those_in_flight_gets_its_own_answer)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    for (uint64_t i = 0; i < 20; i++) {
+        troupe_buffer b = {0};
+        (void)troupe_pack(&b, "U", i);
+        cr_assert(troupe_guest_call_start(guest, address, "echo", NULL, troupe_buffer_bytes(&b),
+                                          LONG_MS, NULL, NULL) == TROUPE_OK);
+        troupe_buffer_fini(&b);
+    }
+    cr_assert(ask(address, "fault", LONG_MS) == TROUPE_ENOTFOUND);
+    for (uint64_t i = 0; i < 20; i++) {
+        troupe_answer a;
+        uint64_t number;
+        cr_assert(troupe_guest_wait(guest, LONG_MS, &a) == TROUPE_OK && a.error == TROUPE_OK);
+        cr_assert(troupe_unpack(a.payload, "U", &number) == TROUPE_OK && number == i);
+        troupe_answer_fini(&a);
+    }
+    leave(address);
+}
+
+Test(call, guest_destroyed_with_calls_in_flight_drops_their_answers)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    for (int round = 0; round < 50; round++) {
+        troupe_guest *brief;
+        cr_assert(troupe_guest_create(stage, &brief) == TROUPE_OK);
+        for (int i = 0; i < 20; i++)
+            cr_assert(troupe_guest_call_start(brief, address, "echo", NULL, nothing, LONG_MS, NULL,
+                                              NULL) == TROUPE_OK);
+        troupe_guest_flush(brief);
+        troupe_guest_destroy(brief);
+    }
+    leave(address);
+    troupe_system_counters c = counters();
+    cr_assert(c.sent == c.received + c.dead_letters);
+    cr_assert(c.sent - 1000 + c.late_replies == 1000);
+}
+
+/* ---- between actors ---- */
+
+typedef struct outcome {
+    unsigned times;
+    troupe_error error;
+    bool had_answer;
+    part *caller;
+} outcome;
+
+static void note_outcome(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer)
+{
+    (void)self;
+    outcome *o = context;
+    o->times++;
+    o->error = error;
+    o->had_answer = answer != NULL;
+    gate_raise(&o->caller->arrived);
+}
+
+/* "call VERB": calls the peer; then by the first letter cancels. */
+static troupe_error call_peer(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    outcome *o = p->data;
+    uint64_t ref = 0;
+    char verb[32];
+    o->caller = p;
+    snprintf(verb, sizeof verb, "%.*s", (int)e->verb_len, e->verb);
+    bool cancel = strncmp(verb, "cancel", 6) == 0;
+    p->error = troupe_call(self, p->peer, cancel ? "ignore" : verb, NULL, nothing,
+                           strcmp(verb, "ignore") == 0 ? 5 : LONG_MS, note_outcome, o, &ref);
+    if (cancel) {
+        troupe_cancel(self, ref);
+        troupe_cancel(self, ref);
+    }
+    if (p->error != TROUPE_OK)
+        gate_raise(&p->arrived);
+    return TROUPE_OK;
+}
+
+static void expect_outcome(const char *verb, troupe_error error, bool answer)
+{
+    outcome o = {0};
+    part callee = PART_INIT(.receive = serve);
+    part caller = PART_INIT(.receive = call_peer, .data = &o);
+    caller.peer = enter(&callee);
+    troupe_address address = enter(&caller);
+    cast(address, verb);
+    gate_await(&caller.arrived, 1);
+    leave(address);
+    leave(caller.peer);
+    cr_assert(o.times == 1 && o.error == error && o.had_answer == answer, "%s: %u times, %s", verb,
+              o.times, troupe_error_name(o.error));
+}
+
+Test(call, actor_gets_each_kind_of_end_once)
+{
+    expect_outcome("json", TROUPE_OK, true);
+    expect_outcome("fault", TROUPE_ENOTFOUND, true);
+    expect_outcome("twice", TROUPE_EIO, true);
+    expect_outcome("ignore", TROUPE_ETIMEOUT, false);
+    expect_outcome("cancel", TROUPE_ECANCELLED, false);
+    expect_outcome("die", TROUPE_ECLOSED, true);
+}
+
+Test(call, dead_callee_is_egone_at_the_call)
+{
+    outcome o = {0};
+    part callee = PART_INIT(.receive = serve);
+    part caller = PART_INIT(.receive = call_peer, .data = &o);
+    caller.peer = enter(&callee);
+    leave(caller.peer);
+    troupe_address address = enter(&caller);
+    cast(address, "json");
+    gate_await(&caller.arrived, 1);
+    leave(address);
+    cr_assert(caller.error == TROUPE_EGONE && o.times == 0);
+}
+
+static troupe_error call_many(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    outcome *o = p->data;
+    (void)e;
+    o->caller = p;
+    while ((p->error = troupe_call(self, p->peer, "ignore", NULL, nothing, LONG_MS, note_outcome, o,
+                                   NULL)) == TROUPE_OK)
+        p->count++;
+    gate_raise(&p->go);
+    return TROUPE_OK;
+}
+
+Test(call, pending_calls_are_bounded_by_the_callers_mailbox)
+{
+    outcome o = {0};
+    part callee = PART_INIT(.receive = serve);
+    part caller = PART_INIT(.receive = call_many, .data = &o);
+    troupe_spawn_options small = {.mailbox_envelopes = 25};
+    caller.peer = enter(&callee);
+    troupe_address address = enter_with(&caller, small);
+    cast(address, "go");
+    gate_await(&caller.go, 1);
+    cr_assert(caller.count == 25 && caller.error == TROUPE_EBUSY);
+    leave(caller.peer);
+    gate_await(&caller.arrived, 25);
+    leave(address);
+    cr_assert(o.times == 25 && o.error == TROUPE_ECLOSED);
+}
+
+static troupe_error wish_at_own_limit(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    if (troupe_verb_is(e, "room")) {
+        p->count = 0;
+        gate_raise(&p->go);
+        return TROUPE_OK;
+    }
+    troupe_error error = call_many(self, p, e);
+    return error != TROUPE_OK ? error : troupe_await_room(self, p->peer);
+}
+
+Test(call, room_at_the_own_limit_comes_when_calls_complete)
+{
+    outcome o = {0};
+    part callee = PART_INIT(.receive = serve);
+    part caller = PART_INIT(.receive = wish_at_own_limit, .data = &o);
+    troupe_spawn_options small = {.mailbox_envelopes = 10};
+    caller.peer = enter(&callee);
+    troupe_address address = enter_with(&caller, small);
+    cast(address, "go");
+    gate_await(&caller.go, 1);
+    leave(caller.peer); /* completes the ten calls */
+    gate_await(&caller.arrived, 10);
+    gate_await(&caller.go, 2);
+    leave(address);
+}
+
+/* Deadlines race with answers: every call completes, none twice. */
+Test(call, answers_that_race_with_deadlines_complete_once)
+{
+    part p = PART_INIT(.receive = serve);
+    troupe_address address = enter(&p);
+    unsigned ended[2] = {0, 0};
+    for (int round = 0; round < 200; round++) {
+        unsigned started = 0;
+        for (int i = 0; i < 20; i++)
+            started += troupe_guest_call_start(guest, address, "echo", NULL, nothing, 1, NULL,
+                                               NULL) == TROUPE_OK;
+        for (; started > 0; started--) {
+            troupe_answer a;
+            cr_assert(troupe_guest_wait(guest, LONG_MS, &a) == TROUPE_OK);
+            cr_assert(a.error == TROUPE_OK || a.error == TROUPE_ETIMEOUT);
+            ended[a.error != TROUPE_OK]++;
+            troupe_answer_fini(&a);
+        }
+    }
+    leave(address);
+    troupe_system_counters c = counters();
+    cr_assert(ended[0] + ended[1] == 4000);
+    cr_assert(c.late_replies == ended[1]);
+    cr_assert(c.sent == c.received + c.dead_letters);
+}
