@@ -249,7 +249,8 @@ static size_t append_format(troupe_buffer *buffer, const json_t *args)
             continue;
         }
         bool escaped = text[at + 1] == '%';
-        if (!escaped && (used >= json_array_size(args) || strchr("sdifoOc", text[at + 1]) == NULL)) {
+        if (!escaped &&
+            (used >= json_array_size(args) || strchr("sdifoOc", text[at + 1]) == NULL)) {
             continue;
         }
         append(buffer, text + plain, at - plain + (escaped ? 1 : 0));

@@ -154,8 +154,8 @@ static void put_url(recorder *rec, sqlite3_stmt *row, int at, const hop_start *s
     (void)json_text_append(&rec->text, start->url);
     (void)json_text_append(&rec->text, start->fragment);
     if (!rec->text.failed) {
-        sqlite3_bind_text64(row, at, (const char *)rec->text.data, rec->text.len,
-                            SQLITE_TRANSIENT, SQLITE_UTF8);
+        sqlite3_bind_text64(row, at, (const char *)rec->text.data, rec->text.len, SQLITE_TRANSIENT,
+                            SQLITE_UTF8);
     }
 }
 
@@ -202,8 +202,7 @@ static void begin_entry(recorder *rec, const recorded_event *event, open_request
     request->url_hash = url_hash(start->url);
 }
 
-bool hop_begin(recorder *rec, recorded_event *event, open_request *request,
-               const hop_start *start)
+bool hop_begin(recorder *rec, recorded_event *event, open_request *request, const hop_start *start)
 {
     begin_entry(rec, event, request, start);
     sqlite3_stmt *row = recorder_statement(rec, SQL_HOP);
@@ -247,8 +246,7 @@ static void put_duration(sqlite3_stmt *row, int at, const open_request *request,
     }
 }
 
-void hop_finish(recorder *rec, recorded_event *event, open_request *request,
-                const hop_end *end)
+void hop_finish(recorder *rec, recorded_event *event, open_request *request, const hop_end *end)
 {
     if (request->state >= end->state) {
         return; /* the same end through another session, or a worse one before */
@@ -331,18 +329,25 @@ enum {
 };
 
 static const json_field response_fields[RESPONSE_FIELDS] = {
-    {"status", {NULL, 0}},        {"statusText", {NULL, 0}},
-    {"url", {NULL, 0}},           {"protocol", {NULL, 0}},
-    {"mimeType", {NULL, 0}},      {"charset", {NULL, 0}},
-    {"remoteIPAddress", {NULL, 0}}, {"remotePort", {NULL, 0}},
-    {"connectionId", {NULL, 0}},  {"connectionReused", {NULL, 0}},
-    {"fromDiskCache", {NULL, 0}}, {"fromServiceWorker", {NULL, 0}},
-    {"fromPrefetchCache", {NULL, 0}}, {"securityState", {NULL, 0}},
-    {"headers", {NULL, 0}},       {"timing", {NULL, 0}},
+    {"status", {NULL, 0}},
+    {"statusText", {NULL, 0}},
+    {"url", {NULL, 0}},
+    {"protocol", {NULL, 0}},
+    {"mimeType", {NULL, 0}},
+    {"charset", {NULL, 0}},
+    {"remoteIPAddress", {NULL, 0}},
+    {"remotePort", {NULL, 0}},
+    {"connectionId", {NULL, 0}},
+    {"connectionReused", {NULL, 0}},
+    {"fromDiskCache", {NULL, 0}},
+    {"fromServiceWorker", {NULL, 0}},
+    {"fromPrefetchCache", {NULL, 0}},
+    {"securityState", {NULL, 0}},
+    {"headers", {NULL, 0}},
+    {"timing", {NULL, 0}},
 };
 
-void hop_response(recorder *rec, const open_request *request, json_span response,
-                  int64_t mono_us)
+void hop_response(recorder *rec, const open_request *request, json_span response, int64_t mono_us)
 {
     json_field fields[RESPONSE_FIELDS];
     memcpy(fields, response_fields, sizeof fields);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** The life of one hop: found or begun, touched by its events, ended once. Shared by the ingest of HTTP
- * and of WebSockets. */
+/** The life of one hop: found or begun, touched by its events, ended once. Shared by the ingest of
+ * HTTP and of WebSockets. */
 #ifndef TROUPE_STORE_HOP_H
 #define TROUPE_STORE_HOP_H
 
@@ -10,7 +10,8 @@
  * known (never seen, or the id is no plain string). */
 open_request *hop_find(recorder *rec, recorded_event *event, json_span request_id);
 
-/** As hop_find, but makes an entry without a hop if there is none. NULL: no usable id, no memory. */
+/** As hop_find, but makes an entry without a hop if there is none. NULL: no usable id, no memory.
+ */
 open_request *hop_entry(recorder *rec, recorded_event *event, json_span request_id);
 
 /** What a new hop's row holds; absent spans become NULL. */
@@ -21,9 +22,9 @@ typedef struct hop_start {
     int64_t mono_us; /* 0 = unknown */
 } hop_start;
 
-/** Begin the next hop of the entry: its row, and what came early for it. False if it was not stored. */
-bool hop_begin(recorder *rec, recorded_event *event, open_request *request,
-               const hop_start *start);
+/** Begin the next hop of the entry: its row, and what came early for it. False if it was not
+ * stored. */
+bool hop_begin(recorder *rec, recorded_event *event, open_request *request, const hop_start *start);
 
 /** How a hop ended. */
 typedef struct hop_end {
@@ -34,8 +35,7 @@ typedef struct hop_end {
 } hop_end;
 
 /** End the present hop, unless it has ended as well or worse already; subscribers are told. */
-void hop_finish(recorder *rec, recorded_event *event, open_request *request,
-                const hop_end *end);
+void hop_finish(recorder *rec, recorded_event *event, open_request *request, const hop_end *end);
 
 /** Note activity at that time of the browser's clock (0 = unknown). */
 void hop_touch(const recorded_event *event, open_request *request, int64_t mono_us);
@@ -46,9 +46,9 @@ void hop_flush(recorder *rec, open_request *request);
 /** The word of a state in the column `state`. */
 const char *hop_state_word(const open_request *request);
 
-/** Write a Response object (responseReceived, redirectResponse, handshake) as the hop's response. */
-void hop_response(recorder *rec, const open_request *request, json_span response,
-                  int64_t mono_us);
+/** Write a Response object (responseReceived, redirectResponse, handshake) as the hop's response.
+ */
+void hop_response(recorder *rec, const open_request *request, json_span response, int64_t mono_us);
 
 /* Extra information (raw headers), ingest_network.c: matched to hops in order of arrival. */
 void extra_of_request(recorder *rec, open_request *request, json_span params);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Console messages: Runtime.consoleAPICalled, Runtime.exceptionThrown and Log.entryAdded into console.
+ * Console messages: Runtime.consoleAPICalled, Runtime.exceptionThrown and Log.entryAdded into
+ * console.
  *
  * Lines and columns are counted from 1, as DevTools shows them (the protocol counts from 0). Chrome
  * repeats a worker's console lines as log entries of its page; where the worker's own session is
@@ -39,8 +40,7 @@ static void put_position(sqlite3_stmt *row, int at, json_span span)
     }
 }
 
-static void insert(recorder *rec, recorded_event *event, const message *note,
-                   troupe_buffer *text)
+static void insert(recorder *rec, recorded_event *event, const message *note, troupe_buffer *text)
 {
     sqlite3_stmt *row = recorder_statement(rec, SQL_CONSOLE);
     if (row == NULL || text->failed) {
@@ -88,8 +88,10 @@ static void read_top_frame(json_span stack, message *note)
 
 static const char *level_of_type(json_span type)
 {
-    static const char *const table[][2] = {{"\"warning\"", "warning"}, {"\"error\"", "error"},
-                                           {"\"assert\"", "error"},    {"\"info\"", "info"},
+    static const char *const table[][2] = {{"\"warning\"", "warning"},
+                                           {"\"error\"", "error"},
+                                           {"\"assert\"", "error"},
+                                           {"\"info\"", "info"},
                                            {"\"debug\"", "debug"}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (type.len == strlen(table[i][0]) && memcmp(type.data, table[i][0], type.len) == 0) {
@@ -127,10 +129,10 @@ static void console_called(recorder *rec, recorded_event *event)
         return; /* the end of a group prints nothing */
     }
     message note = {.level = level_of_type(fields[0].value),
-                       .source = "console",
-                       .type_span = fields[0].value,
-                       .stack = fields[3].value,
-                       .timestamp_us = span_us(fields[2].value, 1000)};
+                    .source = "console",
+                    .type_span = fields[0].value,
+                    .stack = fields[3].value,
+                    .timestamp_us = span_us(fields[2].value, 1000)};
     read_top_frame(fields[3].value, &note);
     troupe_buffer text = {0};
     if (span_is(fields[0].value, "assert")) {
@@ -152,9 +154,9 @@ static void exception_thrown(recorder *rec, recorded_event *event)
                            {"stackTrace", {NULL, 0}}};
     json_fields(fields[1].value, detail, 4);
     message note = {.level = "error",
-                       .source = "exception",
-                       .stack = detail[3].value,
-                       .timestamp_us = span_us(fields[0].value, 1000)};
+                    .source = "exception",
+                    .stack = detail[3].value,
+                    .timestamp_us = span_us(fields[0].value, 1000)};
     read_top_frame(detail[3].value, &note);
     if (!json_is_text(note.url)) {
         note.url = detail[0].value;
@@ -207,8 +209,7 @@ static void entry_added(recorder *rec, recorded_event *event)
                            {"workerId", {NULL, 0}}};
     json_fields(entry.value, fields, 9);
     if (!json_is_text(fields[2].value) ||
-        (span_is(fields[0].value, "worker") &&
-         worker_recorded(rec, event, fields[8].value))) {
+        (span_is(fields[0].value, "worker") && worker_recorded(rec, event, fields[8].value))) {
         return;
     }
     troupe_buffer source = {0};
@@ -217,10 +218,10 @@ static void entry_added(recorder *rec, recorded_event *event)
     (void)troupe_buffer_append(&source, "", 1);
     (void)json_text_append(&text, fields[2].value);
     message note = {.level = level_of_entry(fields[1].value),
-                       .source = source.failed ? "log" : (const char *)source.data,
-                       .stack = fields[6].value,
-                       .request_id = fields[7].value,
-                       .timestamp_us = span_us(fields[3].value, 1000)};
+                    .source = source.failed ? "log" : (const char *)source.data,
+                    .stack = fields[6].value,
+                    .request_id = fields[7].value,
+                    .timestamp_us = span_us(fields[3].value, 1000)};
     read_top_frame(fields[6].value, &note);
     if (!json_is_text(note.url)) {
         note.url = fields[4].value;

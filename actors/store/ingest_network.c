@@ -2,10 +2,10 @@
 /*
  * HTTP requests: Network.* events into request and response.
  *
- * Extra information (raw headers, true status) comes in events of its own, before or after the event
- * it belongs to, one for each hop that the browser sent over the network; hops served from a cache
- * have none, which hasExtraInfo and redirectHasExtraInfo say. So the next one that arrives belongs to
- * the first hop that neither had its own nor was declared to have none.
+ * Extra information (raw headers, true status) comes in events of its own, before or after the
+ * event it belongs to, one for each hop that the browser sent over the network; hops served from a
+ * cache have none, which hasExtraInfo and redirectHasExtraInfo say. So the next one that arrives
+ * belongs to the first hop that neither had its own nor was declared to have none.
  */
 #include "hop.h"
 
@@ -14,7 +14,8 @@
 
 #define EARLY_BYTES_MAX (256 * 1024)
 
-/* Extra information ------------------------------------------------------------------------------ */
+/* Extra information ------------------------------------------------------------------------------
+ */
 
 static void keep_early(early_extra *early, json_span params)
 {
@@ -77,8 +78,8 @@ void extra_of_response(recorder *rec, open_request *request, json_span params)
         keep_early(&request->response_early, params);
         return;
     }
-    json_field fields[] = {{"statusCode", {NULL, 0}}, {"headers", {NULL, 0}},
-                           {"headersText", {NULL, 0}}};
+    json_field fields[] = {
+        {"statusCode", {NULL, 0}}, {"headers", {NULL, 0}}, {"headersText", {NULL, 0}}};
     json_fields(params, fields, 3);
     sqlite3_stmt *statement = recorder_statement(rec, SQL_RESPONSE_EXTRA);
     if (statement != NULL) {
@@ -131,7 +132,7 @@ void extra_begin(recorder *rec, open_request *request)
 void extra_declared(open_request *request, json_span has_extra)
 {
     bool value;
-    if (!json_boolean(has_extra, &value) || value) {
+    if (!json_span_boolean(has_extra, &value) || value) {
         return;
     }
     if (request->request_extra_hop <= request->hop) {
@@ -159,7 +160,8 @@ static void extra_info(recorder *rec, recorded_event *event)
     }
 }
 
-/* Requests --------------------------------------------------------------------------------------- */
+/* Requests ---------------------------------------------------------------------------------------
+ */
 
 enum {
     SENT_ID,
@@ -189,9 +191,12 @@ static void read_sent(json_span params, json_field *fields)
 
 static void read_start(const json_field *sent, hop_start *start)
 {
-    json_field request[] = {{"url", {NULL, 0}},         {"urlFragment", {NULL, 0}},
-                            {"method", {NULL, 0}},      {"headers", {NULL, 0}},
-                            {"postData", {NULL, 0}},    {"hasPostData", {NULL, 0}},
+    json_field request[] = {{"url", {NULL, 0}},
+                            {"urlFragment", {NULL, 0}},
+                            {"method", {NULL, 0}},
+                            {"headers", {NULL, 0}},
+                            {"postData", {NULL, 0}},
+                            {"hasPostData", {NULL, 0}},
                             {"initialPriority", {NULL, 0}}};
     json_fields(sent[SENT_REQUEST].value, request, 7);
     *start = (hop_start){
@@ -242,9 +247,8 @@ static void will_be_sent(recorder *rec, recorded_event *event)
     hop_start start;
     read_sent(event->params, sent);
     read_start(sent, &start);
-    open_request *request = json_is_text(start.url)
-                                ? hop_entry(rec, event, sent[SENT_ID].value)
-                                : NULL;
+    open_request *request =
+        json_is_text(start.url) ? hop_entry(rec, event, sent[SENT_ID].value) : NULL;
     if (request == NULL || request->websocket) {
         return;
     }
@@ -288,8 +292,7 @@ static void response_received(recorder *rec, recorded_event *event)
     json_fields(event->params, fields, 7);
     open_request *request =
         json_is_map(fields[2].value) ? hop_entry(rec, event, fields[0].value) : NULL;
-    if (request == NULL ||
-        (request->id == 0 && !begin_unseen(rec, event, request, fields))) {
+    if (request == NULL || (request->id == 0 && !begin_unseen(rec, event, request, fields))) {
         return;
     }
     int64_t mono_us = span_us(fields[1].value, 1);
@@ -325,7 +328,8 @@ static void data_received(recorder *rec, recorded_event *event)
     int64_t encoded = span_integer(fields[3].value, 0);
     request->decoded_bytes += decoded > 0 && request->decoded_bytes < INT64_MAX / 2 ? decoded : 0;
     if (!open_request_ended(request)) {
-        request->encoded_bytes += encoded > 0 && request->encoded_bytes < INT64_MAX / 2 ? encoded : 0;
+        request->encoded_bytes +=
+            encoded > 0 && request->encoded_bytes < INT64_MAX / 2 ? encoded : 0;
     }
 }
 

@@ -6,9 +6,8 @@ static void navigated(recorder *rec, recorded_event *event)
 {
     json_field frame = {"frame", {NULL, 0}};
     json_fields(event->params, &frame, 1);
-    json_field fields[] = {{"id", {NULL, 0}},       {"parentId", {NULL, 0}},
-                           {"loaderId", {NULL, 0}}, {"url", {NULL, 0}},
-                           {"mimeType", {NULL, 0}}, {"urlFragment", {NULL, 0}}};
+    json_field fields[] = {{"id", {NULL, 0}},  {"parentId", {NULL, 0}}, {"loaderId", {NULL, 0}},
+                           {"url", {NULL, 0}}, {"mimeType", {NULL, 0}}, {"urlFragment", {NULL, 0}}};
     json_fields(frame.value, fields, 6);
     if (json_is_text(fields[1].value) || !json_is_text(fields[3].value)) {
         return; /* a frame inside the page */

@@ -35,7 +35,8 @@ static bool run_record(recorder *rec, sqlite3_stmt *row)
     return true;
 }
 
-/* What is lost ----------------------------------------------------------------------------------- */
+/* What is lost -----------------------------------------------------------------------------------
+ */
 
 static open_request *next_of_target(open_request *at, const char *uid, size_t uid_len,
                                     const char *target, size_t target_len)
@@ -115,7 +116,8 @@ void recorder_lose(recorder *rec, const char *uid, size_t uid_len, const char *t
     } while (count == sizeof ids / sizeof ids[0] && rec->in_transaction);
 }
 
-/* Records ---------------------------------------------------------------------------------------- */
+/* Records ----------------------------------------------------------------------------------------
+ */
 
 static void lose_browser(recorder *rec, text_view uid, int64_t wall_us)
 {
@@ -141,8 +143,7 @@ troupe_error recorder_browser(recorder *rec, troupe_bytes payload)
     if (error != TROUPE_OK) {
         return TROUPE_EPARAMS;
     }
-    sqlite3_stmt *row =
-        recorder_begin(rec) ? recorder_statement(rec, SQL_BROWSER) : NULL;
+    sqlite3_stmt *row = recorder_begin(rec) ? recorder_statement(rec, SQL_BROWSER) : NULL;
     if (row == NULL) {
         return TROUPE_OK;
     }
@@ -200,10 +201,10 @@ troupe_error recorder_gap(recorder *rec, troupe_bytes payload)
     text_view uid = {NULL, 0}, target = {NULL, 0}, reason = {NULL, 0};
     uint64_t count = 0, bytes = 0;
     int64_t wall_us = 0;
-    troupe_error error = troupe_unpack(payload, "{s?:s#,s?:s#,s:U,s?:U,s?:s#,s?:I}", "uid",
-                                       &uid.data, &uid.len, "target", &target.data, &target.len,
-                                       "count", &count, "bytes", &bytes, "reason", &reason.data,
-                                       &reason.len, "wall_us", &wall_us);
+    troupe_error error =
+        troupe_unpack(payload, "{s?:s#,s?:s#,s:U,s?:U,s?:s#,s?:I}", "uid", &uid.data, &uid.len,
+                      "target", &target.data, &target.len, "count", &count, "bytes", &bytes,
+                      "reason", &reason.data, &reason.len, "wall_us", &wall_us);
     if (error != TROUPE_OK) {
         return TROUPE_EPARAMS;
     }
@@ -224,7 +225,8 @@ troupe_error recorder_gap(recorder *rec, troupe_bytes payload)
     return TROUPE_OK;
 }
 
-/* Bodies ----------------------------------------------------------------------------------------- */
+/* Bodies -----------------------------------------------------------------------------------------
+ */
 
 typedef struct body_record {
     text_view uid, target, session, request_id, error;
@@ -314,10 +316,10 @@ troupe_error recorder_body(recorder *rec, troupe_bytes payload)
     body_record body = {0};
     troupe_error error = troupe_unpack(
         payload, "{s:s#,s:s#,s?:s#,s:s#,s:b,s?:b,s?:x#,s?:s#,s?:I}", "uid", &body.uid.data,
-        &body.uid.len, "target", &body.target.data, &body.target.len, "session",
-        &body.session.data, &body.session.len, "request_id", &body.request_id.data,
-        &body.request_id.len, "ok", &body.ok, "base64", &body.base64, "body", &body.data, &body.len,
-        "error", &body.error.data, &body.error.len, "wall_us", &body.wall_us);
+        &body.uid.len, "target", &body.target.data, &body.target.len, "session", &body.session.data,
+        &body.session.len, "request_id", &body.request_id.data, &body.request_id.len, "ok",
+        &body.ok, "base64", &body.base64, "body", &body.data, &body.len, "error", &body.error.data,
+        &body.error.len, "wall_us", &body.wall_us);
     if (error != TROUPE_OK) {
         return TROUPE_EPARAMS;
     }

@@ -16,9 +16,8 @@ static void created(recorder *rec, recorded_event *event)
     request->websocket = true;
     hop_start start = {
         .request_id = fields[0].value, .url = fields[1].value, .initiator = fields[2].value};
-    sqlite3_stmt *row = hop_begin(rec, event, request, &start)
-                            ? recorder_statement(rec, SQL_SOCKET)
-                            : NULL;
+    sqlite3_stmt *row =
+        hop_begin(rec, event, request, &start) ? recorder_statement(rec, SQL_SOCKET) : NULL;
     if (row != NULL) {
         sqlite3_bind_int64(row, 1, request->id);
         (void)recorder_run(rec, row);
@@ -54,8 +53,7 @@ static void set_time(recorder *rec, recorder_sql sql, int64_t id, int64_t mono_u
     }
 }
 
-static void opened(recorder *rec, recorded_event *event, open_request *request,
-                   json_field *fields)
+static void opened(recorder *rec, recorded_event *event, open_request *request, json_field *fields)
 {
     int64_t mono_us = span_us(fields[1].value, 1);
     hop_response(rec, request, fields[3].value, mono_us);
@@ -101,8 +99,8 @@ static int64_t payload_bytes(json_span payload, int64_t opcode)
     return (int64_t)(len / 4 * 3 - padding);
 }
 
-static void frame(recorder *rec, recorded_event *event, open_request *request,
-                  json_field *fields, bool sent)
+static void frame(recorder *rec, recorded_event *event, open_request *request, json_field *fields,
+                  bool sent)
 {
     json_field data[] = {{"opcode", {NULL, 0}}, {"mask", {NULL, 0}}, {"payloadData", {NULL, 0}}};
     json_fields(fields[3].value, data, 3);
@@ -139,8 +137,7 @@ static void frame_error(recorder *rec, open_request *request, json_field *fields
     }
 }
 
-static void closed(recorder *rec, recorded_event *event, open_request *request,
-                   json_field *fields)
+static void closed(recorder *rec, recorded_event *event, open_request *request, json_field *fields)
 {
     int64_t mono_us = span_us(fields[1].value, 1);
     set_time(rec, SQL_SOCKET_CLOSE, request->id, mono_us);

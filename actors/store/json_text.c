@@ -8,7 +8,8 @@
 
 static size_t skip_space(const char *text, size_t at, size_t len)
 {
-    while (at < len && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) {
+    while (at < len &&
+           (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r')) {
         at++;
     }
     return at;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * JSON text as pages send it, made safe to keep: strings decoded to UTF-8, lone surrogates and broken
- * UTF-8 replaced, members of one object found in one pass. No document is built.
+ * JSON text as pages send it, made safe to keep: strings decoded to UTF-8, lone surrogates and
+ * broken UTF-8 replaced, members of one object found in one pass. No document is built.
  */
 #ifndef TROUPE_STORE_JSON_TEXT_H
 #define TROUPE_STORE_JSON_TEXT_H
@@ -9,7 +9,8 @@
 #include "transport/json_scan.h"
 #include "troupe/pack.h"
 
-/** One wanted member: its key (no escapes) and, after json_fields, its value (data NULL if absent). */
+/** One wanted member: its key (no escapes) and, after json_fields, its value (data NULL if absent).
+ */
 typedef struct json_field {
     const char *key;
     json_span value;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALLEST    64
-#define EVICT_LOOK  32 /* how many of the oldest are looked at for one that has ended */
+#define SMALLEST   64
+#define EVICT_LOOK 32 /* how many of the oldest are looked at for one that has ended */
 
 uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)
 {

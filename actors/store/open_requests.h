@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * The requests the recorder is following, in memory, so that their events need no SELECT: a bounded
- * hash by (browser uid, target, request id). What has ended stays a while (its extra information may
- * still come) and leaves first.
+ * hash by (browser uid, target, request id). What has ended stays a while (its extra information
+ * may still come) and leaves first.
  */
 #ifndef TROUPE_STORE_OPEN_REQUESTS_H
 #define TROUPE_STORE_OPEN_REQUESTS_H
@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The order is the rank: a request never goes back to a lower one. WebSockets use their own words. */
+/* The order is the rank: a request never goes back to a lower one. WebSockets use their own words.
+ */
 typedef enum request_state {
     REQUEST_PENDING,  /* WebSocket: connecting */
     REQUEST_LOADING,  /* WebSocket: open */
@@ -30,8 +31,8 @@ typedef struct open_request {
     struct open_request *newer, *older; /* by last use */
     uint64_t hash;
 
-    int64_t id;    /* row of the present hop; 0 = only extra information so far */
-    int64_t chain; /* row of the first hop */
+    int64_t id;          /* row of the present hop; 0 = only extra information so far */
+    int64_t chain;       /* row of the first hop */
     int64_t previous_id; /* row of the hop before; 0 = none */
     int32_t hop;
     request_state state;
@@ -48,7 +49,7 @@ typedef struct open_request {
 
     int32_t request_extra_hop;  /* the hop that the next requestWillBeSentExtraInfo belongs to */
     int32_t response_extra_hop; /* and the next responseReceivedExtraInfo */
-    bool extra_misplaced; /* the present hop has none, but got what belongs to the next */
+    bool extra_misplaced;       /* the present hop has none, but got what belongs to the next */
     early_extra request_early, response_early;
 
     size_t uid_len, target_len, request_id_len;
@@ -81,8 +82,8 @@ void open_requests_fini(open_requests *requests);
 /** The entry, which counts as used now; NULL if there is none. */
 open_request *open_requests_find(open_requests *requests, const request_key *key);
 
-/** A new zeroed entry under that key, which must not be there. The oldest ended one, or the oldest of
- * all, leaves if the table is full. NULL if out of memory. */
+/** A new zeroed entry under that key, which must not be there. The oldest ended one, or the oldest
+ * of all, leaves if the table is full. NULL if out of memory. */
 open_request *open_requests_add(open_requests *requests, const request_key *key);
 
 void open_requests_remove(open_requests *requests, open_request *request);

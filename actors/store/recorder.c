@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#define REQUESTS_MAX    8192
-#define RETRY_NS        INT64_C(1000000000)
+#define REQUESTS_MAX 4096
+#define RETRY_NS     INT64_C(1000000000)
 
 static const char *const statement_texts[] = {
 #define RECORDER_SQL_TEXT(symbol, sql) sql,
@@ -33,7 +33,8 @@ static int64_t wall_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Transactions and failures ---------------------------------------------------------------------- */
+/* Transactions and failures ----------------------------------------------------------------------
+ */
 
 void recorder_failed(recorder *rec, int code)
 {
@@ -104,8 +105,8 @@ static void write_counters(recorder *rec)
     }
     const recorder_counts *counts = &rec->counts;
     const int64_t values[] = {rec->event_last, rec->request_last, rec->console_last,
-                              counts->events,       counts->requests,       counts->console,
-                              counts->frames,       counts->bodies,         counts->gaps};
+                              counts->events,  counts->requests,  counts->console,
+                              counts->frames,  counts->bodies,    counts->gaps};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         sqlite3_bind_int64(statement, (int)i + 1, values[i]);
     }
@@ -145,7 +146,8 @@ bool recorder_commit(recorder *rec)
     return true;
 }
 
-/* Statements ------------------------------------------------------------------------------------- */
+/* Statements -------------------------------------------------------------------------------------
+ */
 
 sqlite3_stmt *recorder_statement(recorder *rec, recorder_sql sql)
 {
@@ -153,8 +155,8 @@ sqlite3_stmt *recorder_statement(recorder *rec, recorder_sql sql)
         return NULL;
     }
     if (rec->statements[sql] == NULL) {
-        int code = sqlite3_prepare_v3(rec->db, statement_texts[sql], -1,
-                                      SQLITE_PREPARE_PERSISTENT, &rec->statements[sql], NULL);
+        int code = sqlite3_prepare_v3(rec->db, statement_texts[sql], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &rec->statements[sql], NULL);
         if (code != SQLITE_OK) {
             recorder_failed(rec, code);
             return NULL;
@@ -225,7 +227,7 @@ void put_known(sqlite3_stmt *statement, int at, int64_t value)
 void put_integer(sqlite3_stmt *statement, int at, json_span span)
 {
     double value;
-    if (json_number(span, &value) && value > -9e15 && value < 9e15) {
+    if (json_span_number(span, &value) && value > -9e15 && value < 9e15) {
         sqlite3_bind_int64(statement, at, (int64_t)value);
     } else {
         sqlite3_bind_null(statement, at);
@@ -235,7 +237,7 @@ void put_integer(sqlite3_stmt *statement, int at, json_span span)
 void put_boolean(sqlite3_stmt *statement, int at, json_span span)
 {
     bool value;
-    if (json_boolean(span, &value)) {
+    if (json_span_boolean(span, &value)) {
         sqlite3_bind_int(statement, at, value);
     } else {
         sqlite3_bind_null(statement, at);
@@ -245,7 +247,7 @@ void put_boolean(sqlite3_stmt *statement, int at, json_span span)
 int64_t span_us(json_span span, double scale)
 {
     double value;
-    if (!json_number(span, &value) || !(value > 0) || !(value * (1e6 / scale) < 9e18)) {
+    if (!json_span_number(span, &value) || !(value > 0) || !(value * (1e6 / scale) < 9e18)) {
         return 0;
     }
     return (int64_t)(value * (1e6 / scale) + 0.5);
@@ -254,21 +256,23 @@ int64_t span_us(json_span span, double scale)
 int64_t span_integer(json_span span, int64_t otherwise)
 {
     double value;
-    bool usable = json_number(span, &value) && value > -9e15 && value < 9e15;
+    bool usable = json_span_number(span, &value) && value > -9e15 && value < 9e15;
     return usable ? (int64_t)value : otherwise;
 }
 
 bool span_true(json_span span)
 {
     bool value = false;
-    return json_boolean(span, &value) && value;
+    return json_span_boolean(span, &value) && value;
 }
 
-/* Events ----------------------------------------------------------------------------------------- */
+/* Events -----------------------------------------------------------------------------------------
+ */
 
 bool event_is(const recorded_event *event, const char *method)
 {
-    return strlen(method) == event->method_len && memcmp(method, event->method, event->method_len) == 0;
+    return strlen(method) == event->method_len &&
+           memcmp(method, event->method, event->method_len) == 0;
 }
 
 static bool method_begins(const recorded_event *event, const char *prefix)
@@ -334,7 +338,8 @@ void recorder_event(recorder *rec, recorded_event *event)
     }
 }
 
-/* Open and close --------------------------------------------------------------------------------- */
+/* Open and close ---------------------------------------------------------------------------------
+ */
 
 static void forget(void *context, open_request *request)
 {
@@ -346,19 +351,16 @@ static void forget(void *context, open_request *request)
 static int read_counters(recorder *rec)
 {
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(
-        rec->db,
-        "SELECT max(event_last,(SELECT COALESCE(max(id),0) FROM event)),"
-        "max(request_last,(SELECT COALESCE(max(id),0) FROM request)),"
-        "max(console_last,(SELECT COALESCE(max(id),0) FROM console)),"
-        "events,requests,console,frames,bodies,gaps FROM counters",
-        -1, &statement, NULL);
+    int code = sqlite3_prepare_v2(rec->db,
+                                  "SELECT max(event_last,(SELECT COALESCE(max(id),0) FROM event)),"
+                                  "max(request_last,(SELECT COALESCE(max(id),0) FROM request)),"
+                                  "max(console_last,(SELECT COALESCE(max(id),0) FROM console)),"
+                                  "events,requests,console,frames,bodies,gaps FROM counters",
+                                  -1, &statement, NULL);
     if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        int64_t *const values[] = {&rec->event_last,      &rec->request_last,
-                                   &rec->console_last,    &rec->counts.events,
-                                   &rec->counts.requests, &rec->counts.console,
-                                   &rec->counts.frames,   &rec->counts.bodies,
-                                   &rec->counts.gaps};
+        int64_t *const values[] = {&rec->event_last,    &rec->request_last,    &rec->console_last,
+                                   &rec->counts.events, &rec->counts.requests, &rec->counts.console,
+                                   &rec->counts.frames, &rec->counts.bodies,   &rec->counts.gaps};
         for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
             *values[i] = sqlite3_column_int64(statement, (int)i);
         }
@@ -382,8 +384,8 @@ static int close_earlier_run(sqlite3 *db)
                         NULL, NULL, NULL);
 }
 
-troupe_error recorder_open(recorder *rec, sqlite3 *db, recorder_notify_fn notify,
-                           void *context, troupe_reason *reason)
+troupe_error recorder_open(recorder *rec, sqlite3 *db, recorder_notify_fn notify, void *context,
+                           troupe_reason *reason)
 {
     memset(rec, 0, sizeof *rec);
     rec->db = db;
@@ -418,7 +420,8 @@ void recorder_close(recorder *rec)
     rec->db = NULL;
 }
 
-/* Reading back ----------------------------------------------------------------------------------- */
+/* Reading back -----------------------------------------------------------------------------------
+ */
 
 bool recorder_row(recorder *rec, recorder_topic topic, int64_t id, troupe_buffer *out)
 {

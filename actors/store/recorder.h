@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The recorder: turns what browsers do into rows. One writer handle, one thread, no actor: the store
- * actor feeds it envelopes' contents and decides when to commit.
+ * The recorder: turns what browsers do into rows. One writer handle, one thread, no actor: the
+ * store actor feeds it envelopes' contents and decides when to commit.
  *
  * Every CDP event becomes a row of `event`; those that the ingest_* files know also keep the typed
- * tables up to date. When the database fails (disk full, I/O error) the open transaction is given up,
- * what it held and what follows is counted, and after a while recording is tried again: then the loss
- * becomes a row of `gap`. Nothing here blocks on other actors or ends the process.
+ * tables up to date. When the database fails (disk full, I/O error) the open transaction is given
+ * up, what it held and what follows is counted, and after a while recording is tried again: then
+ * the loss becomes a row of `gap`. Nothing here blocks on other actors or ends the process.
  */
 #ifndef TROUPE_STORE_RECORDER_H
 #define TROUPE_STORE_RECORDER_H
@@ -67,9 +67,8 @@
       " VALUES(?1,?2,?3,?4) ON CONFLICT(request) DO UPDATE SET raw_status=?2,"                     \
       "raw_headers_json=?3,raw_headers_text=?4")                                                   \
     X(SQL_BODY_DELETE, "DELETE FROM body WHERE request=?1")                                        \
-    X(SQL_BODY,                                                                                    \
-      "INSERT INTO body(request,ok,base64,bytes,error,wall_us,content)"                 \
-      " SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE EXISTS(SELECT 1 FROM request WHERE id=?1)")              \
+    X(SQL_BODY, "INSERT INTO body(request,ok,base64,bytes,error,wall_us,content)"                  \
+                " SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE EXISTS(SELECT 1 FROM request WHERE id=?1)")    \
     X(SQL_SOCKET, "INSERT INTO websocket(request) VALUES(?1)")                                     \
     X(SQL_SOCKET_OPEN, "UPDATE websocket SET opened_mono_us=?2 WHERE request=?1")                  \
     X(SQL_SOCKET_CLOSE, "UPDATE websocket SET closed_mono_us=?2 WHERE request=?1")                 \
@@ -104,12 +103,10 @@
       "type=?4,url=?5,title=?6,state=?7,epoch=?8,last_us=?9")                                      \
     X(SQL_GAP, "INSERT INTO gap(uid,target,event,count,bytes,reason,wall_us)"                      \
                " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                                    \
-    X(SQL_OPEN_TARGET,                                                                             \
-      "SELECT id FROM request WHERE uid=?1 AND target=?2"                                          \
-      " AND state IN ('pending','loading','connecting','open') ORDER BY id")                       \
-    X(SQL_OPEN_BROWSER,                                                                            \
-      "SELECT id FROM request WHERE uid=?1"                                                        \
-      " AND state IN ('pending','loading','connecting','open') ORDER BY id")                       \
+    X(SQL_OPEN_TARGET, "SELECT id FROM request WHERE uid=?1 AND target=?2"                         \
+                       " AND state IN ('pending','loading','connecting','open') ORDER BY id")      \
+    X(SQL_OPEN_BROWSER, "SELECT id FROM request WHERE uid=?1"                                      \
+                        " AND state IN ('pending','loading','connecting','open') ORDER BY id")     \
     X(SQL_LOST, "UPDATE request SET error=COALESCE(error,?2),"                                     \
                 "state=CASE state WHEN 'open' THEN 'closed' ELSE 'failed' END WHERE id=?1")        \
     X(SQL_ROW_NETWORK, "SELECT * FROM har_summary WHERE id=?1")                                    \
@@ -179,8 +176,8 @@ typedef struct recorded_event {
  * @param db  taken on TROUPE_OK
  * @return TROUPE_OK; TROUPE_ESTORAGE; TROUPE_ENOMEM
  */
-troupe_error recorder_open(recorder *rec, sqlite3 *db, recorder_notify_fn notify,
-                           void *context, troupe_reason *reason) TROUPE_MUST_USE;
+troupe_error recorder_open(recorder *rec, sqlite3 *db, recorder_notify_fn notify, void *context,
+                           troupe_reason *reason) TROUPE_MUST_USE;
 /** Commit and close. */
 void recorder_close(recorder *rec);
 
@@ -205,7 +202,8 @@ troupe_error recorder_clear(recorder *rec, bool purge) TROUPE_MUST_USE;
 /** Bytes in use by the database. */
 int64_t recorder_bytes(recorder *rec);
 
-/* For the ingest_* files -------------------------------------------------------------------------- */
+/* For the ingest_* files --------------------------------------------------------------------------
+ */
 
 /** Begin a transaction if none is open. False: storage fails, nothing may be written. */
 bool recorder_begin(recorder *rec);

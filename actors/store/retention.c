@@ -41,7 +41,8 @@ static int64_t event_at(sqlite3 *db, int64_t time_us)
     int64_t high = number(db, "SELECT COALESCE(max(id),0)+1 FROM event", 0);
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        int64_t at = number(db, "SELECT wall_us FROM event WHERE id>=?1 ORDER BY id LIMIT 1", middle);
+        int64_t at =
+            number(db, "SELECT wall_us FROM event WHERE id>=?1 ORDER BY id LIMIT 1", middle);
         if (at < time_us) {
             low = middle + 1;
         } else {

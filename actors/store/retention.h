@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Keeping the store within its bounds: what is oldest goes, whole requests with all their rows, never
- * one that is still open, never half of one.
+ * Keeping the store within its bounds: what is oldest goes, whole requests with all their rows,
+ * never one that is still open, never half of one.
  */
 #ifndef TROUPE_STORE_RETENTION_H
 #define TROUPE_STORE_RETENTION_H

@@ -45,8 +45,7 @@ static void append_value(troupe_buffer *out, sqlite3_stmt *statement, int column
 {
     switch (sqlite3_column_type(statement, column)) {
     case SQLITE_INTEGER:
-        (void)troupe_buffer_printf(out, "%lld",
-                                   (long long)sqlite3_column_int64(statement, column));
+        (void)troupe_buffer_printf(out, "%lld", (long long)sqlite3_column_int64(statement, column));
         break;
     case SQLITE_FLOAT:
         append_real(out, sqlite3_column_double(statement, column));

@@ -13,8 +13,9 @@
 #define MEMORY_PREFIX   "file:troupe-"
 #define BUSY_TIMEOUT_MS 2000
 
-/* Version 1. Times: *_us are microseconds since 1970, *_mono_us microseconds on the browser's (request,
- * response, websocket) or the host's (event) monotonic clock. *_json columns hold JSON text. */
+/* Version 1. Times: *_us are microseconds since 1970, *_mono_us microseconds on the browser's
+ * (request, response, websocket) or the host's (event) monotonic clock. *_json columns hold JSON
+ * text. */
 static const char schema_tables[] =
     "CREATE TABLE counters("
     " one INTEGER PRIMARY KEY CHECK(one=1), event_last INTEGER NOT NULL DEFAULT 0,"
@@ -44,7 +45,7 @@ static const char schema_tables[] =
     " encoded_bytes INTEGER, decoded_bytes INTEGER, pause_stage TEXT, paused_id TEXT,"
     " has_post_data INTEGER, post_data TEXT, headers_json TEXT, raw_headers_json TEXT,"
     " initiator_json TEXT);"
-    "CREATE INDEX request_by_id ON request(request_id);"
+    "CREATE INDEX request_by_id ON request(request_id,uid);"
     "CREATE INDEX request_open ON request(uid,target)"
     " WHERE state IN ('pending','loading','connecting','open');"
     "CREATE TABLE response("
@@ -79,11 +80,11 @@ static const char schema_tables[] =
     " bytes INTEGER, reason TEXT, wall_us INTEGER);";
 
 #define ISO_TIME(us) "strftime('%Y-%m-%dT%H:%M:%fZ'," us "/1000000.0,'unixepoch')"
-#define HOP_SIZE                                                                                   \
-    "CASE r.protocol WHEN 'websocket' THEN COALESCE(w.bytes_sent+w.bytes_received,0)"              \
+#define HOP_SIZE                                                                      \
+    "CASE r.protocol WHEN 'websocket' THEN COALESCE(w.bytes_sent+w.bytes_received,0)" \
     " ELSE COALESCE(r.encoded_bytes,0) END"
-#define HOP_JOINS                                                                                  \
-    " FROM request r LEFT JOIN response p ON p.request=r.id"                                       \
+#define HOP_JOINS                                            \
+    " FROM request r LEFT JOIN response p ON p.request=r.id" \
     " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id"
 
 static const char schema_views[] =
@@ -92,37 +93,91 @@ static const char schema_views[] =
     " r.url AS url, r.type AS type, " HOP_SIZE " AS size, r.time_us/1000.0 AS time_ms,"
     " r.state AS state, r.pause_stage AS pause_stage, r.paused_id AS paused_id,"
     " w.frames_sent AS frames_sent, w.frames_received AS frames_received,"
-    " " ISO_TIME("r.started_us") " AS started_datetime,"
-    " " ISO_TIME("r.last_us") " AS last_activity, r.target AS target,"
-    " CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS body_status" HOP_JOINS ";"
-    "CREATE VIEW har_entry AS SELECT r.id AS id, r.request_id AS request_id, r.hop AS hop,"
-    " r.chain AS chain, r.uid AS uid, r.target AS target, r.session AS session,"
-    " r.protocol AS protocol, r.type AS type, r.method AS method, r.url AS url,"
-    " COALESCE(p.raw_status,p.status,0) AS status, p.status_text AS status_text,"
-    " " HOP_SIZE " AS size, r.decoded_bytes AS decoded_bytes, r.encoded_bytes AS encoded_bytes,"
-    " r.time_us/1000.0 AS time_ms, r.state AS state, r.error AS error, r.canceled AS canceled,"
-    " r.blocked_reason AS blocked_reason, r.cors_error AS cors_error,"
-    " r.pause_stage AS pause_stage, r.paused_id AS paused_id, r.from_cache AS from_cache,"
-    " p.from_disk_cache AS from_disk_cache, p.from_service_worker AS from_service_worker,"
-    " p.mime_type AS mime_type, p.charset AS charset, p.protocol AS http_version,"
-    " p.remote_address AS remote_address, p.remote_port AS remote_port,"
-    " p.connection_id AS connection_id, p.security_state AS security_state,"
-    " r.document_url AS document_url, r.frame_id AS frame_id, r.loader_id AS loader_id,"
-    " r.initiator AS initiator, r.priority AS priority, r.post_data AS post_data,"
-    " r.has_post_data AS has_post_data,"
-    " " ISO_TIME("r.started_us") " AS started_datetime,"
-    " " ISO_TIME("r.last_us") " AS last_activity,"
-    " r.started_us AS started_us, r.started_mono_us AS started_mono_us,"
-    " p.received_mono_us AS received_mono_us,"
-    " COALESCE(r.raw_headers_json,r.headers_json) AS request_headers_json,"
-    " COALESCE(p.raw_headers_json,p.headers_json) AS response_headers_json,"
-    " r.initiator_json AS initiator_json, p.timing_json AS timing_json,"
-    " w.frames_sent AS frames_sent, w.frames_received AS frames_received,"
-    " w.bytes_sent+w.bytes_received AS ws_total_bytes,"
-    " CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS body_status, b.error AS body_error,"
-    " b.bytes AS body_bytes" HOP_JOINS ";"
-    "CREATE VIEW console_summary AS SELECT id, level, source, message,"
-    " timestamp_us/1000.0 AS timestamp, target, url, line, \"column\" FROM console;";
+    " " ISO_TIME(
+        "r.started_us") " AS started_datetime,"
+                        " " ISO_TIME(
+                            "r.last_us") " AS last_activity, r.target AS target,"
+                                         " CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS "
+                                         "body_status" HOP_JOINS ";"
+                                         "CREATE VIEW har_entry AS SELECT r.id AS id, r.request_id "
+                                         "AS request_id, r.hop AS hop,"
+                                         " r.chain AS chain, r.uid AS uid, r.target AS target, "
+                                         "r.session AS session,"
+                                         " r.protocol AS protocol, r.type AS type, r.method AS "
+                                         "method, r.url AS url,"
+                                         " COALESCE(p.raw_status,p.status,0) AS status, "
+                                         "p.status_text AS status_text,"
+                                         " " HOP_SIZE " AS size, r.decoded_bytes AS decoded_bytes, "
+                                                      "r.encoded_bytes AS encoded_bytes,"
+                                         " r.time_us/1000.0 AS time_ms, r.state AS state, r.error "
+                                         "AS error, r.canceled AS canceled,"
+                                         " r.blocked_reason AS blocked_reason, r.cors_error AS "
+                                         "cors_error,"
+                                         " r.pause_stage AS pause_stage, r.paused_id AS paused_id, "
+                                         "r.from_cache AS from_cache,"
+                                         " p.from_disk_cache AS from_disk_cache, "
+                                         "p.from_service_worker AS from_service_worker,"
+                                         " p.mime_type AS mime_type, p.charset AS charset, "
+                                         "p.protocol AS http_version,"
+                                         " p.remote_address AS remote_address, p.remote_port AS "
+                                         "remote_port,"
+                                         " p.connection_id AS connection_id, p.security_state AS "
+                                         "security_state,"
+                                         " r.document_url AS document_url, r.frame_id AS frame_id, "
+                                         "r.loader_id AS loader_id,"
+                                         " r.initiator AS initiator, r.priority AS priority, "
+                                         "r.post_data AS post_data,"
+                                         " r.has_post_data AS has_post_data,"
+                                         " " ISO_TIME(
+                                             "r.started_us") " AS started_datetime,"
+                                                             " " ISO_TIME(
+                                                                 "r.last_us") " AS last_activity,"
+                                                                              " r.started_us AS "
+                                                                              "started_us, "
+                                                                              "r.started_mono_us "
+                                                                              "AS started_mono_us,"
+                                                                              " p.received_mono_us "
+                                                                              "AS received_mono_us,"
+                                                                              " COALESCE(r.raw_"
+                                                                              "headers_json,r."
+                                                                              "headers_json) AS "
+                                                                              "request_headers_"
+                                                                              "json,"
+                                                                              " COALESCE(p.raw_"
+                                                                              "headers_json,p."
+                                                                              "headers_json) AS "
+                                                                              "response_headers_"
+                                                                              "json,"
+                                                                              " r.initiator_json "
+                                                                              "AS initiator_json, "
+                                                                              "p.timing_json AS "
+                                                                              "timing_json,"
+                                                                              " w.frames_sent AS "
+                                                                              "frames_sent, "
+                                                                              "w.frames_received "
+                                                                              "AS frames_received,"
+                                                                              " w.bytes_sent+w."
+                                                                              "bytes_received AS "
+                                                                              "ws_total_bytes,"
+                                                                              " CASE b.ok WHEN 1 "
+                                                                              "THEN 'ok' WHEN 0 "
+                                                                              "THEN 'err' END AS "
+                                                                              "body_status, "
+                                                                              "b.error AS "
+                                                                              "body_error,"
+                                                                              " b.bytes AS "
+                                                                              "body_bytes" HOP_JOINS
+                                                                              ";"
+                                                                              "CREATE VIEW "
+                                                                              "console_summary AS "
+                                                                              "SELECT id, level, "
+                                                                              "source, message,"
+                                                                              " timestamp_us/"
+                                                                              "1000.0 AS "
+                                                                              "timestamp, target, "
+                                                                              "url, line, "
+                                                                              "\"column\" FROM "
+                                                                              "console;";
 
 /* migrations[n] leads from version n+1 to n+2. */
 static const char *const migrations[] = {NULL};

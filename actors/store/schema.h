@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * The store's file and its tables: where it lies, how it is opened by the one writer and by readers,
- * schema version and migration. docs/store.md describes every column.
+ * The store's file and its tables: where it lies, how it is opened by the one writer and by
+ * readers, schema version and migration. docs/store.md describes every column.
  */
 #ifndef TROUPE_STORE_SCHEMA_H
 #define TROUPE_STORE_SCHEMA_H
@@ -37,11 +37,11 @@ troupe_error schema_lock(const char *path, int *out, troupe_reason *reason) TROU
  * Open for writing; creates or migrates the tables. The file must exist (schema_make_file).
  * @return TROUPE_OK; TROUPE_ESTORAGE with the reason
  */
-troupe_error schema_open_writer(const char *path, sqlite3 **out, troupe_reason *reason)
-    TROUPE_MUST_USE;
+troupe_error schema_open_writer(const char *path, sqlite3 **out,
+                                troupe_reason *reason) TROUPE_MUST_USE;
 
 /** Open for reading only; writes through this handle are refused. */
-troupe_error schema_open_reader(const char *path, sqlite3 **out, troupe_reason *reason)
-    TROUPE_MUST_USE;
+troupe_error schema_open_reader(const char *path, sqlite3 **out,
+                                troupe_reason *reason) TROUPE_MUST_USE;
 
 #endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The actor `network`: lists requests, shows one in detail, fetches bodies, clears. One bound SQL
+ * statement covers all targets, with one order and one limit.
+ */
+#include "actors/cast.h"
+#include "actors/verbs.h"
+#include "har_entry.h"
+#include "lookup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT      50
+#define LIMIT_MAX  10000
+#define FRAMES_MAX 10000
+
+/* network ----------------------------------------------------------------------------------------
+ */
+
+typedef struct list_params {
+    const char *method, *type, *url, *state, *search, *order;
+    int64_t limit, status;
+    bool show_all;
+} list_params;
+
+static const char *const orders[] = {"desc", "asc", NULL};
+
+static bool read_list_params(troupe_actor *self, lookup *item, list_params *out)
+{
+    static const char *const states[] = {"pending",    "loading", "complete", "failed", "paused",
+                                         "connecting", "open",    "closed",   NULL};
+    *out = (list_params){.limit = LIMIT, .status = -1, .order = orders[0]};
+    return lookup_param_integer(self, item, "limit", 1, LIMIT_MAX, &out->limit) &&
+           lookup_param_integer(self, item, "status", 0, 999, &out->status) &&
+           lookup_param_string(self, item, "method", &out->method) &&
+           lookup_param_string(self, item, "resource_type", &out->type) &&
+           lookup_param_string(self, item, "type", &out->type) &&
+           lookup_param_string(self, item, "url", &out->url) &&
+           lookup_param_string(self, item, "search", &out->search) &&
+           lookup_param_word(self, item, "state", states, &out->state) &&
+           lookup_param_word(self, item, "order", orders, &out->order) &&
+           lookup_param_boolean(self, item, "show_all", &out->show_all);
+}
+
+static void add_text(lookup_sql *sql, const char *clause, const char *value)
+{
+    if (value != NULL) {
+        lookup_sql_add(sql, clause);
+        lookup_sql_text(sql, value, strlen(value));
+    }
+}
+
+/* Only `*` is a wildcard: SQLite's other ones become literal. */
+static void add_url(lookup_sql *sql, const char *pattern)
+{
+    if (pattern == NULL) {
+        return;
+    }
+    troupe_buffer glob = {0};
+    for (const char *at = pattern; *at != '\0'; at++) {
+        if (*at == '?' || *at == '[') {
+            (void)troupe_buffer_printf(&glob, "[%c]", *at);
+        } else {
+            (void)troupe_buffer_append(&glob, at, 1);
+        }
+    }
+    lookup_sql_add(sql, " AND url GLOB ?");
+    lookup_sql_text(sql, glob.data != NULL ? (const char *)glob.data : "", glob.len);
+    troupe_buffer_fini(&glob);
+}
+
+static void add_search(lookup_sql *sql, const char *search)
+{
+    if (search == NULL) {
+        return;
+    }
+    lookup_sql_add(sql, " AND EXISTS(SELECT 1 FROM har_entry e WHERE e.id=har_summary.id AND"
+                        " (instr(lower(e.request_headers_json),lower(?))>0 OR"
+                        " instr(lower(e.response_headers_json),lower(?))>0))");
+    lookup_sql_text(sql, search, strlen(search));
+    lookup_sql_text(sql, search, strlen(search));
+}
+
+static void listed(troupe_actor *self, lookup *item, const json_t *answer)
+{
+    json_t *rows = json_object_get(answer, "rows");
+    json_t *targets = lookup_targets(item, rows);
+    lookup_reply(self, item,
+                 json_pack("{s:o,s:O,s:O}", "targets", targets, "requests", rows, "warnings",
+                           item->warnings));
+}
+
+static void list(troupe_actor *self, lookup *item)
+{
+    list_params params;
+    if (!read_list_params(self, item, &params)) {
+        return;
+    }
+    lookup_sql sql = {0};
+    lookup_sql_add(&sql, "SELECT * FROM har_summary"
+                         " WHERE id>(SELECT request_cleared FROM counters)");
+    if (params.status >= 0) {
+        lookup_sql_add(&sql, " AND status=?");
+        lookup_sql_integer(&sql, params.status);
+    }
+    add_text(&sql, " AND upper(method)=upper(?)", params.method);
+    add_text(&sql, " AND lower(type)=lower(?)", params.type);
+    add_text(&sql, " AND state=?", params.state);
+    add_url(&sql, params.url);
+    add_search(&sql, params.search);
+    lookup_sql_targets(&sql, item);
+    lookup_sql_add(&sql, params.order == orders[1] ? " ORDER BY id ASC LIMIT ?"
+                                                   : " ORDER BY id DESC LIMIT ?");
+    lookup_sql_integer(&sql, params.limit);
+    lookup_query(self, item, &sql, params.limit, listed);
+}
+
+/* Bodies -----------------------------------------------------------------------------------------
+ */
+
+/* A body was found, or not: text NULL, then item->error says why. Ends the lookup. */
+typedef void (*body_fn)(troupe_actor *self, lookup *item, const char *text, size_t len,
+                        bool base64);
+
+static void give_request_body(troupe_actor *self, lookup *item, const char *text, size_t len,
+                              bool base64);
+static void give_body(troupe_actor *self, lookup *item, const char *text, size_t len, bool base64);
+
+static bool wants_body_only(const lookup *item)
+{
+    return json_object_get(item->entry, "row_only") != NULL;
+}
+
+static void give(troupe_actor *self, lookup *item, const char *text, size_t len, bool base64)
+{
+    body_fn end = wants_body_only(item) ? give_body : give_request_body;
+    end(self, item, text, len, base64);
+}
+
+/* From the target actor: {body, base64Encoded}. */
+static void body_came(troupe_actor *self, lookup *item, const json_t *answer)
+{
+    const json_t *body = json_object_get(answer, "body");
+    if (answer != NULL && !json_is_string(body)) {
+        snprintf(item->error.text, sizeof item->error.text, "the target sent no body");
+    }
+    give(self, item, json_string_value(body), json_string_length(body),
+         json_is_true(json_object_get(answer, "base64Encoded")));
+}
+
+static void body_recorded(troupe_actor *self, lookup *item, const json_t *answer)
+{
+    const json_t *row = json_array_get(json_object_get(answer, "rows"), 0);
+    const json_t *content = json_object_get(row, "content");
+    if (!json_is_string(content)) {
+        snprintf(item->error.text, sizeof item->error.text, "the body is not stored any more");
+    }
+    give(self, item, json_string_value(content), json_string_length(content),
+         json_integer_value(json_object_get(row, "base64")) != 0);
+}
+
+static void ask_target(troupe_actor *self, lookup *item, const json_t *row)
+{
+    char name[160];
+    const char *target = json_string_value(json_object_get(row, "target"));
+    int len = snprintf(name, sizeof name, NAME_TARGET "%s", target != NULL ? target : "");
+    troupe_address to =
+        len > 0 && (size_t)len < sizeof name ? troupe_whereis(troupe_self_system(self), name) : 0;
+    if (to == 0) {
+        snprintf(item->error.text, sizeof item->error.text,
+                 "the body was not recorded, and target %s is not connected",
+                 target != NULL ? target : "?");
+        give(self, item, NULL, 0, false);
+        return;
+    }
+    item->tolerant = true;
+    lookup_call(self, item, to, VERB_TARGET_BODY,
+                json_pack("{s:O,s:O,s:O}", "target", json_object_get(row, "target"), "session",
+                          json_object_get(row, "session"), "request_id",
+                          json_object_get(row, "request_id")),
+                body_came);
+}
+
+/* Find the body of item->entry.row: recorded, or from the browser. */
+static void find_body(troupe_actor *self, lookup *item)
+{
+    const json_t *row = json_object_get(item->entry, "row");
+    const char *status = json_string_value(json_object_get(row, "body_status"));
+    if (json_integer_value(json_object_get(row, "redirected")) != 0) {
+        snprintf(item->error.text, sizeof item->error.text, "a redirect has no body");
+        give(self, item, NULL, 0, false);
+        return;
+    }
+    if (status == NULL || strcmp(status, "ok") != 0) {
+        ask_target(self, item, row);
+        return;
+    }
+    lookup_sql sql = {0};
+    lookup_sql_add(&sql, "SELECT base64, content FROM body WHERE request=?");
+    lookup_sql_integer(&sql, json_integer_value(json_object_get(row, "id")));
+    lookup_query(self, item, &sql, 1, body_recorded);
+}
+
+/* request, body ----------------------------------------------------------------------------------
+ */
+
+static void reply_entry(troupe_actor *self, lookup *item)
+{
+    json_t *entry = json_object_get(item->entry, "entry");
+    json_t *selected = har_entry_select(entry, json_object_get(item->params, "fields"));
+    lookup_reply(self, item, json_pack("{s:o}", "entry", selected));
+}
+
+static void give_request_body(troupe_actor *self, lookup *item, const char *text, size_t len,
+                              bool base64)
+{
+    har_entry_body(json_object_get(item->entry, "entry"), text, len, base64, item->error.text);
+    reply_entry(self, item);
+}
+
+static void give_body(troupe_actor *self, lookup *item, const char *text, size_t len, bool base64)
+{
+    if (text == NULL) {
+        char why[sizeof item->error.text];
+        snprintf(why, sizeof why, "%s", item->error.text);
+        lookup_fault(self, item, TROUPE_ENOTFOUND, "%s", why);
+        return;
+    }
+    const json_t *row = json_object_get(item->entry, "row");
+    json_t *mime = json_object_get(row, "mime_type");
+    lookup_reply(self, item,
+                 json_pack("{s:o,s:b,s:O?}", "body", json_stringn(text, len), "base64Encoded",
+                           base64, "mime", mime));
+}
+
+static bool asked_for_body(const lookup *item)
+{
+    return json_is_true(json_object_get(item->params, "body")) ||
+           har_entry_wants(json_object_get(item->params, "fields"), "response.content");
+}
+
+static void body_or_reply(troupe_actor *self, lookup *item)
+{
+    if (asked_for_body(item)) {
+        find_body(self, item);
+    } else {
+        reply_entry(self, item);
+    }
+}
+
+static json_t *frames_of(const json_t *rows, const char *direction)
+{
+    size_t i;
+    json_t *row;
+    json_t *list = json_array();
+    json_array_foreach(rows, i, row)
+    {
+        const char *which = json_string_value(json_object_get(row, "direction"));
+        if (which != NULL && strcmp(which, direction) == 0) {
+            json_object_del(row, "direction");
+            json_array_append(list, row);
+        }
+    }
+    return list;
+}
+
+static void frames_came(troupe_actor *self, lookup *item, const json_t *answer)
+{
+    json_t *entry = json_object_get(item->entry, "entry");
+    const json_t *rows = json_object_get(answer, "rows");
+    json_t *frames = json_object();
+    json_object_set_new(frames, "sent", frames_of(rows, "sent"));
+    json_object_set_new(frames, "received", frames_of(rows, "received"));
+    json_object_set_new(json_object_get(entry, "websocket"), "frames", frames);
+    body_or_reply(self, item);
+}
+
+static void detailed(troupe_actor *self, lookup *item, const json_t *answer)
+{
+    json_t *row = json_array_get(json_object_get(answer, "rows"), 0);
+    int64_t id = json_integer_value(json_object_get(item->params, "id"));
+    if (row == NULL) {
+        lookup_fault(self, item, TROUPE_ENOTFOUND, "Request %lld not found", (long long)id);
+        return;
+    }
+    bool only = wants_body_only(item);
+    json_object_set(item->entry, "row", row);
+    if (only) {
+        find_body(self, item);
+        return;
+    }
+    json_object_set_new(item->entry, "entry", har_entry(row));
+    if (!har_entry_wants(json_object_get(item->params, "fields"), "websocket.frames") ||
+        !json_is_integer(json_object_get(row, "frames_sent"))) {
+        body_or_reply(self, item);
+        return;
+    }
+    lookup_sql sql = {0};
+    lookup_sql_add(&sql, "SELECT direction, opcode, payload AS payloadData, masked AS mask,"
+                         " wall_us/1000000.0 AS timestamp FROM websocket_frame WHERE request=?"
+                         " ORDER BY id");
+    lookup_sql_integer(&sql, id);
+    lookup_query(self, item, &sql, FRAMES_MAX, frames_came);
+}
+
+static void look_up_request(troupe_actor *self, lookup *item)
+{
+    lookup_sql sql = {0};
+    lookup_sql_add(&sql, "SELECT *, EXISTS(SELECT 1 FROM request n WHERE"
+                         " n.request_id=har_entry.request_id AND n.uid=har_entry.uid AND"
+                         " n.target=har_entry.target AND n.hop>har_entry.hop) AS redirected"
+                         " FROM har_entry WHERE id=?");
+    lookup_sql_integer(&sql, json_integer_value(json_object_get(item->params, "id")));
+    lookup_sql_targets(&sql, item);
+    lookup_query(self, item, &sql, 1, detailed);
+}
+
+static bool check_fields(troupe_actor *self, lookup *item)
+{
+    const json_t *fields = json_object_get(item->params, "fields");
+    if (fields == NULL || json_is_null(fields) || json_is_array(fields)) {
+        return true;
+    }
+    lookup_fault(self, item, TROUPE_EPARAMS, "fields: a list of strings is needed");
+    return false;
+}
+
+static void request(troupe_actor *self, lookup *item, bool body_only)
+{
+    int64_t id = 0;
+    bool body = false;
+    if (!lookup_param_integer(self, item, "id", 1, INT64_MAX, &id) ||
+        !lookup_param_boolean(self, item, "body", &body) || !check_fields(self, item)) {
+        return;
+    }
+    if (id == 0) {
+        lookup_fault(self, item, TROUPE_EPARAMS, "id: the number of a request is needed");
+        return;
+    }
+    item->entry = json_object();
+    if (body_only) {
+        json_object_set_new(item->entry, "row_only", json_true());
+    }
+    const json_t *target = json_object_get(item->params, "target");
+    if (target == NULL || json_is_null(target)) {
+        look_up_request(self, item); /* the id is unique: tracked targets do not matter */
+    } else {
+        lookup_resolve(self, item, look_up_request);
+    }
+}
+
+/* clear ------------------------------------------------------------------------------------------
+ */
+
+/* store.clear takes MessagePack, not JSON. */
+static void clear_ended(troupe_actor *self, void *context, troupe_error error,
+                        const troupe_envelope *answer)
+{
+    lookup *item = context;
+    if (error != TROUPE_OK) {
+        lookup_fault(self, item, error, "the store could not be cleared: %s",
+                     troupe_error_text(error));
+        return;
+    }
+    lookup_reply(self, item, json_payload(answer->payload));
+}
+
+static void clear(troupe_actor *self, lookup *item)
+{
+    bool purge = false;
+    if (!lookup_param_boolean(self, item, "purge", &purge)) {
+        return;
+    }
+    troupe_buffer payload = {0};
+    troupe_address to = troupe_whereis(troupe_self_system(self), NAME_STORE);
+    troupe_error error = troupe_pack(&payload, "{s:b}", "purge", (int)purge);
+    if (error == TROUPE_OK) {
+        error = to == 0
+                    ? TROUPE_EUNAVAILABLE
+                    : troupe_call(self, to, VERB_STORE_CLEAR, NULL, troupe_buffer_bytes(&payload),
+                                  30000, clear_ended, item, NULL);
+    }
+    troupe_buffer_fini(&payload);
+    if (error != TROUPE_OK) {
+        lookup_fault(self, item, error, "the store is not there");
+    }
+}
+
+/* The actor --------------------------------------------------------------------------------------
+ */
+
+static troupe_error network_receive(troupe_actor *self, void *state,
+                                    const troupe_envelope *envelope)
+{
+    if (envelope->kind != TROUPE_CALL) {
+        return TROUPE_OK;
+    }
+    bool lists = troupe_verb_is(envelope, "network");
+    bool details = troupe_verb_is(envelope, "request");
+    bool bodies = troupe_verb_is(envelope, "body");
+    if (!lists && !details && !bodies && !troupe_verb_is(envelope, "clear")) {
+        troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
+        return TROUPE_OK;
+    }
+    lookup *item = lookup_begin(state, self, envelope);
+    if (item == NULL) {
+        return TROUPE_OK;
+    }
+    if (lists) {
+        lookup_resolve(self, item, list);
+    } else if (details || bodies) {
+        request(self, item, bodies);
+    } else {
+        clear(self, item);
+    }
+    return TROUPE_OK;
+}
+
+static void network_stop(troupe_actor *self, void *state, troupe_error reason)
+{
+    (void)self;
+    (void)reason;
+    lookups_fini(state);
+    free(state);
+}
+
+static const troupe_behaviour network_behaviour = {
+    .kind = "network", .receive = network_receive, .stop = network_stop};
+
+troupe_error network_prepare(troupe_actor *self, void *context, troupe_spawn_options *out)
+{
+    (void)self;
+    (void)context;
+    lookups *all = calloc(1, sizeof *all);
+    if (all == NULL) {
+        return TROUPE_ENOMEM;
+    }
+    *out =
+        (troupe_spawn_options){.behaviour = &network_behaviour, .state = all, .name = NAME_NETWORK};
+    return TROUPE_OK;
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The actor `store`: the only writer of the database. It hands what comes in to the recorder and
+ * decides when to commit: when enough is gathered, when somebody wants to read (store.sync), at the
+ * latest COMMIT_MS after the first row. At rest it has no timer.
+ */
+#include "actors/cast.h"
+#include "actors/verbs.h"
+#include "recorder.h"
+#include "retention.h"
+#include "schema.h"
+#include "subscribers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COMMIT_ROWS       2000
+#define COMMIT_MS         100
+#define RETENTION_EVENTS  20000 /* events between two looks at the limits */
+#define MAILBOX_ENVELOPES 32768
+#define MAILBOX_BYTES     (64u * 1024 * 1024)
+
+typedef struct store {
+    const host_options *options;
+    char path[SCHEMA_PATH_MAX];
+    int lock; /* -1: in memory, or not open */
+    bool open;
+    recorder rec;
+    subscribers subscribers;
+    retention_limits limits;
+    int64_t retention_event; /* the next look at the limits */
+    uint64_t timer;          /* 0 = none: nothing is uncommitted */
+    troupe_actor *self;      /* for the recorder's notes; valid within callbacks */
+} store;
+
+static int64_t wall_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* A row is new: subscribers get it as the RPC methods return it. */
+static void notify(void *context, recorder_topic topic, int64_t id)
+{
+    store *me = context;
+    if (!subscribers_want(&me->subscribers, (int)topic)) {
+        return;
+    }
+    troupe_buffer row = {0};
+    if (recorder_row(&me->rec, topic, id, &row)) {
+        subscribers_publish(&me->subscribers, me->self, (int)topic, (const char *)row.data,
+                            row.len);
+    }
+    troupe_buffer_fini(&row);
+}
+
+/* Commits -------------------------------------------------------------------------------------- */
+
+static void run_retention(store *me)
+{
+    if (me->limits.bytes_max == 0 && me->limits.days == 0) {
+        return;
+    }
+    if (me->rec.event_last >= me->retention_event) {
+        me->retention_event = me->rec.event_last + RETENTION_EVENTS;
+        (void)retention_run(&me->rec, &me->limits, wall_us());
+    }
+}
+
+static void commit_due(troupe_actor *self, void *context)
+{
+    store *me = context;
+    me->self = self;
+    me->timer = 0;
+    if (recorder_commit(&me->rec)) {
+        run_retention(me);
+    }
+}
+
+/* After each envelope: commit a full batch, or see that it is committed in time. */
+static void schedule_commit(store *me, troupe_actor *self)
+{
+    if (me->rec.uncommitted >= COMMIT_ROWS && recorder_commit(&me->rec)) {
+        run_retention(me);
+    }
+    if (me->rec.in_transaction && me->timer == 0 &&
+        troupe_timer_start(self, COMMIT_MS, 0, commit_due, me, &me->timer) != TROUPE_OK) {
+        me->timer = 0;
+        (void)recorder_commit(&me->rec);
+    }
+}
+
+/* What is recorded -------------------------------------------------------------------------------
+ */
+
+static void receive_event(store *me, const troupe_envelope *envelope)
+{
+    recorded_event event = {.method = envelope->verb, .method_len = envelope->verb_len};
+    const char *params = NULL;
+    size_t params_len = 0;
+    event.target = event.session = "";
+    troupe_error error =
+        troupe_unpack(envelope->payload, "[s#,s#?,s#?,I,I,j#?]", &event.uid, &event.uid_len,
+                      &event.target, &event.target_len, &event.session, &event.session_len,
+                      &event.wall_us, &event.mono_us, &params, &params_len);
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "store", "malformed-event", NULL, "%.*s",
+                   (int)envelope->verb_len, envelope->verb);
+        return;
+    }
+    event.params = (json_span){params != NULL ? params : "{}", params != NULL ? params_len : 2};
+    recorder_event(&me->rec, &event);
+}
+
+static void append_member(troupe_buffer *json, const char *key, const char *text, size_t len)
+{
+    (void)troupe_buffer_printf(json, "%s\"%s\":", json->len > 1 ? "," : "", key);
+    if (text != NULL) {
+        json_quote_append(json, text, len);
+    } else {
+        (void)troupe_buffer_append(json, "null", 4);
+    }
+}
+
+/* A target changed: subscribers get it from the record itself. */
+static void publish_target(store *me, troupe_bytes payload)
+{
+    const char *target = NULL, *type = NULL, *url = NULL, *title = NULL, *state = NULL;
+    size_t target_len = 0, type_len = 0, url_len = 0, title_len = 0, state_len = 0;
+    uint64_t epoch = 0;
+    if (!subscribers_want(&me->subscribers, TOPIC_TARGET) ||
+        troupe_unpack(payload, "{s:s#,s?:s#,s?:s#,s?:s#,s?:s#,s?:U}", "target", &target,
+                      &target_len, "type", &type, &type_len, "url", &url, &url_len, "title", &title,
+                      &title_len, "state", &state, &state_len, "epoch", &epoch) != TROUPE_OK) {
+        return;
+    }
+    troupe_buffer json = {0};
+    const char *colon = memchr(target, ':', target_len);
+    (void)troupe_buffer_append(&json, "{", 1);
+    append_member(&json, "target", target, target_len);
+    append_member(&json, "browser", target, colon != NULL ? (size_t)(colon - target) : target_len);
+    append_member(&json, "type", type, type_len);
+    append_member(&json, "url", url, url_len);
+    append_member(&json, "title", title, title_len);
+    append_member(&json, "state", state, state_len);
+    (void)troupe_buffer_printf(&json, ",\"epoch\":%llu}", (unsigned long long)epoch);
+    if (!json.failed) {
+        subscribers_publish(&me->subscribers, me->self, TOPIC_TARGET, (const char *)json.data,
+                            json.len);
+    }
+    troupe_buffer_fini(&json);
+}
+
+static void receive_record(store *me, const troupe_envelope *envelope)
+{
+    troupe_error error = TROUPE_EMETHOD;
+    if (troupe_verb_is(envelope, VERB_RECORD_TARGET)) {
+        error = recorder_target(&me->rec, envelope->payload);
+        if (error == TROUPE_OK) {
+            publish_target(me, envelope->payload);
+        }
+    } else if (troupe_verb_is(envelope, VERB_RECORD_BODY)) {
+        error = recorder_body(&me->rec, envelope->payload);
+    } else if (troupe_verb_is(envelope, VERB_RECORD_BROWSER)) {
+        error = recorder_browser(&me->rec, envelope->payload);
+    } else if (troupe_verb_is(envelope, VERB_RECORD_GAP)) {
+        error = recorder_gap(&me->rec, envelope->payload);
+    }
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "store", "malformed-record", NULL, "%.*s: %s",
+                   (int)envelope->verb_len, envelope->verb, troupe_error_text(error));
+    }
+}
+
+/* Calls ------------------------------------------------------------------------------------------
+ */
+
+static void call_sync(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    bool committed = recorder_commit(&me->rec);
+    troupe_timer_cancel(self, me->timer);
+    me->timer = 0;
+    /* While storage fails, what is there can still be read: a sync does not fail with it. */
+    (void)committed;
+    troupe_reply(self, troupe_caller_of(call), (troupe_bytes){NULL, 0});
+}
+
+/* Reads {topics:[s…]}: the array as MessagePack, walked one value at a time. False: malformed. */
+static bool read_topics(troupe_bytes payload, unsigned *topics)
+{
+    const uint8_t *list;
+    size_t len;
+    *topics = 0;
+    if (troupe_unpack(payload, "{s:r#}", "topics", &list, &len) != TROUPE_OK || len == 0 ||
+        (list[0] & 0xf0) != 0x90) {
+        return false;
+    }
+    size_t count = list[0] & 0x0f;
+    for (size_t i = 0, at = 1; i < count; i++) {
+        const char *name;
+        size_t name_len, used;
+        troupe_bytes rest = {list + at, len - at};
+        if (troupe_pack_walk(rest, &used) != TROUPE_OK ||
+            troupe_unpack(rest, "s#", &name, &name_len) != TROUPE_OK) {
+            return false;
+        }
+        int topic = subscribers_topic(name, name_len);
+        *topics |= topic >= 0 ? 1u << topic : 0;
+        at += used;
+    }
+    return true;
+}
+
+static void call_subscribe(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    unsigned topics;
+    troupe_caller caller = troupe_caller_of(call);
+    if (!read_topics(call->payload, &topics)) {
+        troupe_fault(self, caller, TROUPE_EPARAMS, NULL, "topics must be a list of strings");
+        return;
+    }
+    troupe_error error = subscribers_add(&me->subscribers, self, call->from, topics);
+    if (error != TROUPE_OK) {
+        troupe_fault(self, caller, error, NULL, NULL);
+        return;
+    }
+    troupe_reply(self, caller, (troupe_bytes){NULL, 0});
+}
+
+static void call_stats(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    const recorder_counts *counts = &me->rec.counts;
+    const char *path = schema_path_is_memory(me->path) ? ":memory:" : me->path;
+    troupe_buffer json = {0};
+    (void)troupe_buffer_append(&json, "{", 1);
+    append_member(&json, "path", path, strlen(path));
+    (void)troupe_buffer_printf(
+        &json,
+        ",\"events\":%lld,\"requests\":%lld,\"console\":%lld,\"websocket_frames\":%lld,"
+        "\"bodies\":%lld,\"gaps\":%lld,\"dropped\":%lld,\"bytes\":%lld,\"committed\":%lld}",
+        (long long)counts->events, (long long)counts->requests, (long long)counts->console,
+        (long long)counts->frames, (long long)counts->bodies, (long long)counts->gaps,
+        (long long)counts->dropped, (long long)recorder_bytes(&me->rec),
+        (long long)counts->commits);
+    if (json.failed) {
+        troupe_fault(self, troupe_caller_of(call), TROUPE_ENOMEM, NULL, NULL);
+    } else {
+        troupe_reply_json(self, troupe_caller_of(call), (const char *)json.data, json.len);
+    }
+    troupe_buffer_fini(&json);
+}
+
+static void call_clear(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    int purge = 0;
+    troupe_caller caller = troupe_caller_of(call);
+    if (troupe_unpack(call->payload, "{s?:b}", "purge", &purge) != TROUPE_OK) {
+        troupe_fault(self, caller, TROUPE_EPARAMS, NULL, "purge must be a boolean");
+        return;
+    }
+    if (recorder_clear(&me->rec, purge != 0) != TROUPE_OK) {
+        troupe_fault(self, caller, TROUPE_ESTORAGE, NULL, NULL);
+        return;
+    }
+    const char *json = purge ? "{\"cleared\":[\"events\"],\"purged\":true}"
+                             : "{\"cleared\":[\"events\"],\"purged\":false}";
+    troupe_reply_json(self, caller, json, strlen(json));
+}
+
+static void receive_call(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    static const struct {
+        const char *verb;
+        void (*answer)(struct store *me, troupe_actor *self, const troupe_envelope *call);
+    } table[] = {
+        {VERB_STORE_SYNC, call_sync},
+        {VERB_STORE_SUBSCRIBE, call_subscribe},
+        {VERB_STORE_STATS, call_stats},
+        {VERB_STORE_CLEAR, call_clear},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (troupe_verb_is(call, table[i].verb)) {
+            table[i].answer(me, self, call);
+            return;
+        }
+    }
+    troupe_fault(self, troupe_caller_of(call), TROUPE_EMETHOD, NULL, "the store has no verb %.*s",
+                 (int)call->verb_len, call->verb);
+}
+
+/* The actor --------------------------------------------------------------------------------------
+ */
+
+static troupe_error open_store(store *me, troupe_reason *reason)
+{
+    sqlite3 *db = NULL;
+    troupe_error error = schema_make_file(me->path, reason);
+    if (error == TROUPE_OK) {
+        error = schema_lock(me->path, &me->lock, reason);
+    }
+    if (error == TROUPE_OK) {
+        error = schema_open_writer(me->path, &db, reason);
+    }
+    if (error == TROUPE_OK) {
+        error = recorder_open(&me->rec, db, notify, me, reason);
+        if (error != TROUPE_OK) {
+            sqlite3_close(db);
+        }
+    }
+    me->open = error == TROUPE_OK;
+    return error;
+}
+
+static troupe_error store_start(troupe_actor *self, void *state)
+{
+    store *me = state;
+    troupe_reason reason;
+    troupe_error error = open_store(me, &reason);
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_ERROR, "store", "open-failed", NULL, "%s", reason.text);
+        return error;
+    }
+    me->self = self;
+    run_retention(me);
+    return TROUPE_OK;
+}
+
+static troupe_error store_receive(troupe_actor *self, void *state, const troupe_envelope *envelope)
+{
+    store *me = state;
+    me->self = self;
+    switch (envelope->kind) {
+    case TROUPE_EVENT:
+        receive_event(me, envelope);
+        break;
+    case TROUPE_CAST:
+        receive_record(me, envelope);
+        break;
+    case TROUPE_CALL:
+        receive_call(me, self, envelope);
+        break;
+    case TROUPE_SIGNAL:
+        subscribers_signal(&me->subscribers, self, envelope);
+        break;
+    default:
+        break;
+    }
+    schedule_commit(me, self);
+    return TROUPE_OK;
+}
+
+static void store_stop(troupe_actor *self, void *state, troupe_error reason)
+{
+    store *me = state;
+    (void)self;
+    (void)reason;
+    if (me->open) {
+        recorder_close(&me->rec);
+    }
+    if (me->lock >= 0) {
+        close(me->lock);
+    }
+    subscribers_fini(&me->subscribers);
+    free(me);
+}
+
+static const troupe_behaviour store_behaviour = {
+    .kind = "store", .start = store_start, .receive = store_receive, .stop = store_stop};
+
+troupe_error store_prepare(troupe_actor *self, void *context, troupe_spawn_options *out)
+{
+    const host_options *options = context;
+    (void)self;
+    store *me = calloc(1, sizeof *me);
+    if (me == NULL) {
+        return TROUPE_ENOMEM;
+    }
+    troupe_error error = schema_path(options, me->path, sizeof me->path, NULL);
+    if (error != TROUPE_OK) {
+        free(me);
+        return error;
+    }
+    me->options = options;
+    me->lock = -1;
+    me->limits =
+        (retention_limits){.bytes_max = options->store_bytes_max, .days = options->store_days};
+    *out = (troupe_spawn_options){.behaviour = &store_behaviour,
+                                  .state = me,
+                                  .name = NAME_STORE,
+                                  .mailbox_envelopes = MAILBOX_ENVELOPES,
+                                  .mailbox_bytes = MAILBOX_BYTES};
+    return TROUPE_OK;
+}
+
+troupe_error store_check(const host_options *options, char *path, size_t path_size,
+                         troupe_reason *reason)
+{
+    char file[SCHEMA_PATH_MAX];
+    sqlite3 *db = NULL;
+    int lock = -1;
+    troupe_error error = schema_path(options, file, sizeof file, reason);
+    if (error == TROUPE_OK && schema_path_is_memory(file)) {
+        snprintf(path, path_size, ":memory:");
+        return TROUPE_OK;
+    }
+    if (error == TROUPE_OK) {
+        error = schema_make_file(file, reason);
+    }
+    if (error == TROUPE_OK) {
+        error = schema_lock(file, &lock, reason);
+    }
+    if (error == TROUPE_OK) {
+        error = schema_open_writer(file, &db, reason);
+    }
+    sqlite3_close(db);
+    if (lock >= 0) {
+        close(lock);
+    }
+    if (error == TROUPE_OK) {
+        snprintf(path, path_size, "%s", file);
+    }
+    return error;
+}
