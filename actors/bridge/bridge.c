@@ -36,6 +36,8 @@
 /* How long requests in hand may take to be answered while stopping. */
 #define STOP_GRACE_MS 3000
 
+#define WARN_EVERY_NS 1000000000u
+
 /* What a worker thread owns. */
 typedef struct worker {
     troupe_guest *guest; /* made with the first call */
@@ -108,11 +110,23 @@ static bool admitted(bridge *server, struct mg_connection *conn, auth_refusal *r
     return auth_admit(&server->auth, &request, connection_owner, conn, refusal);
 }
 
+/* All refusals are counted, one in a second is logged. */
+static void log_refusal(bridge *server, const struct mg_connection *conn,
+                        const auth_refusal *refusal)
+{
+    unsigned long long now_ns = bridge_now_ns();
+    unsigned long long last_ns = atomic_load(&server->warned_ns);
+    atomic_fetch_add(&server->counters.refused, 1);
+    if (now_ns > last_ns + WARN_EVERY_NS &&
+        atomic_compare_exchange_strong(&server->warned_ns, &last_ns, now_ns)) {
+        troupe_log(TROUPE_LOG_WARN, "bridge", "refused", mg_get_request_info(conn)->remote_addr,
+                   "%d by rule %s: %s", refusal->status, refusal->rule, refusal->text);
+    }
+}
+
 static int send_refusal(bridge *server, struct mg_connection *conn, const auth_refusal *refusal)
 {
-    atomic_fetch_add(&server->counters.refused, 1);
-    troupe_log(TROUPE_LOG_WARN, "bridge", "refused", mg_get_request_info(conn)->remote_addr,
-               "%d by rule %s: %s", refusal->status, refusal->rule, refusal->text);
+    log_refusal(server, conn, refusal);
     const char *headers =
         refusal->status == 401 ? "WWW-Authenticate: Bearer realm=\"troupe\"\r\n" : NULL;
     return http_send_error(conn, refusal->status, refusal->code, headers, refusal->text);

@@ -58,6 +58,7 @@ struct bridge {
     atomic_bool stopping;
     bridge_counters counters;
     atomic_uint connections; /* HTTP connections that are open */
+    atomic_ullong warned_ns; /* last refusal that was logged */
     pthread_mutex_t lock;    /* leaf: nothing is called while it is held */
     pthread_cond_t idle;     /* active became 0 */
     unsigned active;         /* requests being answered; guarded by lock */

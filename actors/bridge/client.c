@@ -25,6 +25,7 @@
 #define MESSAGE_BYTES_MAX (1u << 20)   /* one message from the peer */
 #define TURN_BYTES_MAX    (256u << 10) /* read before others get their turn */
 #define QUEUE_BYTES_SOFT  (4u << 20)   /* more: no reading, no events */
+#define QUEUE_BYTES_HARD  (256u << 20) /* more: disconnected; one longer message may stand alone */
 #define CALLS_MAX         1024         /* in flight; more: no reading */
 #define TICK_MS           5000
 #define STALL_NS          10000000000u /* nothing taken for so long: disconnected */
@@ -65,6 +66,7 @@ typedef struct client {
     size_t calls_open;
     size_t read_budget; /* bytes this turn may still read */
     bool reading;
+    bool reset;        /* hang up without sending what is queued */
     uint64_t heard_ns; /* last bytes from the peer */
     uint64_t pinged_ns;
     uint64_t moved_ns;          /* last bytes it took, or the queue began */
@@ -141,6 +143,11 @@ static void client_flush(client *state)
 
 static void client_queue(client *state, const void *text, size_t len)
 {
+    if (queued(state) > 0 && queued(state) + len > QUEUE_BYTES_HARD) {
+        state->reset = true;
+        client_end(state, "too much waits for it");
+        return;
+    }
     if (queued(state) == 0) {
         state->moved_ns = bridge_now_ns();
     }
@@ -633,6 +640,7 @@ static void on_tick(troupe_actor *self, void *context)
     if (wslay_event_want_write(state->ws) != 0 && now_ns > state->moved_ns + STALL_NS) {
         troupe_log(TROUPE_LOG_WARN, "bridge", "client-slow", state->slot->name,
                    "took nothing for 10 s with %zu bytes waiting: disconnected", queued(state));
+        state->reset = true;
         client_end(state, "slow");
     } else if (state->reading && now_ns > state->heard_ns + SILENCE_NS) {
         client_end(state, "silent");
@@ -712,13 +720,18 @@ static void slot_free(bridge *server, client_slot *slot)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* End of the connection: unread bytes would turn the close into a reset that eats our last frames.
- */
-static void hang_up(int fd)
+/* End of the connection. Unread bytes would turn the close into a reset that eats our last frames;
+ * with `reset` that is what is wanted: the kernel keeps nothing for a peer that takes nothing. */
+static void hang_up(int fd, bool reset)
 {
     char scratch[4096];
-    (void)shutdown(fd, SHUT_WR);
-    for (int i = 0; i < 64 && recv(fd, scratch, sizeof scratch, MSG_DONTWAIT) > 0; i++) {
+    struct linger at_once = {1, 0};
+    if (reset) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    } else {
+        (void)shutdown(fd, SHUT_WR);
+        for (int i = 0; i < 64 && recv(fd, scratch, sizeof scratch, MSG_DONTWAIT) > 0; i++) {
+        }
     }
     close(fd);
 }
@@ -740,7 +753,7 @@ static void client_stop(troupe_actor *self, void *context, troupe_error reason)
     (void)reason;
     client *state = context;
     troupe_unwatch(self, state->fd);
-    hang_up(state->fd);
+    hang_up(state->fd, state->reset);
     slot_free(state->server, state->slot);
     client_free(state);
 }

@@ -79,6 +79,17 @@ bool http_has_word(const char *value, const char *word)
     return false;
 }
 
+/* Whether civetweb will read another request from the connection. */
+static bool kept_alive(const struct mg_connection *conn)
+{
+    const char *wish = http_header(conn, "Connection", NULL);
+    if (wish != NULL) {
+        return http_has_word(wish, "keep-alive");
+    }
+    const char *version = mg_get_request_info(conn)->http_version;
+    return version != NULL && strcmp(version, "1.1") == 0;
+}
+
 /* Write the reply; false if the connection is of no use afterwards. */
 static bool write_reply(struct mg_connection *conn, const http_reply *reply)
 {
@@ -97,7 +108,7 @@ static bool write_reply(struct mg_connection *conn, const http_reply *reply)
                          "X-Content-Type-Options: nosniff\r\n"
                          "Connection: %s\r\n\r\n",
                          reply->headers != NULL ? reply->headers : "",
-                         reply->close ? "close" : "keep-alive");
+                         !reply->close && kept_alive(conn) ? "keep-alive" : "close");
     if (!head) {
         troupe_buffer_append(&out, reply->body, reply->len);
     }

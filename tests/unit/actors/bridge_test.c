@@ -204,6 +204,24 @@ Test(bridge, one_connection_carries_many_requests)
     close(fd);
 }
 
+Test(bridge, connection_header_tells_what_will_happen)
+{
+    static const struct {
+        const char *request;
+        const char *expected;
+    } rows[] = {
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "Connection: keep-alive\r\n"},
+        {"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "Connection: close\r\n"},
+        {"GET /healthz HTTP/1.0\r\n\r\n", "Connection: close\r\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        response got = http_raw(theatre.addresses.port, rows[i].request);
+        cr_assert_eq(got.status, 200);
+        cr_assert_not_null(strstr(got.head, rows[i].expected), "%s", rows[i].request);
+        response_free(&got);
+    }
+}
+
 Test(bridge, refusals_keep_the_connection_in_step)
 {
     int fd = client_connect(theatre.addresses.port);

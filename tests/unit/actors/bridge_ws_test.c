@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -449,6 +450,17 @@ Test(bridge_ws, a_peer_that_vanishes_leaves_its_calls_behind)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         close(fd);
     }
+}
+
+Test(bridge_ws, a_peer_that_takes_nothing_is_disconnected)
+{
+    int fd = connected();
+    cr_assert(ws_send_text(
+        fd, "{\"jsonrpc\":\"2.0\",\"method\":\"js\",\"params\":[\"big:67108864\"],\"id\":1}"));
+    struct pollfd poller = {.fd = fd};
+    cr_assert_eq(poll(&poller, 1, 40000), 1);
+    cr_assert(poller.revents & (POLLHUP | POLLERR));
+    close(fd);
 }
 
 static int count_entries(const char *path)
