@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * How actors/host.c starts each family: every entry point fills in what to spawn. All are called on
- * the root actor's thread, again for each restart; the state made is freed by the behaviour's `stop`.
+ * the root actor's thread, again for each restart; the state made is freed by the behaviour's
+ * `stop`.
  */
 #ifndef TROUPE_ACTORS_CAST_H
 #define TROUPE_ACTORS_CAST_H
@@ -22,8 +23,8 @@ troupe_error console_prepare(troupe_actor *self, void *context, troupe_spawn_opt
 troupe_error store_check(const host_options *options, char *path, size_t path_size,
                          troupe_reason *reason);
 
-/** The HTTP server: its threads are guests of the system. Started after the cast is on stage, stopped
- * before it leaves. */
+/** The HTTP server: its threads are guests of the system. Started after the cast is on stage,
+ * stopped before it leaves. */
 typedef struct bridge bridge;
 troupe_error bridge_start(const host_options *options, troupe_system *system, bridge **out,
                           host_addresses *addresses, troupe_reason *reason);

@@ -47,7 +47,8 @@ void json_reply(troupe_actor *self, troupe_caller caller, json_t *value)
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(value);
     if (text == NULL) {
-        troupe_fault(self, caller, TROUPE_EINTERNAL, NULL, "the result could not be written as JSON");
+        troupe_fault(self, caller, TROUPE_EINTERNAL, NULL,
+                     "the result could not be written as JSON");
         return;
     }
     troupe_reply_json(self, caller, text, strlen(text));

@@ -20,7 +20,8 @@ json_t *json_payload(troupe_bytes payload);
 /** Pack JSON as a payload into buffer (appended, ext type 1). value: borrowed. */
 troupe_error json_pack_payload(troupe_buffer *buffer, const json_t *value);
 
-/** Answer with a value. value: taken (its reference), also on failure; NULL answers INTERNAL_ERROR. */
+/** Answer with a value. value: taken (its reference), also on failure; NULL answers INTERNAL_ERROR.
+ */
 void json_reply(troupe_actor *self, troupe_caller caller, json_t *value);
 
 /** Answer with a fault that carries data. data: taken; NULL allowed. */
@@ -37,8 +38,8 @@ troupe_error json_post(troupe_actor *self, troupe_address to, troupe_kind kind, 
 
 /** Call with JSON params. params: taken (NULL = nil). As troupe_call. */
 troupe_error json_call(troupe_actor *self, troupe_address to, const char *verb, json_t *params,
-                       uint32_t timeout_ms, troupe_answer_fn fn, void *context, uint64_t *ref)
-    TROUPE_MUST_USE;
+                       uint32_t timeout_ms, troupe_answer_fn fn, void *context,
+                       uint64_t *ref) TROUPE_MUST_USE;
 
 /** Wall clock in microseconds since 1970. */
 int64_t json_wall_us(void);

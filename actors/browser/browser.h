@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * The browser actor: owns the one CDP connection to a browser. Gives commands their ids, matches
+ * answers in O(1), routes events by session to the target actors, starts a target actor for each
+ * target that is attached. Ends when the connection is lost; its supervisor starts the next one.
+ *
+ * Verbs (besides those of the family below):
+ *   browser.command  call [s method, s session?, j params?] -> JSON result. Faults: CDP_ERROR
+ * (data: Chrome's error object), CLOSED (connection lost), LIMIT, BUSY.
+ */
+#ifndef TROUPE_ACTORS_BROWSER_BROWSER_H
+#define TROUPE_ACTORS_BROWSER_BROWSER_H
+
+#include "actors/host.h"
+#include "transport/message_stream.h"
+#include "troupe/actor.h"
+
+#include <sys/types.h>
+
+#define BROWSER_ID_MAX 64
+#define CHROME_ID_MAX  96  /* target and session ids as Chrome gives them */
+#define TARGET_ID_MAX  192 /* BROWSER:short */
+
+/* Inside the family ------------------------------------------------------------------------------
+ */
+
+#define VERB_BROWSER_COMMAND "browser.command"
+
+/** To launcher and connections: cast {browser:s, uid:s, address:U, origin:s, product:s, endpoint:s,
+ * pid:I}: the connection is made and the browser answers. */
+#define VERB_BROWSER_UP "browser.up"
+
+/** To connections: cast {browser:s, uid:s, target:s, info:j}: a target appeared or changed; info is
+ * Chrome's TargetInfo. */
+#define VERB_TARGET_INFO "target.info"
+/** To connections: cast {browser:s, target:s}: Chrome destroyed it. */
+#define VERB_TARGET_DESTROYED "target.destroyed"
+/** From the target to connections: cast {target:s, address:U, state:s, epoch:U, reason:s?} */
+#define VERB_TARGET_STATE "target.state"
+/** From the browser to connections: cast {target:s, epoch:U, reason:s}: its actor ended. */
+#define VERB_TARGET_ENDED "target.ended"
+/** To a target: call nil -> nil: detach, then end. */
+#define VERB_TARGET_DETACH "target.detach"
+
+/** What a browser actor is made from. Strings are copied. */
+typedef struct browser_spec {
+    const host_options *host;
+    const char *id; /* "p1", "9222" */
+    bool launched;
+    bool attach;            /* connect every target at birth */
+    bool graceful;          /* ask it to close itself first (a profile that is kept) */
+    pid_t pid;              /* of the keeper; 0 = not ours */
+    message_stream *stream; /* open connection, taken; NULL = connect to endpoint */
+    const char *endpoint; /* "http://HOST:PORT" (asked for its WebSocket) or "ws://…"; NULL: wait
+                             for DevToolsActivePort in profile */
+    const char *profile;
+    int pid_fd;           /* ends the wait for the port file; -1 = none; borrowed */
+    troupe_reason *ended; /* written before the actor ends: why; outlives it */
+} browser_spec;
+
+/** Fill in what to spawn for a browser. On TROUPE_OK the stream is taken, and out->state is to be
+ * given to troupe_spawn or to browser_discard. */
+troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out) TROUPE_MUST_USE;
+void browser_discard(void *context, void *state);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/** What the launcher and the keeper agree on. */
+#ifndef TROUPE_ACTORS_BROWSER_KEEPER_H
+#define TROUPE_ACTORS_BROWSER_KEEPER_H
+
+#define KEEPER_BROWSER_READ_FD  3 /* the browser reads commands here */
+#define KEEPER_BROWSER_WRITE_FD 4 /* and writes answers here */
+#define KEEPER_HOST_FD          5 /* end of file: the host is gone or lets go */
+
+#endif

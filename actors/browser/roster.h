@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/** What one browser holds: its targets with the ids users see, and which actor owns which session.
+ * One owner, no locks. */
+#ifndef TROUPE_ACTORS_BROWSER_ROSTER_H
+#define TROUPE_ACTORS_BROWSER_ROSTER_H
+
+#include "browser.h"
+
+#include <uthash.h>
+
+/** Something for a target actor that had no room for it; kept in order. */
+typedef struct held {
+    struct held *next;
+    troupe_caller caller; /* a reply, if ref is not 0 */
+    size_t verb_len;
+    size_t payload_len;
+    char bytes[]; /* verb, then payload */
+} held;
+
+typedef struct roster_target {
+    char chrome_id[CHROME_ID_MAX];
+    char id[TARGET_ID_MAX]; /* "p1:abc123" */
+    char type[32];
+    char session[CHROME_ID_MAX]; /* its own; "" = not attached */
+    troupe_address actor;        /* 0 = none */
+    uint64_t epoch;
+    held *first; /* held back for the actor */
+    held *last;
+    UT_hash_handle hh;
+} roster_target;
+
+typedef struct roster_session {
+    char id[CHROME_ID_MAX];
+    roster_target *owner; /* whose actor handles it */
+    UT_hash_handle hh;
+} roster_session;
+
+typedef struct roster {
+    roster_target *targets;
+    roster_session *sessions;
+} roster;
+
+roster_target *roster_find(const roster *list, const char *chrome_id, size_t len);
+roster_target *roster_find_actor(const roster *list, troupe_address actor);
+/** Add a target; its id is BROWSER:short with as many hex digits (at least 6) as make it unique.
+ * NULL: out of memory, or the id is too long. */
+roster_target *roster_add(roster *list, const char *browser, const char *chrome_id, size_t len);
+/** Forget a target, its sessions and what was held for it. */
+void roster_remove(roster *list, roster_target *target);
+
+roster_target *roster_owner(const roster *list, const char *session, size_t len);
+bool roster_add_session(roster *list, const char *session, size_t len, roster_target *owner);
+void roster_remove_session(roster *list, const char *session, size_t len);
+/** Forget all sessions of a target (its actor ended). */
+void roster_drop_sessions(roster *list, roster_target *owner);
+
+/** Keep something for later. false: out of memory. */
+bool roster_hold(roster_target *target, troupe_caller caller, const char *verb, size_t verb_len,
+                 troupe_bytes payload);
+void roster_unhold(roster_target *target);
+
+void roster_fini(roster *list);
+
+#endif

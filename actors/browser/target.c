@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The target actor's life: enables the domains of its sessions, passes events on to the store, and
+ * answers methods (target_methods.c).
+ *
+ *   connecting -> connected -> disconnecting -> (ends)
+ *   connecting -> (ends: a domain could not be enabled)    connected -> crashed -> connected
+ */
+#include "target.h"
+
+#include "actors/json_call.h"
+#include "actors/verbs.h"
+#include "target_state.h"
+#include "transport/json_scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#define ENABLE_TIMEOUT_MS 10000
+
+const char *target_phase_name(target_phase phase)
+{
+    static const char *const names[] = {"connecting", "connected", "crashed", "disconnecting"};
+    return names[phase];
+}
+
+static void set_phase(target *state, target_phase next, const char *reason)
+{
+    static const bool legal[4][4] = {
+        [TARGET_CONNECTING] =
+            {[TARGET_CONNECTED] = true, [TARGET_DISCONNECTING] = true, [TARGET_CRASHED] = true},
+        [TARGET_CONNECTED] = {[TARGET_CRASHED] = true, [TARGET_DISCONNECTING] = true},
+        [TARGET_CRASHED] = {[TARGET_CONNECTED] = true, [TARGET_DISCONNECTING] = true},
+        [TARGET_DISCONNECTING] = {[TARGET_DISCONNECTING] = true},
+    };
+    if (!legal[state->phase][next]) {
+        return;
+    }
+    troupe_log(TROUPE_LOG_DEBUG, "target", "state", state->id, "%s -> %s (%s)",
+               target_phase_name(state->phase), target_phase_name(next), reason);
+    state->phase = next;
+    if (next == TARGET_CONNECTED) {
+        state->epoch++;
+    }
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s,s:U,s:s,s:U,s:s}", "target", state->id, "address",
+                troupe_self_address(state->self), "state", target_phase_name(next), "epoch",
+                state->epoch, "reason", reason);
+    troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_CONNECTIONS);
+    if (to != 0 && troupe_post(state->self, to, TROUPE_CAST, VERB_TARGET_STATE, NULL,
+                               troupe_buffer_bytes(&payload)) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "target", "notice-lost", state->id, "state %s",
+                   target_phase_name(next));
+    }
+    troupe_buffer_fini(&payload);
+}
+
+troupe_error target_command(target *state, const char *session, const char *method,
+                            const char *params, size_t params_len, uint32_t timeout_ms,
+                            troupe_answer_fn fn, void *context)
+{
+    troupe_buffer payload = {0};
+    troupe_error error =
+        troupe_pack(&payload, "[s,s,j#]", method, session, params, params != NULL ? params_len : 0);
+    if (error == TROUPE_OK) {
+        error = troupe_call(state->self, state->browser, VERB_BROWSER_COMMAND, NULL,
+                            troupe_buffer_bytes(&payload), timeout_ms, fn, context, NULL);
+    }
+    troupe_buffer_fini(&payload);
+    return error;
+}
+
+target_request *target_request_new(target *state, troupe_caller caller)
+{
+    target_request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        troupe_fault(state->self, caller, TROUPE_ENOMEM, NULL, NULL);
+        return NULL;
+    }
+    request->owner = state;
+    request->caller = caller;
+    DL_APPEND(state->requests, request);
+    return request;
+}
+
+void target_request_free(target_request *request)
+{
+    DL_DELETE(request->owner->requests, request);
+    free(request->text);
+    free(request->session);
+    free(request);
+}
+
+/* Enabling ---------------------------------------------------------------------------------------
+ */
+
+typedef struct enable_step {
+    const char *method;
+    const char *params;
+    const char *types; /* of targets it is for, each between spaces */
+} enable_step;
+
+#define PAGES   " page iframe background_page webview other "
+#define WORKERS " worker service_worker shared_worker "
+
+/* The last one lets a target go on that Chrome holds back at birth. */
+static const enable_step enable_steps[] = {
+    {"Page.enable", NULL, PAGES},
+    {"Network.enable",
+     "{\"maxTotalBufferSize\":50000000,\"maxResourceBufferSize\":10000000,"
+     "\"maxPostDataSize\":65536}",
+     PAGES WORKERS},
+    {"Runtime.enable", NULL, PAGES WORKERS},
+    {"Log.enable", NULL, PAGES},
+    {"Inspector.enable", NULL, PAGES},
+    {"Target.setAutoAttach",
+     "{\"autoAttach\":true,\"waitForDebuggerOnStart\":true,\"flatten\":true,\"filter\":"
+     "[{\"type\":\"iframe\"},{\"type\":\"worker\"}]}",
+     PAGES WORKERS},
+    {"Runtime.runIfWaitingForDebugger", NULL, PAGES WORKERS},
+};
+
+static void enabled_all(target *state)
+{
+    if (state->failure[0] == '\0') {
+        set_phase(state, TARGET_CONNECTED, "all domains enabled");
+        return;
+    }
+    troupe_log(TROUPE_LOG_WARN, "target", "not-connected", state->id, "%s", state->failure);
+    set_phase(state, TARGET_DISCONNECTING, state->failure);
+    troupe_exit(state->self, TROUPE_ECDP); /* the browser detaches the session */
+}
+
+/* Whether Chrome's answer means "this kind of target has no such domain". */
+static bool is_unknown_method(const troupe_envelope *answer)
+{
+    troupe_fault_view fault;
+    troupe_fault_read(answer, &fault);
+    return fault.code == TROUPE_ECDP && fault.data != NULL &&
+           memmem(fault.data, fault.data_len, "-32601", 6) != NULL;
+}
+
+static void on_enabled(troupe_actor *self, void *context, troupe_error error,
+                       const troupe_envelope *answer)
+{
+    (void)self;
+    target *state = context;
+    if (error != TROUPE_OK && (answer == NULL || !is_unknown_method(answer)) &&
+        state->failure[0] == '\0') {
+        troupe_fault_view fault = {.message = ""};
+        if (answer != NULL) {
+            troupe_fault_read(answer, &fault);
+        }
+        snprintf(state->failure, sizeof state->failure, "a domain could not be enabled: %.*s",
+                 answer != NULL ? (int)fault.message_len : (int)strlen(troupe_error_text(error)),
+                 answer != NULL ? fault.message : troupe_error_text(error));
+    }
+    if (--state->enabling == 0 && state->phase == TARGET_CONNECTING) {
+        enabled_all(state);
+    }
+}
+
+static void on_child_enabled(troupe_actor *self, void *context, troupe_error error,
+                             const troupe_envelope *answer)
+{
+    (void)self;
+    target *state = context;
+    if (error != TROUPE_OK && answer != NULL && !is_unknown_method(answer)) {
+        /* A frame or worker that went away meanwhile; its page stays connected. */
+        troupe_log(TROUPE_LOG_DEBUG, "target", "child-not-enabled", state->id, "%s",
+                   troupe_error_name(error));
+    }
+}
+
+/* All at once, in one turn: the time it takes is one round trip, not their sum. */
+static void enable(target *state, const char *session, const char *type, bool child)
+{
+    char word[40];
+    snprintf(word, sizeof word, " %s ", type);
+    for (size_t i = 0; i < sizeof enable_steps / sizeof *enable_steps; i++) {
+        const enable_step *step = &enable_steps[i];
+        if (strstr(step->types, word) == NULL) {
+            continue;
+        }
+        troupe_error error =
+            target_command(state, session, step->method, step->params,
+                           step->params != NULL ? strlen(step->params) : 0, ENABLE_TIMEOUT_MS,
+                           child ? on_child_enabled : on_enabled, state);
+        if (error == TROUPE_OK && !child) {
+            state->enabling++;
+        } else if (error != TROUPE_OK && !child) {
+            snprintf(state->failure, sizeof state->failure, "%s: %s", step->method,
+                     troupe_error_text(error));
+        }
+    }
+    if (!child && state->enabling == 0) {
+        if (state->failure[0] == '\0') {
+            snprintf(state->failure, sizeof state->failure, "nothing to enable on a %s", type);
+        }
+        enabled_all(state);
+    }
+}
+
+/* Events -----------------------------------------------------------------------------------------
+ */
+
+static bool member_string(const char *object, size_t object_len, const char *path,
+                          const char **text, size_t *len)
+{
+    json_span span;
+    return json_path(object, object_len, path, &span) && json_plain_string(span, text, len);
+}
+
+/* A frame or worker of ours: enable what it has, and let it go on. */
+static void on_child_attached(target *state, const char *params, size_t params_len)
+{
+    const char *session;
+    const char *type;
+    size_t session_len;
+    size_t type_len;
+    if (!member_string(params, params_len, "sessionId", &session, &session_len) ||
+        !member_string(params, params_len, "targetInfo.type", &type, &type_len) ||
+        session_len >= CHROME_ID_MAX || type_len > 30) {
+        return;
+    }
+    char session_text[CHROME_ID_MAX];
+    char type_text[32];
+    snprintf(session_text, sizeof session_text, "%.*s", (int)session_len, session);
+    snprintf(type_text, sizeof type_text, "%.*s", (int)type_len, type);
+    enable(state, session_text, type_text, true);
+}
+
+static void on_detached(target *state, const char *params, size_t params_len)
+{
+    const char *session;
+    size_t len;
+    if (member_string(params, params_len, "sessionId", &session, &len) &&
+        len == strlen(state->session) && memcmp(session, state->session, len) == 0) {
+        set_phase(state, TARGET_DISCONNECTING, "detached by the browser");
+        troupe_exit(state->self, TROUPE_OK);
+    }
+}
+
+static bool of_main_session(const target *state, const char *session, size_t len)
+{
+    return len == strlen(state->session) && memcmp(session, state->session, len) == 0;
+}
+
+static void on_crash(target *state, const troupe_envelope *event)
+{
+    if (troupe_verb_is(event, "Inspector.targetCrashed")) {
+        set_phase(state, TARGET_CRASHED, "renderer crashed");
+    } else if (troupe_verb_is(event, "Inspector.targetReloadedAfterCrash")) {
+        set_phase(state, TARGET_CONNECTED, "reloaded after a crash");
+    }
+}
+
+static void on_event(target *state, const troupe_envelope *event)
+{
+    const char *session;
+    const char *params;
+    size_t session_len;
+    size_t params_len;
+    int64_t wall_us;
+    int64_t mono_us;
+    if (troupe_unpack(event->payload, "[s#,I,I,j#]", &session, &session_len, &wall_us, &mono_us,
+                      &params, &params_len) != TROUPE_OK) {
+        return;
+    }
+    troupe_buffer_clear(&state->scratch);
+    troupe_pack(&state->scratch, "[s,s,s#,I,I,j#]", state->uid, state->id, session, session_len,
+                wall_us, mono_us, params, params_len);
+    target_record(state, TROUPE_EVENT, event->verb, event->verb_len,
+                  troupe_buffer_bytes(&state->scratch));
+    if (troupe_verb_is(event, "Target.attachedToTarget")) {
+        on_child_attached(state, params, params_len);
+    } else if (troupe_verb_is(event, "Target.detachedFromTarget")) {
+        on_detached(state, params, params_len);
+    } else if (of_main_session(state, session, session_len)) {
+        if (event->verb_len > 5 && memcmp(event->verb, "Page.", 5) == 0) {
+            target_follow_page(state, event, session, session_len, params, params_len);
+        } else if (event->verb_len > 10 && memcmp(event->verb, "Inspector.", 10) == 0) {
+            on_crash(state, event);
+        }
+    }
+}
+
+/* Ending -----------------------------------------------------------------------------------------
+ */
+
+static void on_detach_answered(troupe_actor *self, void *context, troupe_error error,
+                               const troupe_envelope *answer)
+{
+    target_request *request = context;
+    (void)error; /* also when it is gone already: what was asked for is so */
+    (void)answer;
+    troupe_bytes nil = {NULL, 0};
+    troupe_reply(self, request->caller, nil);
+    target_request_free(request);
+    troupe_exit(self, TROUPE_OK);
+}
+
+static void on_detach(target *state, const troupe_envelope *call)
+{
+    target_request *request = target_request_new(state, troupe_caller_of(call));
+    if (request == NULL) {
+        return;
+    }
+    set_phase(state, TARGET_DISCONNECTING, "asked to");
+    char params[CHROME_ID_MAX + 32];
+    int len = snprintf(params, sizeof params, "{\"sessionId\":\"%s\"}", state->session);
+    if (target_command(state, NULL, "Target.detachFromTarget", params, (size_t)len,
+                       ENABLE_TIMEOUT_MS, on_detach_answered, request) != TROUPE_OK) {
+        on_detach_answered(state->self, request, TROUPE_ECLOSED, NULL);
+    }
+}
+
+static troupe_error target_receive(troupe_actor *self, void *context,
+                                   const troupe_envelope *envelope)
+{
+    target *state = context;
+    troupe_down down;
+    if (envelope->kind == TROUPE_EVENT) {
+        on_event(state, envelope);
+    } else if (envelope->kind == TROUPE_SIGNAL) {
+        if (troupe_down_read(envelope, &down) == TROUPE_OK) {
+            troupe_exit(self, TROUPE_ECLOSED); /* the browser: nothing is left to own */
+        } else if (troupe_verb_is(envelope, "room")) {
+            target_record_room(state);
+        }
+    } else if (troupe_verb_is(envelope, VERB_TARGET_DETACH)) {
+        on_detach(state, envelope);
+    } else if (!target_method(state, envelope)) {
+        troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL,
+                     "a target has no method %.*s", (int)envelope->verb_len, envelope->verb);
+    }
+    return TROUPE_OK;
+}
+
+static troupe_error target_start(troupe_actor *self, void *context)
+{
+    target *state = context;
+    state->self = self;
+    troupe_error error = troupe_monitor(self, state->browser, NULL);
+    if (error == TROUPE_OK) {
+        enable(state, state->session, state->type, false);
+    }
+    return error;
+}
+
+static void target_stop(troupe_actor *self, void *context, troupe_error reason)
+{
+    target *state = context;
+    state->self = self;
+    (void)reason;
+    target_record_fini(state);
+    target_request *request;
+    target_request *next;
+    DL_FOREACH_SAFE(state->requests, request, next)
+    {
+        target_request_free(request);
+    }
+    troupe_buffer_fini(&state->scratch);
+    free(state);
+}
+
+static const troupe_behaviour behaviour = {
+    .kind = "target", .start = target_start, .receive = target_receive, .stop = target_stop};
+
+troupe_error target_prepare(const target_spec *spec, troupe_spawn_options *out)
+{
+    target *state = calloc(1, sizeof *state + sizeof NAME_TARGET + TARGET_ID_MAX);
+    if (state == NULL) {
+        return TROUPE_ENOMEM;
+    }
+    char *name = (char *)(state + 1);
+    snprintf(name, sizeof NAME_TARGET + TARGET_ID_MAX, "%s%s", NAME_TARGET, spec->id);
+    snprintf(state->id, sizeof state->id, "%s", spec->id);
+    snprintf(state->chrome_id, sizeof state->chrome_id, "%s", spec->chrome_id);
+    snprintf(state->uid, sizeof state->uid, "%s", spec->uid);
+    snprintf(state->type, sizeof state->type, "%s", spec->type);
+    snprintf(state->session, sizeof state->session, "%s", spec->session);
+    state->host = spec->host;
+    state->browser = spec->browser;
+    state->epoch = spec->epoch;
+    *out = (troupe_spawn_options){.behaviour = &behaviour,
+                                  .state = state,
+                                  .name = name,
+                                  .mailbox_envelopes = 16384,
+                                  .mailbox_bytes = 16u << 20};
+    return TROUPE_OK;
+}

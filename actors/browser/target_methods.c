@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The RPC methods of a target: js, cdp, navigate, reload, page, and body.get. Each checks state and
+ * epoch here, where the work is done, and answers when Chrome has answered.
+ */
+#include "actors/json_call.h"
+#include "actors/verbs.h"
+#include "target_state.h"
+#include "transport/json_scan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+typedef void (*method_fn)(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms);
+
+typedef struct method_row {
+    const char *name;
+    method_fn run;
+    bool mutating; /* a stale target_epoch is refused */
+} method_row;
+
+/* Params -----------------------------------------------------------------------------------------
+ */
+
+/* A string member; NULL after answering INVALID_PARAMS. */
+static const char *need_string(target *state, troupe_caller caller, json_t *params, const char *key)
+{
+    json_t *value = json_object_get(params, key);
+    if (!json_is_string(value)) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "`%s` must be a string", key);
+        return NULL;
+    }
+    return json_string_value(value);
+}
+
+static bool flag_of(json_t *params, const char *key, bool fallback)
+{
+    json_t *value = json_object_get(params, key);
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+/* Sends a command for a request; answers the fault if it cannot be sent. params: taken. */
+static void send_for(target_request *request, const char *session, const char *method,
+                     json_t *params, uint32_t timeout_ms, troupe_answer_fn fn)
+{
+    target *state = request->owner;
+    char *text = json_dumps(params, JSON_COMPACT);
+    json_decref(params);
+    troupe_error error = TROUPE_ENOMEM;
+    if (text != NULL) {
+        error = target_command(state, session, method, text, strlen(text), timeout_ms, fn, request);
+    }
+    free(text);
+    if (error != TROUPE_OK) {
+        troupe_fault(state->self, request->caller, error, NULL, "%s: %s", method,
+                     troupe_error_text(error));
+        target_request_free(request);
+    }
+}
+
+/* The result of an answer as JSON text; false after passing the fault on and freeing the request.
+ */
+static bool result_of(target_request *request, troupe_error error, const troupe_envelope *answer,
+                      json_span *result)
+{
+    target *state = request->owner;
+    if (error == TROUPE_OK &&
+        troupe_payload_json(answer->payload, &result->data, &result->len) == TROUPE_OK) {
+        return true;
+    }
+    json_fault_forward(state->self, request->caller, error == TROUPE_OK ? TROUPE_EINTERNAL : error,
+                       answer);
+    target_request_free(request);
+    return false;
+}
+
+/* js ---------------------------------------------------------------------------------------------
+ */
+
+/* exceptionDetails -> fault JS_EXCEPTION {text, line, column, url, stack}. */
+static void answer_exception(target_request *request, json_span details)
+{
+    json_t *root = json_loadb(details.data, details.len, JSON_ALLOW_NUL, NULL);
+    json_t *thrown = json_object_get(root, "exception");
+    const char *text = json_string_value(json_object_get(thrown, "description"));
+    json_t *value = json_object_get(thrown, "value");
+    char *dumped = text == NULL && value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    if (text == NULL) {
+        text = dumped != NULL ? dumped : json_string_value(json_object_get(root, "text"));
+    }
+    text = text != NULL ? text : "exception";
+    json_t *data = json_pack("{s:s, s:I, s:I, s:O?, s:O?}", "text", text, "line",
+                             json_integer_value(json_object_get(root, "lineNumber")) + 1, "column",
+                             json_integer_value(json_object_get(root, "columnNumber")) + 1, "url",
+                             json_object_get(root, "url"), "stack",
+                             json_object_get(json_object_get(root, "stackTrace"), "callFrames"));
+    json_fault(request->owner->self, request->caller, TROUPE_EJS, data, "%.*s",
+               (int)strcspn(text, "\n"), text);
+    free(dumped);
+    json_decref(root);
+}
+
+static void append_member(troupe_buffer *out, json_span result, const char *path, const char *name)
+{
+    json_span span;
+    if (json_path(result.data, result.len, path, &span)) {
+        troupe_buffer_printf(out, ",\"%s\":", name);
+        troupe_buffer_append(out, span.data, span.len);
+    }
+}
+
+/* The value may be large: its text is passed through, not parsed. */
+static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer)
+{
+    target_request *request = context;
+    json_span result;
+    if (!result_of(request, error, answer, &result)) {
+        return;
+    }
+    json_span span;
+    if (json_member(result.data, result.len, "exceptionDetails", &span)) {
+        answer_exception(request, span);
+        target_request_free(request);
+        return;
+    }
+    troupe_buffer out = {0};
+    troupe_buffer_append(&out, "{\"value\":", 9);
+    if (request->flag && json_path(result.data, result.len, "result.value", &span)) {
+        troupe_buffer_append(&out, span.data, span.len);
+    } else {
+        troupe_buffer_append(&out, "null", 4);
+    }
+    append_member(&out, result, "result.type", "type");
+    append_member(&out, result, "result.subtype", "subtype");
+    append_member(&out, result, "result.unserializableValue", "unserializable");
+    if (!json_path(result.data, result.len, "result.value", &span)) {
+        append_member(&out, result, "result.description", "description");
+    }
+    troupe_buffer_append(&out, ",\"executed\":true}", 17);
+    if (out.failed) {
+        troupe_fault(self, request->caller, TROUPE_ENOMEM, NULL, NULL);
+    } else {
+        troupe_reply_json(self, request->caller, (const char *)out.data, out.len);
+    }
+    troupe_buffer_fini(&out);
+    target_request_free(request);
+}
+
+static void run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    const char *code = need_string(state, caller, params, "code");
+    target_request *request = code != NULL ? target_request_new(state, caller) : NULL;
+    if (request == NULL) {
+        return;
+    }
+    request->flag = flag_of(params, "return_value", true);
+    bool persist = flag_of(params, "persist", false);
+    json_t *command = json_pack("{s:O, s:b, s:b, s:b, s:b, s:s, s:b}", "expression",
+                                json_object_get(params, "code"), "replMode", !persist,
+                                "awaitPromise", flag_of(params, "await_promise", false),
+                                "returnByValue", request->flag, "userGesture", true, "objectGroup",
+                                "troupe", "allowUnsafeEvalBlockedByCSP", true);
+    send_for(request, state->session, "Runtime.evaluate", command, timeout_ms, on_evaluated);
+}
+
+/* cdp --------------------------------------------------------------------------------------------
+ */
+
+static void on_cdp(troupe_actor *self, void *context, troupe_error error,
+                   const troupe_envelope *answer)
+{
+    target_request *request = context;
+    json_span result;
+    if (!result_of(request, error, answer, &result)) {
+        return;
+    }
+    troupe_buffer out = {0};
+    troupe_buffer_append(&out, "{\"result\":", 10);
+    troupe_buffer_append(&out, result.data, result.len);
+    troupe_buffer_append(&out, "}", 1);
+    if (out.failed) {
+        troupe_fault(self, request->caller, TROUPE_ENOMEM, NULL, NULL);
+    } else {
+        troupe_reply_json(self, request->caller, (const char *)out.data, out.len);
+    }
+    troupe_buffer_fini(&out);
+    target_request_free(request);
+}
+
+static void run_cdp(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    const char *command = need_string(state, caller, params, "command");
+    if (command == NULL) {
+        return;
+    }
+    json_t *given = json_object_get(params, "params");
+    if (given != NULL && !json_is_object(given) && !json_is_null(given)) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "`params` must be an object");
+        return;
+    }
+    target_request *request = target_request_new(state, caller);
+    if (request == NULL) {
+        return;
+    }
+    bool has = json_is_object(given);
+    bool own = strncmp(command, "Browser.", 8) == 0; /* of the browser, whatever the target */
+    send_for(request, own ? NULL : state->session, command,
+             has ? json_incref(given) : json_object(), timeout_ms, on_cdp);
+}
+
+/* Navigation -------------------------------------------------------------------------------------
+ */
+
+/* Answers a navigation with the text prepared when Chrome accepted it. */
+static void navigated(target_request *request)
+{
+    troupe_reply_json(request->owner->self, request->caller, request->text, strlen(request->text));
+    target_request_free(request);
+}
+
+static void set_text(char *to, size_t size, json_span span)
+{
+    const char *text;
+    size_t len;
+    to[0] = '\0';
+    if (json_plain_string(span, &text, &len) && len < size) {
+        memcpy(to, text, len);
+        to[len] = '\0';
+    }
+}
+
+/* A new document in the main frame. Navigations that waited for another one will not see it load.
+ */
+static void on_document(target *state, const char *params, size_t params_len)
+{
+    json_span span;
+    if (json_path(params, params_len, "frame.parentId", &span) ||
+        !json_path(params, params_len, "frame.loaderId", &span)) {
+        return;
+    }
+    set_text(state->loader, sizeof state->loader, span);
+    state->loaded = false;
+    if (json_path(params, params_len, "frame.id", &span)) {
+        set_text(state->main_frame, sizeof state->main_frame, span);
+    }
+    target_request *request;
+    target_request *next;
+    DL_FOREACH_SAFE(state->requests, request, next)
+    {
+        if (request->loader[0] != '\0' && strcmp(request->loader, state->loader) != 0) {
+            navigated(request);
+        }
+    }
+}
+
+static void on_load(target *state)
+{
+    state->loaded = true;
+    target_request *request;
+    target_request *next;
+    DL_FOREACH_SAFE(state->requests, request, next)
+    {
+        if (request->loader[0] != '\0') {
+            navigated(request);
+        }
+    }
+}
+
+void target_follow_page(target *state, const troupe_envelope *event, const char *session,
+                        size_t session_len, const char *params, size_t params_len)
+{
+    (void)session;
+    (void)session_len;
+    if (troupe_verb_is(event, "Page.frameNavigated")) {
+        on_document(state, params, params_len);
+    } else if (troupe_verb_is(event, "Page.loadEventFired")) {
+        on_load(state);
+    }
+}
+
+/* What RPC `navigate` answers, from Chrome's answer and the URL asked for. */
+static char *navigate_text(json_t *chrome, const char *url)
+{
+    json_t *text = json_pack("{s:s, s:O?, s:O?, s:O?}", "url", url, "frame_id",
+                             json_object_get(chrome, "frameId"), "loader_id",
+                             json_object_get(chrome, "loaderId"), "error",
+                             json_object_get(chrome, "errorText"));
+    char *dumped = json_dumps(text, JSON_COMPACT);
+    json_decref(text);
+    return dumped;
+}
+
+static void on_navigated(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer)
+{
+    target_request *request = context;
+    target *state = request->owner;
+    json_span result;
+    if (!result_of(request, error, answer, &result)) {
+        return;
+    }
+    json_t *chrome = json_loadb(result.data, result.len, 0, NULL);
+    char *url = request->text;
+    request->text = navigate_text(chrome, url);
+    free(url);
+    const char *loader = json_string_value(json_object_get(chrome, "loaderId"));
+    bool failed = json_object_get(chrome, "errorText") != NULL;
+    if (request->text == NULL) {
+        troupe_fault(self, request->caller, TROUPE_ENOMEM, NULL, NULL);
+        target_request_free(request);
+    } else if (!request->flag || failed || loader == NULL || strlen(loader) >= CHROME_ID_MAX ||
+               (state->loaded && strcmp(loader, state->loader) == 0)) {
+        navigated(request);
+    } else {
+        memcpy(request->loader, loader, strlen(loader) + 1);
+    }
+    json_decref(chrome);
+}
+
+static bool wait_mode(target *state, troupe_caller caller, json_t *params, bool *load)
+{
+    json_t *wait = json_object_get(params, "wait");
+    const char *mode = wait == NULL || json_is_null(wait) ? "load" : json_string_value(wait);
+    if (mode == NULL || (strcmp(mode, "load") != 0 && strcmp(mode, "none") != 0)) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
+                     "`wait` must be \"load\" or \"none\"");
+        return false;
+    }
+    *load = strcmp(mode, "load") == 0;
+    return true;
+}
+
+static void run_navigate(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    bool load;
+    const char *url = need_string(state, caller, params, "url");
+    if (url == NULL || !wait_mode(state, caller, params, &load)) {
+        return;
+    }
+    target_request *request = target_request_new(state, caller);
+    if (request == NULL) {
+        return;
+    }
+    request->flag = load;
+    request->text = strdup(url);
+    send_for(request, state->session, "Page.navigate", json_pack("{s:s}", "url", url), timeout_ms,
+             on_navigated);
+}
+
+static void on_reloaded(troupe_actor *self, void *context, troupe_error error,
+                        const troupe_envelope *answer)
+{
+    target_request *request = context;
+    json_span result;
+    if (result_of(request, error, answer, &result)) {
+        json_reply(self, request->caller,
+                   json_pack("{s:b, s:b}", "reloaded", true, "ignore_cache", request->flag));
+        target_request_free(request);
+    }
+}
+
+static void run_reload(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    target_request *request = target_request_new(state, caller);
+    if (request == NULL) {
+        return;
+    }
+    request->flag = flag_of(params, "ignore_cache", false);
+    send_for(request, state->session, "Page.reload",
+             json_pack("{s:b}", "ignoreCache", request->flag), timeout_ms, on_reloaded);
+}
+
+static void on_page(troupe_actor *self, void *context, troupe_error error,
+                    const troupe_envelope *answer)
+{
+    target_request *request = context;
+    target *state = request->owner;
+    json_span result;
+    json_span value;
+    if (!result_of(request, error, answer, &result)) {
+        return;
+    }
+    json_t *page = NULL;
+    if (json_path(result.data, result.len, "result.value", &value)) {
+        page = json_loadb(value.data, value.len, JSON_ALLOW_NUL, NULL);
+    }
+    page = page != NULL ? page : json_object();
+    json_object_set_new(page, "id", json_string(state->chrome_id));
+    json_object_set_new(page, "target", json_string(state->id));
+    json_object_set_new(page, "type", json_string(state->type));
+    json_object_set_new(page, "state", json_string(target_phase_name(state->phase)));
+    json_object_set_new(page, "epoch", json_integer((json_int_t)state->epoch));
+    json_reply(self, request->caller, page);
+    target_request_free(request);
+}
+
+static void run_page(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    (void)params;
+    target_request *request = target_request_new(state, caller);
+    if (request != NULL) {
+        send_for(request, state->session, "Runtime.evaluate",
+                 json_pack("{s:s, s:b}", "expression",
+                           "({url: String(globalThis.location?.href ?? ''), title: "
+                           "globalThis.document?.title || 'Untitled'})",
+                           "returnByValue", true),
+                 timeout_ms, on_page);
+    }
+}
+
+/* Bodies -----------------------------------------------------------------------------------------
+ */
+
+static void record_body(target_request *request, const char *body, size_t len, bool base64,
+                        const char *error)
+{
+    target *state = request->owner;
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:b,s:b,s:x#,s:s,s:I}", "uid", state->uid, "target",
+                state->id, "session", request->session, "request_id", request->text, "ok",
+                error == NULL, "base64", base64, "body", body, len, "error", error, "wall_us",
+                json_wall_us());
+    target_record(state, TROUPE_CAST, VERB_RECORD_BODY, strlen(VERB_RECORD_BODY),
+                  troupe_buffer_bytes(&payload));
+    troupe_buffer_fini(&payload);
+}
+
+static void on_body(troupe_actor *self, void *context, troupe_error error,
+                    const troupe_envelope *answer)
+{
+    target_request *request = context;
+    if (error == TROUPE_ECDP && answer != NULL) {
+        troupe_fault_view fault;
+        troupe_fault_read(answer, &fault);
+        char why[200];
+        snprintf(why, sizeof why, "%.*s", (int)fault.message_len, fault.message);
+        record_body(request, NULL, 0, false, why);
+    }
+    json_span result;
+    if (!result_of(request, error, answer, &result)) {
+        return;
+    }
+    json_t *chrome = json_loadb(result.data, result.len, JSON_ALLOW_NUL, NULL);
+    json_t *body = json_object_get(chrome, "body");
+    if (json_string_length(body) <= request->owner->host->body_bytes_max) {
+        record_body(request, json_string_value(body), json_string_length(body),
+                    json_is_true(json_object_get(chrome, "base64Encoded")), NULL);
+    }
+    json_decref(chrome);
+    troupe_reply_json(self, request->caller, result.data, result.len);
+    target_request_free(request);
+}
+
+static void run_body(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    const char *id = need_string(state, caller, params, "request_id");
+    target_request *request = id != NULL ? target_request_new(state, caller) : NULL;
+    if (request == NULL) {
+        return;
+    }
+    const char *session = json_string_value(json_object_get(params, "session"));
+    request->text = strdup(id);
+    request->session = strdup(session != NULL && *session != '\0' ? session : state->session);
+    if (request->text == NULL || request->session == NULL) {
+        troupe_fault(state->self, caller, TROUPE_ENOMEM, NULL, NULL);
+        target_request_free(request);
+        return;
+    }
+    send_for(request, request->session, "Network.getResponseBody",
+             json_pack("{s:s}", "requestId", id), timeout_ms, on_body);
+}
+
+/* Dispatch ---------------------------------------------------------------------------------------
+ */
+
+static const method_row methods[] = {
+    {"js", run_js, true},         {"cdp", run_cdp, true},    {"navigate", run_navigate, true},
+    {"reload", run_reload, true}, {"page", run_page, false}, {VERB_TARGET_BODY, run_body, false},
+};
+
+static bool may_run(target *state, troupe_caller caller, const method_row *found, json_t *params)
+{
+    if (state->phase != TARGET_CONNECTED &&
+        !(state->phase == TARGET_CRASHED && found->run == run_reload)) {
+        json_fault(state->self, caller, TROUPE_ESTATE,
+                   json_pack("{s:s, s:s, s:[s]}", "target", state->id, "current_state",
+                             target_phase_name(state->phase), "required_states", "connected"),
+                   "%s is %s, and `%s` needs it connected", state->id,
+                   target_phase_name(state->phase), found->name);
+        return false;
+    }
+    json_t *epoch = json_object_get(params, "target_epoch");
+    if (found->mutating && json_is_integer(epoch) &&
+        (uint64_t)json_integer_value(epoch) != state->epoch) {
+        json_fault(state->self, caller, TROUPE_EEPOCH,
+                   json_pack("{s:s, s:O, s:I}", "target", state->id, "request_epoch", epoch,
+                             "current_epoch", (json_int_t)state->epoch),
+                   "%s is at epoch %" PRIu64, state->id, state->epoch);
+        return false;
+    }
+    return true;
+}
+
+bool target_method(target *state, const troupe_envelope *call)
+{
+    const method_row *found = NULL;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods && found == NULL; i++) {
+        found = troupe_verb_is(call, methods[i].name) ? &methods[i] : NULL;
+    }
+    if (found == NULL) {
+        return false;
+    }
+    troupe_caller caller = troupe_caller_of(call);
+    troupe_reason reason = {{0}};
+    json_t *params = json_params(call, &reason);
+    if (params == NULL) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "%s", reason.text);
+        return true;
+    }
+    uint32_t timeout_ms =
+        call->meta.timeout_ms != 0 ? call->meta.timeout_ms : state->host->command_timeout_ms;
+    if (may_run(state, caller, found, params)) {
+        found->run(state, caller, params, timeout_ms);
+    }
+    json_decref(params);
+    return true;
+}

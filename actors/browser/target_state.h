@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/** What the files of the target actor share: its state, and how it calls the browser. */
+#ifndef TROUPE_ACTORS_BROWSER_TARGET_STATE_H
+#define TROUPE_ACTORS_BROWSER_TARGET_STATE_H
+
+#include "target.h"
+
+#include <jansson.h>
+
+typedef enum target_phase {
+    TARGET_CONNECTING,
+    TARGET_CONNECTED,
+    TARGET_CRASHED,
+    TARGET_DISCONNECTING,
+} target_phase;
+
+typedef struct target target;
+
+/** One RPC call in work; in the target's list until it is answered. */
+typedef struct target_request {
+    struct target_request *prev;
+    struct target_request *next;
+    target *owner;
+    troupe_caller caller;
+    char *text;                 /* the kind's own: an answer being prepared, a request id */
+    char *session;              /* likewise */
+    char loader[CHROME_ID_MAX]; /* a navigation waits for this document's load; "" = none */
+    bool flag;                  /* the kind's own */
+} target_request;
+
+/** Something the store had no room for, in order. */
+typedef struct target_held {
+    struct target_held *next;
+    size_t verb_len;
+    size_t payload_len;
+    char bytes[]; /* verb, then payload */
+} target_held;
+
+struct target {
+    troupe_actor *self;
+    const host_options *host;
+    char id[TARGET_ID_MAX];
+    char chrome_id[CHROME_ID_MAX];
+    char uid[37];
+    char type[32];
+    char session[CHROME_ID_MAX];
+    troupe_address browser;
+    troupe_address store;
+    target_phase phase;
+    uint64_t epoch;
+    unsigned enabling; /* domains not yet answered for */
+    char failure[200]; /* why enabling failed; "" = it did not */
+    char main_frame[CHROME_ID_MAX];
+    char loader[CHROME_ID_MAX]; /* of the document in the main frame */
+    bool loaded;                /* its load event came */
+    target_request *requests;
+    target_held *held_first;
+    target_held *held_last;
+    size_t held_bytes;
+    uint64_t gap_count; /* events the store missed */
+    uint64_t gap_bytes;
+    troupe_buffer scratch;
+};
+
+/** Call the browser. session NULL: the browser itself; params: JSON text or NULL. As troupe_call.
+ */
+troupe_error target_command(target *state, const char *session, const char *method,
+                            const char *params, size_t params_len, uint32_t timeout_ms,
+                            troupe_answer_fn fn, void *context) TROUPE_MUST_USE;
+
+/** A request record for a call; NULL after answering the fault for lack of memory. */
+target_request *target_request_new(target *state, troupe_caller caller);
+void target_request_free(target_request *request);
+
+const char *target_phase_name(target_phase phase);
+
+/** Post to the store, or hold it back. kind: CAST or EVENT. */
+void target_record(target *state, troupe_kind kind, const char *verb, size_t verb_len,
+                   troupe_bytes payload);
+/** There is room in the store again. */
+void target_record_room(target *state);
+void target_record_fini(target *state);
+
+/** RPC methods (target_methods.c); false: not one of them. */
+bool target_method(target *state, const troupe_envelope *call);
+/** Follows the main frame's documents and answers those who wait for a load. */
+void target_follow_page(target *state, const troupe_envelope *event, const char *session,
+                        size_t session_len, const char *params, size_t params_len);
+
+#endif

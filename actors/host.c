@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host: the root actor supervises the cast; the bridge's and the demo site's threads are
+ * guests.
+ *
+ * On stage in the order of `cast`, off in reverse, each drained before the next is asked: the
+ * browsers end first, the store last, so that nothing that happened goes unrecorded.
+ */
+#include "actors/host.h"
+
+#include "actors/cast.h"
+#include "actors/json_call.h"
+#include "actors/verbs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define STOP_TIMEOUT_MS 10000
+#define START_INTENSITY 5
+#define START_PERIOD_MS 30000
+
+struct host {
+    host_options options;
+    host_addresses addresses;
+    troupe_system *system;
+    troupe_address root;
+    bridge *bridge;
+    demo_site *demo;
+};
+
+void host_options_default(host_options *options)
+{
+    *options = (host_options){.name = "default",
+                              .state_dir = ".",
+                              .runtime_dir = "/tmp",
+                              .mailbox = "nng",
+                              .clients_max = 16,
+                              .store_bytes_max = (uint64_t)2 << 30,
+                              .store_days = 7,
+                              .attach = "launched",
+                              .body_bytes_max = 1u << 20,
+                              .launch_timeout_ms = 30000,
+                              .browsers_max = 64,
+                              .command_timeout_ms = 30000};
+}
+
+/* Root -------------------------------------------------------------------------------------------
+ */
+
+typedef struct root {
+    const host_options *options;
+    troupe_supervisor *supervisor;
+} root;
+
+static const struct {
+    const char *name;
+    troupe_error (*prepare)(troupe_actor *self, void *context, troupe_spawn_options *out);
+} cast[] = {
+    {NAME_STORE, store_prepare},
+    {NAME_QUERY, query_prepare},
+    {NAME_CONNECTIONS, connections_prepare},
+    {NAME_NETWORK, network_prepare},
+    {NAME_CONSOLE, console_prepare},
+    {NAME_LAUNCHER, launcher_prepare},
+};
+
+static void on_member(troupe_actor *self, void *context, const char *name, troupe_address started,
+                      troupe_error ended, uint32_t restart_in_ms)
+{
+    (void)self;
+    (void)context;
+    if (started == 0 && ended != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_ERROR, "root", "actor-failed", name, "%s; again in %u ms",
+                   troupe_error_text(ended), restart_in_ms);
+    }
+}
+
+static troupe_error root_start(troupe_actor *self, void *context)
+{
+    root *state = context;
+    troupe_error error = troupe_supervisor_create(self, on_member, state, &state->supervisor);
+    for (size_t i = 0; i < sizeof cast / sizeof *cast && error == TROUPE_OK; i++) {
+        troupe_child child = {.name = cast[i].name,
+                              .prepare = cast[i].prepare,
+                              .context = (void *)(uintptr_t)state->options,
+                              .restart = TROUPE_PERMANENT,
+                              .intensity = START_INTENSITY,
+                              .period_ms = START_PERIOD_MS};
+        error = troupe_supervisor_add(state->supervisor, &child, false, NULL);
+        if (error != TROUPE_OK) {
+            troupe_log(TROUPE_LOG_ERROR, "root", "actor-not-started", cast[i].name, "%s",
+                       troupe_error_text(error));
+        }
+    }
+    return error;
+}
+
+/* A call `ready` is answered when everybody is on stage: it waits in the mailbox until `start` is
+ * done. */
+static troupe_error root_receive(troupe_actor *self, void *context, const troupe_envelope *envelope)
+{
+    root *state = context;
+    if (envelope->kind == TROUPE_SIGNAL) {
+        (void)troupe_supervisor_signal(state->supervisor, envelope);
+    } else if (troupe_verb_is(envelope, "ready")) {
+        troupe_bytes nil = {NULL, 0};
+        troupe_reply(self, troupe_caller_of(envelope), nil);
+    } else {
+        troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
+    }
+    return TROUPE_OK;
+}
+
+static void on_stage_empty(troupe_actor *self, void *context)
+{
+    (void)context;
+    troupe_exit(self, TROUPE_OK);
+}
+
+static bool root_closing(troupe_actor *self, void *context)
+{
+    (void)self;
+    root *state = context;
+    if (state->supervisor == NULL) {
+        return true;
+    }
+    troupe_supervisor_stop(state->supervisor, on_stage_empty, state);
+    return false;
+}
+
+static void root_stop(troupe_actor *self, void *context, troupe_error reason)
+{
+    (void)self;
+    (void)reason;
+    root *state = context;
+    troupe_supervisor_destroy(state->supervisor);
+    free(state);
+}
+
+static const troupe_behaviour root_behaviour = {.kind = "root",
+                                                .start = root_start,
+                                                .receive = root_receive,
+                                                .closing = root_closing,
+                                                .stop = root_stop};
+
+/* Start and stop ---------------------------------------------------------------------------------
+ */
+
+static troupe_error start_root(host *made, troupe_reason *reason)
+{
+    root *state = calloc(1, sizeof *state);
+    if (state == NULL) {
+        return troupe_fail(reason, TROUPE_ENOMEM, "out of memory");
+    }
+    state->options = &made->options;
+    troupe_spawn_options options = {
+        .behaviour = &root_behaviour, .state = state, .name = NAME_ROOT};
+    troupe_error error = troupe_spawn(made->system, &options, &made->root);
+    if (error != TROUPE_OK) {
+        free(state);
+        return troupe_fail(reason, error, "the root actor could not be started: %s",
+                           troupe_error_text(error));
+    }
+    troupe_guest *guest;
+    error = troupe_guest_create(made->system, &guest);
+    if (error != TROUPE_OK) {
+        return troupe_fail(reason, error, "%s", troupe_error_text(error));
+    }
+    troupe_bytes nil = {NULL, 0};
+    troupe_answer answer = {0};
+    error = troupe_guest_call(guest, made->root, "ready", NULL, nil, STOP_TIMEOUT_MS, &answer);
+    troupe_answer_fini(&answer);
+    troupe_guest_destroy(guest);
+    if (error != TROUPE_OK) {
+        (void)troupe_fail(reason, error, "an actor could not be started: %s",
+                          troupe_error_text(error));
+    }
+    return error;
+}
+
+/* Browsers that were asked for at start; how it goes is told by the log and by browsers.list. */
+static troupe_error launch(host *made, troupe_reason *reason)
+{
+    troupe_guest *guest;
+    troupe_error error = troupe_guest_create(made->system, &guest);
+    if (error != TROUPE_OK) {
+        return troupe_fail(reason, error, "%s", troupe_error_text(error));
+    }
+    troupe_buffer payload = {0};
+    const char *one = "{\"count\":1}";
+    (void)troupe_pack(&payload, "j#", one, strlen(one));
+    for (uint32_t i = 0; i < made->options.launch && error == TROUPE_OK; i++) {
+        error = troupe_guest_post(guest, troupe_whereis(made->system, NAME_LAUNCHER), TROUPE_CAST,
+                                  "browsers.launch", NULL, troupe_buffer_bytes(&payload));
+    }
+    troupe_buffer_fini(&payload);
+    troupe_guest_destroy(guest);
+    return error == TROUPE_OK ? error : troupe_fail(reason, error, "%s", troupe_error_text(error));
+}
+
+static troupe_error check_options(const host_options *options, troupe_reason *reason)
+{
+    if (strcmp(options->attach, "launched") != 0 && strcmp(options->attach, "all") != 0 &&
+        strcmp(options->attach, "none") != 0) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "attach must be launched, all or none, not %s",
+                           options->attach);
+    }
+    if (options->launch > options->browsers_max) {
+        return troupe_fail(reason, TROUPE_EPARAMS,
+                           "launch %u is more than the limit of %u browsers", options->launch,
+                           options->browsers_max);
+    }
+    if (access(options->runtime_dir, W_OK | X_OK) != 0) {
+        return troupe_fail(reason, TROUPE_ESTORAGE, "no browser profile can be made in %s",
+                           options->runtime_dir);
+    }
+    return TROUPE_OK;
+}
+
+static troupe_error start(host *made, troupe_reason *reason)
+{
+    troupe_error error = check_options(&made->options, reason);
+    if (error == TROUPE_OK) {
+        error = store_check(&made->options, made->addresses.store, sizeof made->addresses.store,
+                            reason);
+    }
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    troupe_system_options system = {.lane = made->options.mailbox};
+    error = troupe_system_open(&system, &made->system);
+    if (error != TROUPE_OK) {
+        return troupe_fail(reason, error,
+                           "the actor system could not be opened with mailbox %s: %s",
+                           made->options.mailbox, troupe_error_text(error));
+    }
+    error = start_root(made, reason);
+    if (error == TROUPE_OK) {
+        error = bridge_start(&made->options, made->system, &made->bridge, &made->addresses, reason);
+    }
+    if (error == TROUPE_OK && made->options.demo) {
+        error = demo_site_start(&made->demo, made->addresses.demo_url,
+                                sizeof made->addresses.demo_url, reason);
+    }
+    return error == TROUPE_OK && made->options.launch > 0 ? launch(made, reason) : error;
+}
+
+troupe_error host_start(const host_options *options, host **out, troupe_reason *reason)
+{
+    host *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return troupe_fail(reason, TROUPE_ENOMEM, "out of memory");
+    }
+    made->options = *options;
+    troupe_error error = start(made, reason);
+    if (error != TROUPE_OK) {
+        host_stop(made);
+        return error;
+    }
+    *out = made;
+    return TROUPE_OK;
+}
+
+void host_stop(host *made)
+{
+    if (made == NULL) {
+        return;
+    }
+    bridge_stop(made->bridge);
+    if (made->root != 0) {
+        (void)troupe_stop(made->system, made->root, TROUPE_STOP_DRAIN);
+        if (troupe_join(made->system, made->root, STOP_TIMEOUT_MS) != TROUPE_OK) {
+            troupe_log(TROUPE_LOG_WARN, "host", "stop-slow", NULL,
+                       "not everybody left within %d ms; stopping at once", STOP_TIMEOUT_MS);
+        }
+    }
+    demo_site_stop(made->demo);
+    if (made->system != NULL) {
+        troupe_system_close(made->system, 1000);
+    }
+    free(made);
+}
+
+troupe_system *host_system(host *made)
+{
+    return made->system;
+}
+
+const host_addresses *host_address(const host *made)
+{
+    return &made->addresses;
+}
