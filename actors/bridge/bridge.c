@@ -138,7 +138,7 @@ static int send_refusal(bridge *server, struct mg_connection *conn, const auth_r
 static int send_text(struct mg_connection *conn, int status, const char *type, const char *text)
 {
     http_reply reply = {.status = status, .type = type, .body = text, .len = strlen(text)};
-    return http_send(conn, &reply);
+    return http_send_reply(conn, &reply);
 }
 
 static int get_healthz(bridge *server, struct mg_connection *conn)
@@ -229,7 +229,7 @@ static int send_answer(bridge *server, struct mg_connection *conn, const troupe_
         .len = answer->len,
         .close = atomic_load(&server->stopping) || crowded(server),
     };
-    return http_send(conn, &reply);
+    return http_send_reply(conn, &reply);
 }
 
 static int answer_rpc(bridge *server, struct mg_connection *conn)
@@ -357,7 +357,7 @@ static int on_http_error(struct mg_connection *conn, int status, const char *mes
         .close = true,
     };
     reply.len = strlen(reply.body);
-    (void)http_send(conn, &reply);
+    (void)http_send_reply(conn, &reply);
     return 0;
 }
 

@@ -117,7 +117,7 @@ static bool write_reply(struct mg_connection *conn, const http_reply *reply)
     return written;
 }
 
-int http_send(struct mg_connection *conn, const http_reply *reply)
+int http_send_reply(struct mg_connection *conn, const http_reply *reply)
 {
     if (!write_reply(conn, reply) || reply->close) {
         mg_close_connection(conn);
@@ -168,7 +168,7 @@ int http_send_error(struct mg_connection *conn, int status, troupe_error code, c
         .close = unread,
     };
     if (!unread) {
-        (void)http_send(conn, &reply);
+        (void)http_send_reply(conn, &reply);
     } else {
         (void)write_reply(conn, &reply);
         discard(conn);

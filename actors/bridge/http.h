@@ -19,7 +19,7 @@ typedef struct http_reply {
 } http_reply;
 
 /** Send the reply; a HEAD request gets it without the body. Returns the status. */
-int http_send(struct mg_connection *conn, const http_reply *reply);
+int http_send_reply(struct mg_connection *conn, const http_reply *reply);
 
 /** Send {"error": {code, name, message}}; closes the connection if a request body is unread. */
 int http_send_error(struct mg_connection *conn, int status, troupe_error code, const char *headers,

@@ -112,8 +112,7 @@ const rpc_method method_table[] = {
     {"reload", ROUTE_TARGET, NULL, true, 30000,
      "Reload the page", "{reloaded, ignore_cache}",
      {ONE_TARGET,
-      {"ignore_cache", B, false, "false", NULL, "fetch everything anew"},
-      {"wait", S, false, "\"load\"", "none|load", "answer when the page has loaded, or at once"}}},
+      {"ignore_cache", B, false, "false", NULL, "fetch everything anew"}}},
     {"page", ROUTE_TARGET, NULL, false, 30000,
      "Where the page is", "{url, title, id, type}", {ONE_TARGET}},
     {"js", ROUTE_TARGET, NULL, true, 30000,
@@ -131,39 +130,38 @@ const rpc_method method_table[] = {
     {"network", ROUTE_ACTOR, NAME_NETWORK, false, 30000,
      "Recorded requests, one row a hop", "{targets, requests: […], warnings: […]}",
      {{"limit", I, false, "50", NULL, "at most this many"},
-      {"status", I | S, false, NULL, NULL, "HTTP status"},
+      {"status", I, false, NULL, NULL, "HTTP status"},
       {"method", S, false, NULL, NULL, "HTTP method"},
-      {"resource_type", S, false, NULL, NULL, "Document, Script, XHR, Fetch, …"},
+      {"resource_type", S, false, NULL, NULL, "Document, Script, XHR, Fetch, WebSocket, …"},
       {"url", S, false, NULL, NULL, "pattern with *"},
-      {"state", S, false, NULL, NULL, "pending, complete, failed, …"},
+      {"state", S, false, NULL, "pending|loading|complete|failed|paused|connecting|open|closed", "where it stands"},
       {"search", S, false, NULL, NULL, "text in headers, case ignored"},
       {"show_all", B, false, "false", NULL, "also what filters hide"},
       {"order", S, false, "\"desc\"", "asc|desc", "newest first, or oldest first"},
       SOME_TARGET,
-      {"wait", N, false, NULL, NULL, "wait up to this many seconds (at most 60) for a row"}}},
+      {"type", S, false, NULL, NULL, "same as resource_type"}}},
     {"request", ROUTE_ACTOR, NAME_NETWORK, false, 30000,
      "One request in detail", "{entry, resolution?}",
-     {{"id", I | S, true, NULL, NULL, "id of its row"}, ONE_TARGET,
-      {"fields", SA, false, NULL, NULL, "only these"}}},
+     {{"id", I, true, NULL, NULL, "id of its row"}, ONE_TARGET,
+      {"fields", SA, false, NULL, NULL, "only these: \"request\", \"response.headers\", …"},
+      {"body", B, false, "false", NULL, "with the body of the response"}}},
     {"body", ROUTE_ACTOR, NAME_NETWORK, false, 30000,
      "The body of a response", "{body, base64Encoded, …}",
-     {{"id", I | S, true, NULL, NULL, "id of its row"}, ONE_TARGET}},
+     {{"id", I, true, NULL, NULL, "id of its row"}, ONE_TARGET}},
     {"clear", ROUTE_ACTOR, NAME_NETWORK, true, 30000,
      "Hide what was recorded until now, or delete it", "{cleared: […], purged}",
-     {{"events", B, false, "true", NULL, "recorded requests and messages"},
-      {"console", B, false, "false", NULL, "also the browser's own console"},
-      {"purge", B, false, "false", NULL, "delete instead of hide"}}},
+     {{"purge", B, false, "false", NULL, "delete instead of hide"}}},
     {"console", ROUTE_ACTOR, NAME_CONSOLE, false, 30000,
      "Recorded console messages and exceptions",
      "{targets, messages: [{id, level, source, message, timestamp, target}], warnings: […]}",
      {{"limit", I, false, "50", NULL, "at most this many"},
-      {"level", S, false, NULL, NULL, "error, warning, info, log, debug"},
+      {"level", S, false, NULL, "error|warning|info|log|debug|warn|verbose", "only these"},
       SOME_TARGET,
       {"order", S, false, "\"desc\"", "asc|desc", "newest first, or oldest first"}}},
     {"query.sql", ROUTE_ACTOR, NAME_QUERY, false, 30000,
      "Read-only SQL over the store", "{columns: […], rows: […], truncated}",
      {{"sql", S, true, NULL, NULL, "one statement"},
-      {"params", A | O, false, NULL, NULL, "values to bind"},
+      {"params", A, false, NULL, NULL, "values to bind, in order"},
       {"limit", I, false, NULL, NULL, "at most this many rows"}}},
 
     /* live */
@@ -434,12 +432,6 @@ uint32_t method_timeout_ms(const rpc_method *method, const json_t *params)
     const json_t *given = json_object_get(params, "timeout_ms");
     if (given != NULL) {
         return (uint32_t)json_integer_value(given);
-    }
-    /* `wait` in seconds is part of the work, not of the deadline. */
-    const json_t *wait = json_object_get(params, "wait");
-    double wait_ms = json_is_number(wait) ? json_number_value(wait) * 1000.0 : 0.0;
-    if (wait_ms > 0.0 && wait_ms < METHOD_TIMEOUT_MAX_MS - method->timeout_ms) {
-        return method->timeout_ms + (uint32_t)wait_ms;
     }
     return method->timeout_ms;
 }
