@@ -20,6 +20,7 @@
 
 #define TURN_BUNDLES 16
 #define TURN_NS      200000U
+#define CLOCK_EVERY  8 /* envelopes */
 
 troupe_system *troupe_self_system(const troupe_actor *self)
 {
@@ -185,11 +186,11 @@ static bool must_break(const troupe_actor *self)
     return self->ending || atomic_load_explicit(&self->slot->box.attention, memory_order_relaxed);
 }
 
-/* Handle the first bundle; true if it is done. Control may break in between two envelopes. */
-static bool handle_bundle(troupe_actor *self)
+/* Handle the first bundle; true if it is done. Control and time may break in between envelopes. */
+static bool handle_bundle(troupe_actor *self, uint64_t until_ns)
 {
     bundle *b = self->inbox;
-    while (self->offset < b->len) {
+    for (unsigned n = 1; self->offset < b->len; n++) {
         troupe_bytes rest = {b->data + self->offset, b->len - self->offset};
         troupe_envelope e;
         size_t used;
@@ -197,7 +198,9 @@ static bool handle_bundle(troupe_actor *self)
             break; /* cannot be: it was encoded by us */
         self->offset += used;
         handle(self, &e, used);
-        if (must_break(self) && self->offset < b->len)
+        if (n % CLOCK_EVERY == 0)
+            self->now_ns = clock_now_ns();
+        if ((must_break(self) || self->now_ns > until_ns) && self->offset < b->len)
             return false;
     }
     self->inbox = b->next;
@@ -208,15 +211,13 @@ static bool handle_bundle(troupe_actor *self)
 
 static void handle_bundles(troupe_actor *self)
 {
-    uint64_t began = self->now_ns;
-    for (int i = 0; i < TURN_BUNDLES; i++) {
+    uint64_t until_ns = self->now_ns + TURN_NS;
+    for (int i = 0; i < TURN_BUNDLES && self->now_ns <= until_ns; i++) {
         if (self->inbox == NULL)
             refill_inbox(self);
-        if (self->inbox == NULL || !handle_bundle(self) || must_break(self))
+        if (self->inbox == NULL || !handle_bundle(self, until_ns) || must_break(self))
             break;
         self->now_ns = clock_now_ns();
-        if (self->now_ns - began > TURN_NS)
-            break;
     }
     show_idle(self);
 }

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* What every lane must do: the same cases for each of them. */
+#include "runtime/mailbox.h"
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SENDERS  4
+#define MESSAGES 5000
+
+static mailbox box;
+static _Atomic unsigned orphans;
+
+static void note_orphan(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&orphans, 1);
+}
+
+static void box_open(const char *lane_name)
+{
+    memset(&box, 0, sizeof box);
+    const lane_kind *kind = lane_find(lane_name);
+    cr_assert(kind != NULL);
+    cr_assert(mailbox_init(&box, kind, "inproc://troupe/mailbox-test/1", note_orphan, NULL) ==
+              TROUPE_OK);
+    box.consumed = true;
+    box.envelopes_max = 10;
+    box.bytes_max = 1000;
+}
+
+/* Wait as a consumer does, until something is there. */
+static bundle *box_await(void)
+{
+    struct pollfd polled = {.fd = box.eventfd, .events = POLLIN};
+    for (;;) {
+        bundle *b = mailbox_take(&box);
+        if (b != NULL)
+            return b;
+        if (!mailbox_sleep(&box))
+            continue;
+        cr_assert(poll(&polled, 1, 20000) == 1, "no wake-up came");
+        mailbox_awake(&box, true);
+    }
+}
+
+typedef struct message {
+    unsigned sender;
+    unsigned number;
+} message;
+
+static bundle *message_create(unsigned sender, unsigned number)
+{
+    message m = {sender, number};
+    bundle *b = box.kind->bundle_create(sizeof m);
+    cr_assert(b != NULL && b->len == sizeof m);
+    memcpy(b->data, &m, sizeof m);
+    return b;
+}
+
+static void *send_all(void *arg)
+{
+    lane_sender *sender;
+    unsigned id = *(unsigned *)arg;
+    if (box.kind->sender_create(&sender) != TROUPE_OK)
+        return NULL;
+    for (unsigned i = 0; i < MESSAGES; i++)
+        mailbox_post(&box, sender, message_create(id, i));
+    box.kind->sender_destroy(sender);
+    return NULL;
+}
+
+ParameterizedTestParameters(mailbox, keeps_each_senders_order_and_loses_nothing)
+{
+    static const char lanes[][8] = {"nng"};
+    return cr_make_param_array(char[8], (void *)lanes, sizeof lanes / sizeof lanes[0]);
+}
+
+ParameterizedTest(char lane_name[8], mailbox, keeps_each_senders_order_and_loses_nothing)
+{
+    pthread_t threads[SENDERS];
+    unsigned ids[SENDERS];
+    unsigned next[SENDERS] = {0};
+    box_open(lane_name);
+    for (unsigned i = 0; i < SENDERS; i++) {
+        ids[i] = i;
+        pthread_create(&threads[i], NULL, send_all, &ids[i]);
+    }
+    for (unsigned received = 0; received < SENDERS * MESSAGES;) {
+        for (bundle *b = box_await(); b != NULL; received++) {
+            message m;
+            memcpy(&m, b->data, sizeof m);
+            cr_assert(m.number == next[m.sender]++);
+            bundle *following = b->next;
+            box.kind->bundle_destroy(b);
+            b = following;
+        }
+    }
+    for (unsigned i = 0; i < SENDERS; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert(mailbox_drained(&box) && mailbox_quiet(&box));
+    mailbox_fini(&box);
+}
+
+Test(mailbox, credit_is_granted_up_to_the_bounds)
+{
+    box_open(NULL);
+    for (int i = 0; i < 10; i++)
+        cr_assert(mailbox_credit_take(&box, 50));
+    cr_assert(!mailbox_credit_take(&box, 50)); /* envelopes */
+    cr_assert(mailbox_depth(&box) == 10 && mailbox_depth_bytes(&box) == 500);
+    for (int i = 0; i < 9; i++)
+        mailbox_credit_return(&box, 50);
+    cr_assert(mailbox_credit_take(&box, 950));
+    cr_assert(!mailbox_credit_take(&box, 1)); /* bytes */
+    mailbox_credit_return(&box, 950);
+    mailbox_credit_return(&box, 50);
+    cr_assert(mailbox_credit_take(&box, 100000)); /* any size, when it is empty */
+    cr_assert(!mailbox_credit_take(&box, 1));
+    cr_assert(!mailbox_quiet(&box));
+    mailbox_credit_return(&box, 100000);
+    cr_assert(mailbox_quiet(&box) && box.refused == 3);
+    mailbox_fini(&box);
+}
+
+Test(mailbox, what_arrives_without_a_consumer_is_told)
+{
+    lane_sender *sender;
+    box_open(NULL);
+    box.consumed = false;
+    cr_assert(box.kind->sender_create(&sender) == TROUPE_OK);
+    mailbox_post(&box, sender, message_create(0, 0));
+    bundle *b = box_await();
+    box.kind->bundle_destroy(b);
+    box.kind->sender_destroy(sender);
+    mailbox_fini(&box); /* waits for the lane's threads */
+    cr_assert(orphans == 1);
+}
+
+static void box_drop(bundle *b)
+{
+    while (b != NULL) {
+        bundle *next = b->next;
+        box.kind->bundle_destroy(b);
+        b = next;
+    }
+}
+
+Test(mailbox, large_bundles_arrive_whole)
+{
+    lane_sender *sender;
+    const size_t len = 3U << 20;
+    box_open(NULL);
+    cr_assert(box.kind->sender_create(&sender) == TROUPE_OK);
+    bundle *sent = box.kind->bundle_create(len);
+    for (size_t i = 0; i < len; i++)
+        sent->data[i] = (uint8_t)(i * 31 + i / 997);
+    mailbox_post(&box, sender, sent);
+    bundle *b = box_await();
+    cr_assert(b->len == len);
+    for (size_t i = 0; i < len; i++)
+        cr_assert(b->data[i] == (uint8_t)(i * 31 + i / 997));
+    box_drop(b);
+    box.kind->sender_destroy(sender);
+    mailbox_fini(&box);
+}
+
+Test(mailbox, rouse_wakes_a_sleeper_once)
+{
+    struct pollfd polled = {.events = POLLIN};
+    box_open(NULL);
+    polled.fd = box.eventfd;
+    cr_assert(mailbox_sleep(&box));
+    pthread_mutex_lock(&box.mutex);
+    cr_assert(mailbox_rouse_locked(&box));
+    cr_assert(!mailbox_rouse_locked(&box));
+    pthread_mutex_unlock(&box.mutex);
+    mailbox_wake(&box);
+    cr_assert(poll(&polled, 1, 0) == 1);
+    mailbox_awake(&box, true);
+    cr_assert(poll(&polled, 1, 0) == 0);
+    cr_assert(!mailbox_sleep(&box)); /* attention is still asked for */
+    mailbox_fini(&box);
+}
