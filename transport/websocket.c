@@ -6,6 +6,7 @@
  * CLOSED, or straight to CLOSED. The first reason is kept and repeated. */
 #include "websocket.h"
 
+#include "burst.h"
 #include "curl_session.h"
 #include "websocket_codec.h"
 #include "websocket_handshake.h"
@@ -42,6 +43,7 @@ typedef struct websocket_stream {
     size_t message_max;
     uint64_t received; /* bytes */
     websocket_codec codec;
+    burst burst;
     /* What curl was last asked to write over TLS: after "again" OpenSSL wants the very same bytes
      * at the very same place. NULL without TLS. */
     char *record;
@@ -268,13 +270,16 @@ static troupe_error stream_receive(message_stream *stream, message_stream_fn fn,
         return refuse(w, reason);
     }
     size_t queued = byte_queue_len(&w->codec.out);
+    uint64_t before = w->codec.messages;
     size_t total = 0;
     bool more = true;
+    burst_before_read(&w->burst);
     while (more) {
         if (receive_some(w, fn, context, &total, &more) != TROUPE_OK) {
             return refuse(w, reason);
         }
     }
+    burst_after_read(&w->burst, (size_t)(w->codec.messages - before));
     if (w->state != WEBSOCKET_OPEN) {
         byte_queue_fini(&w->codec.out);
     } else if (queued == 0 && byte_queue_len(&w->codec.out) > 0 && write_queue(w) != TROUPE_OK) {

@@ -188,6 +188,7 @@ static void end_message(websocket_codec *codec, message_stream_fn fn, void *cont
     static char nothing[1];
     size_t len = byte_queue_len(&codec->message);
     codec->in_message = false;
+    codec->messages++;
     fn(context, len > 0 ? byte_queue_head(&codec->message) : nothing, len);
     byte_queue_consume(&codec->message, len);
     byte_queue_rest(&codec->message, KEEP_MESSAGE_BYTES);

@@ -20,6 +20,7 @@ typedef struct websocket_codec {
     size_t feed_len;
     /* the message in progress; between its frames control frames may stand */
     byte_queue message;
+    uint64_t messages; /* delivered so far */
     bool in_message;
     bool binary;
     /* the frame in progress */

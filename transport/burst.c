@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Lets a burst gather before it is read. */
+#include "burst.h"
+
+#include <sched.h>
+#include <time.h>
+
+#define DENSE_NS     50000     /* reads this close together are one burst */
+#define EXPENSIVE_NS 1500000   /* a yield that took this long met a machine with other work */
+#define PAUSE_NS     250000000 /* so long without yields after that */
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void burst_before_read(burst *burst)
+{
+    int64_t now = now_ns();
+    if ((burst->messages < 2 && now - burst->ended_ns > DENSE_NS) || now < burst->resume_ns) {
+        return;
+    }
+    sched_yield();
+    int64_t back = now_ns();
+    if (back - now > EXPENSIVE_NS) {
+        burst->resume_ns = back + PAUSE_NS;
+    }
+}
+
+void burst_after_read(burst *burst, size_t messages)
+{
+    burst->messages = messages;
+    burst->ended_ns = now_ns();
+}
