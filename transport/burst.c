@@ -16,21 +16,21 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-void burst_before_read(burst *burst)
+void burst_before_read(burst *b)
 {
     int64_t now = now_ns();
-    if ((burst->messages < 2 && now - burst->ended_ns > DENSE_NS) || now < burst->resume_ns) {
+    if ((b->messages < 2 && now - b->ended_ns > DENSE_NS) || now < b->resume_ns) {
         return;
     }
     sched_yield();
     int64_t back = now_ns();
     if (back - now > EXPENSIVE_NS) {
-        burst->resume_ns = back + PAUSE_NS;
+        b->resume_ns = back + PAUSE_NS;
     }
 }
 
-void burst_after_read(burst *burst, size_t messages)
+void burst_after_read(burst *b, size_t messages)
 {
-    burst->messages = messages;
-    burst->ended_ns = now_ns();
+    b->messages = messages;
+    b->ended_ns = now_ns();
 }

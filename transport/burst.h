@@ -18,9 +18,9 @@ typedef struct burst {
 /** Before a read: yields the processor when messages come densely. A single question and answer is
  * never delayed. Where other threads want the processor a yield can cost a time slice: then none is
  * tried for a while. */
-void burst_before_read(burst *burst);
+void burst_before_read(burst *b);
 
 /** After a read that delivered so many messages. */
-void burst_after_read(burst *burst, size_t messages);
+void burst_after_read(burst *b, size_t messages);
 
 #endif

@@ -108,7 +108,8 @@ static inline int chromium_remove(const char *path, const struct stat *info, int
     (void)info;
     (void)type;
     (void)at;
-    return remove(path);
+    (void)remove(path); /* one that is dying may still write: the next round finds it */
+    return 0;
 }
 
 /** End it, with all its processes, and remove its profile. Closing `to` and `from` is the caller's
@@ -121,7 +122,9 @@ static inline void chromium_stop(chromium *c)
     while (fgets(buffer, sizeof(buffer), c->errors) != NULL) {
     }
     fclose(c->errors);
-    (void)nftw(c->profile, chromium_remove, 16, FTW_DEPTH | FTW_PHYS);
+    while (access(c->profile, F_OK) == 0 &&
+           nftw(c->profile, chromium_remove, 16, FTW_DEPTH | FTW_PHYS) == 0) {
+    }
 }
 
 #endif
