@@ -37,7 +37,8 @@ int run_network(cli *self)
     param_string(params, "method", args_string(args, "method"));
     param_string(params, "resource_type", args_string(args, "type"));
     const arg_set own = {"", self->command->options, self->command->option_count};
-    param_string(params, "url", args_string_in(args, &own, "url"));
+    const char *pattern = args_string_in(args, &own, "url");
+    param_string(params, "url", pattern != NULL ? pattern : args_string(args, "match"));
     param_string(params, "state", args_string(args, "state"));
     param_string(params, "search", args_string(args, "search"));
     param_string(params, "target", args_string(args, "target"));

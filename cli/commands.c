@@ -58,6 +58,7 @@ static const arg_option network_options[] = {
     {"method", 'm', ARG_STRING, "METHOD", "with this HTTP method"},
     {"type", 0, ARG_STRING, "TYPE", "of this type: Document, Script, Fetch, …"},
     {"url", 'u', ARG_STRING, "PATTERN", "whose URL matches; * stands for anything"},
+    {"match", 0, ARG_STRING, "PATTERN", "the same as --url"},
     {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"},
     {"search", 0, ARG_STRING, "TEXT", "with this text in a header"},
     {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},

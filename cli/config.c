@@ -33,7 +33,7 @@ static const config_key keys[] = {
     {"", "log_level", CONFIG_ENUM, FIELD(log_level), "log-level", "error|warn|info|debug|trace",
      NULL, "most detailed log records to write to standard error"},
 
-    {"bridge", "listen", CONFIG_STRING, FIELD(host.listen), "listen", NULL,
+    {"bridge", "listen", CONFIG_STRING, FIELD(host.listen), "listen", "ADDR:PORT",
      "first free of 127.0.0.1:37650-37659",
      "ADDR:PORT to listen on; beyond loopback needs a token"},
     {"bridge", "token", CONFIG_SECRET, FIELD(host.token), "token", NULL, "none",

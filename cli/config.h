@@ -38,7 +38,7 @@ typedef struct config_key {
     size_t offset;       /* in settings */
     size_t size;         /* of the field */
     const char *flag;    /* also the environment variable: TROUPE_ + upper case, `_` for `-` */
-    const char *choices; /* of CONFIG_ENUM: "launched|all|none" */
+    const char *choices; /* of CONFIG_ENUM: "launched|all|none"; else the value's name or NULL */
     const char *unset;   /* what holds when it is not set */
     const char *doc;
 } config_key;

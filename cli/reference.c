@@ -84,7 +84,7 @@ static void key_roff(FILE *out, const cli_config *defaults, const config_key *ke
     fputc('\n', out);
     put_roff(out, key->doc);
     fputs(".\n", out);
-    if (key->choices != NULL) {
+    if (key->type == CONFIG_ENUM) {
         fputs("One of ", out);
         put_roff(out, key->choices);
         fputs(".\n", out);

@@ -114,6 +114,16 @@ static int open_waiting(server *self)
 /* Before the host --------------------------------------------------------------------------------
  */
 
+/* What a host that was killed has left behind. */
+static void remove_leftovers(const host_options *options)
+{
+    char path[STATE_PATH_MAX];
+    state_remove(options->state_dir, options->name);
+    if (state_path(options->state_dir, options->name, ".token", path, NULL) == TROUPE_OK) {
+        (void)unlink(path);
+    }
+}
+
 /* Local commands find the token in a file; one that was given otherwise is written to the state
  * directory for them. */
 static troupe_error provide_token(server *self, troupe_reason *reason)
@@ -157,7 +167,7 @@ static int take_name(server *self)
         return CLI_FAILED;
     }
     if (error == TROUPE_OK) {
-        state_remove(options->state_dir, options->name); /* of one that was killed */
+        remove_leftovers(options);
         error = provide_token(self, &reason);
     }
     return error == TROUPE_OK ? CLI_OK : report(&reason, error);
