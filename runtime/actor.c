@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define TURN_BUNDLES 16
-#define TURN_NS      200000U
+#define TURN_NS      1000000U
 #define CLOCK_EVERY  8 /* envelopes */
 
 troupe_system *troupe_self_system(const troupe_actor *self)
