@@ -302,7 +302,7 @@ static void run(troupe_actor *self)
         turn_flush(&self->turn);
         if (self->ending)
             break;
-        if (self->inbox != NULL)
+        if (self->inbox != NULL || self->ended != NULL) /* `turn` may cancel calls */
             watch_check(self);
         else if (self->draining && mailbox_quiet(&self->slot->box))
             troupe_exit(self, TROUPE_OK);

@@ -354,3 +354,43 @@ Test(call, answers_that_race_with_deadlines_complete_once)
     cr_assert(c.late_replies == ended[1]);
     cr_assert(c.sent == c.received + c.dead_letters);
 }
+
+static void cancel_at_turn(troupe_actor *self, void *state)
+{
+    part *p = state;
+    outcome *o = p->data;
+    if (p->peer != 0 && p->count == 1) {
+        uint64_t ref;
+        p->count = 2;
+        cr_assert(troupe_call(self, p->peer, "ignore", NULL, nothing, LONG_MS, note_outcome, o,
+                              &ref) == TROUPE_OK);
+        troupe_cancel(self, ref);
+    }
+}
+
+static troupe_error arm_turn(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    (void)self;
+    (void)e;
+    p->count = 1;
+    return TROUPE_OK;
+}
+
+Test(call, cancelled_at_the_end_of_a_turn_completes_without_another_event)
+{
+    static const troupe_behaviour behaviour = {
+        .kind = "part", .receive = part_receive, .turn = cancel_at_turn};
+    outcome o = {0};
+    part callee = PART_INIT(.receive = serve);
+    part caller = PART_INIT(.receive = arm_turn, .data = &o);
+    o.caller = &caller;
+    caller.peer = enter(&callee);
+    troupe_spawn_options options = {.behaviour = &behaviour, .state = &caller};
+    troupe_address address;
+    cr_assert(troupe_spawn(stage, &options, &address) == TROUPE_OK);
+    cast(address, "go");
+    gate_await(&caller.arrived, 1);
+    leave(address);
+    leave(caller.peer);
+    cr_assert(o.times == 1 && o.error == TROUPE_ECANCELLED);
+}
