@@ -12,17 +12,17 @@
 #include <stdbool.h>
 
 /** Everything a test needs; opened with stage_open. */
-typedef struct stage {
+typedef struct bridge_stage {
     host_options options;
     troupe_system *system;
     bridge *bridge;
     host_addresses addresses;
     troupe_guest *guest; /* of the test's thread */
     int stops;           /* how often stop_requested was called */
-} stage;
+} bridge_stage;
 
 /** Options for an ephemeral loopback port; tests change them before stage_open. */
-void stage_options(stage *stage);
+void stage_options(bridge_stage *stage);
 
 /**
  * Open the system, the stub actors and the bridge.
@@ -32,11 +32,11 @@ void stage_options(stage *stage);
  * with data, "nil" a nil, "junk" something that is no JSON, "big:N" a string of N bytes, "hold" is
  * answered when a later call says "release".
  */
-troupe_error stage_open(stage *stage, troupe_reason *reason);
-void stage_close(stage *stage);
+troupe_error stage_open(bridge_stage *stage, troupe_reason *reason);
+void stage_close(bridge_stage *stage);
 
 /** Have the stub store send `count` events of that topic to its subscribers; `pad` bytes each. */
-void stage_emit(stage *stage, const char *topic, const char *target, int count, int pad);
+void stage_emit(bridge_stage *stage, const char *topic, const char *target, int count, int pad);
 
 /** An HTTP response. Freed with response_free. */
 typedef struct response {
@@ -61,7 +61,7 @@ response http_rpc(uint16_t port, const char *headers, const char *json);
 bool rpc_send(int fd, const char *json, size_t len);
 
 /** POST JSON and read the answer as a value (NULL if the body is empty). */
-json_t *rpc_value(stage *stage, const char *json);
+json_t *rpc_value(bridge_stage *stage, const char *json);
 
 /** WebSocket client: handshake with extra header lines; -1 and the status if it is refused. */
 int ws_connect(uint16_t port, const char *path, const char *headers, int *status);

@@ -135,7 +135,7 @@ static void stub_stop(troupe_actor *self, void *context, troupe_error reason)
 static const troupe_behaviour stub_behaviour = {
     .kind = "stub", .receive = stub_receive, .stop = stub_stop};
 
-static troupe_error stub_spawn(stage *stage, const char *name)
+static troupe_error stub_spawn(bridge_stage *stage, const char *name)
 {
     stub *state = calloc(1, sizeof *state);
     state->name = name;
@@ -145,10 +145,10 @@ static troupe_error stub_spawn(stage *stage, const char *name)
 
 static void on_stop(void *context)
 {
-    __atomic_add_fetch(&((stage *)context)->stops, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&((bridge_stage *)context)->stops, 1, __ATOMIC_SEQ_CST);
 }
 
-void stage_options(stage *stage)
+void stage_options(bridge_stage *stage)
 {
     troupe_log_set_level(TROUPE_LOG_ERROR);
     memset(stage, 0, sizeof *stage);
@@ -159,7 +159,7 @@ void stage_options(stage *stage)
     stage->options.config_json = "{\"key\":\"value\"}";
 }
 
-troupe_error stage_open(stage *stage, troupe_reason *reason)
+troupe_error stage_open(bridge_stage *stage, troupe_reason *reason)
 {
     static const char *const cast[] = {NAME_CONNECTIONS, NAME_LAUNCHER, NAME_STORE,
                                        NAME_NETWORK,     NAME_CONSOLE,  NAME_QUERY,
@@ -178,7 +178,7 @@ troupe_error stage_open(stage *stage, troupe_reason *reason)
     return error;
 }
 
-void stage_close(stage *stage)
+void stage_close(bridge_stage *stage)
 {
     bridge_stop(stage->bridge);
     troupe_guest_destroy(stage->guest);
@@ -187,7 +187,7 @@ void stage_close(stage *stage)
     }
 }
 
-void stage_emit(stage *stage, const char *topic, const char *target, int count, int pad)
+void stage_emit(bridge_stage *stage, const char *topic, const char *target, int count, int pad)
 {
     troupe_buffer payload = {0};
     troupe_pack(&payload, "[s,s,i,i]", topic, target, count, pad);
@@ -318,7 +318,7 @@ bool rpc_send(int fd, const char *json, size_t len)
     return client_send(fd, head, (size_t)head_len) && client_send(fd, json, len);
 }
 
-json_t *rpc_value(stage *stage, const char *json)
+json_t *rpc_value(bridge_stage *stage, const char *json)
 {
     response answer = http_rpc(stage->addresses.port, "", json);
     json_t *value = json_loadb(answer.body, answer.len, JSON_DECODE_ANY, NULL);

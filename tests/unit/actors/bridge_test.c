@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static stage theatre;
+static bridge_stage theatre;
 
 static void open_stage(void)
 {
@@ -75,8 +75,8 @@ Test(bridge, every_answer_has_the_security_headers_and_no_cors)
         "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-        "OPTIONS /rpc HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n"
-        "Access-Control-Request-Method: POST\r\n\r\n",
+        ("OPTIONS /rpc HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n"
+         "Access-Control-Request-Method: POST\r\n\r\n"),
         "nonsense\r\n\r\n",
     };
     static const int statuses[] = {200, 404, 403, 403, 400};
@@ -377,7 +377,7 @@ Test(bridge, health_is_answered_while_every_other_worker_waits)
 /* Addresses
  * ---------------------------------------------------------------------------------------- */
 
-static troupe_error starts_at(stage *stage, const char *listen, const char *token,
+static troupe_error starts_at(bridge_stage *stage, const char *listen, const char *token,
                               troupe_reason *reason)
 {
     stage_options(stage);
@@ -389,8 +389,8 @@ static troupe_error starts_at(stage *stage, const char *listen, const char *toke
 
 Test(bridge_bare, busy_ports_are_named)
 {
-    stage first;
-    stage second;
+    bridge_stage first;
+    bridge_stage second;
     troupe_reason reason;
     cr_assert_eq(starts_at(&first, "127.0.0.1:0", NULL, &reason), TROUPE_OK);
     char same[32];
@@ -415,7 +415,7 @@ Test(bridge_bare, bad_addresses_are_told)
         {"203.0.113.7:0", TROUPE_EFORBIDDEN}, {"[::1]:0", TROUPE_EUNAVAILABLE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        stage theatre_bad;
+        bridge_stage theatre_bad;
         troupe_reason reason;
         cr_assert_eq(starts_at(&theatre_bad, rows[i].listen, NULL, &reason), rows[i].error, "%s",
                      rows[i].listen);
@@ -426,7 +426,7 @@ Test(bridge_bare, bad_addresses_are_told)
 
 Test(bridge_bare, wildcard_with_a_token_is_reachable_by_any_host_name)
 {
-    stage open;
+    bridge_stage open;
     troupe_reason reason;
     cr_assert_eq(starts_at(&open, "0.0.0.0:0", "t", &reason), TROUPE_OK, "%s", reason.text);
     cr_assert_eq(strncmp(open.addresses.url, "http://127.0.0.1:", 17), 0);
@@ -442,8 +442,8 @@ Test(bridge_bare, wildcard_with_a_token_is_reachable_by_any_host_name)
 
 Test(bridge_bare, localhost_and_the_default_range_work)
 {
-    stage named;
-    stage automatic;
+    bridge_stage named;
+    bridge_stage automatic;
     troupe_reason reason;
     cr_assert_eq(starts_at(&named, "localhost:0", NULL, &reason), TROUPE_OK, "%s", reason.text);
     troupe_error error = starts_at(&automatic, NULL, NULL, &reason);
@@ -460,7 +460,7 @@ Test(bridge_bare, localhost_and_the_default_range_work)
 Test(bridge_bare, starting_and_stopping_again_and_again)
 {
     for (int i = 0; i < 20; i++) {
-        stage again;
+        bridge_stage again;
         troupe_reason reason;
         cr_assert_eq(starts_at(&again, "127.0.0.1:0", NULL, &reason), TROUPE_OK);
         int idle = client_connect(again.addresses.port); /* keeps a worker waiting */

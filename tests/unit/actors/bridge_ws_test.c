@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static stage theatre;
+static bridge_stage theatre;
 
 static void open_stage(void)
 {

@@ -3,6 +3,8 @@
 #include "actors/bridge/methods.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static troupe_error check(const char *name, const char *params, json_t **out, troupe_reason *reason)
@@ -47,8 +49,6 @@ Test(methods, params_by_name_are_checked)
             "{\"target\":[\"a\",\"b\"],\"limit\":3}");
     accepts("ports.add", "{\"port\":9222}", "{\"port\":9222}");
     accepts("ports.add", "{\"port\":\"host:9222\"}", "{\"port\":\"host:9222\"}");
-    accepts("network", "{\"wait\":1.5}", "{\"wait\":1.5}");
-    accepts("network", "{\"wait\":2}", "{\"wait\":2}");
 }
 
 Test(methods, params_by_position_are_named)
@@ -109,8 +109,6 @@ Test(methods, deadlines_come_from_the_request_or_the_table)
     cr_assert_eq(timeout_of("js", "{}"), 30000);
     cr_assert_eq(timeout_of("browsers.launch", "{}"), 60000);
     cr_assert_eq(timeout_of("js", "{\"timeout_ms\":7}"), 7);
-    cr_assert_eq(timeout_of("network", "{\"wait\":60}"), 90000);
-    cr_assert_eq(timeout_of("network", "{\"wait\":1e300}"), 30000);
     cr_assert_eq(timeout_of("navigate", "{\"wait\":\"load\"}"), 30000);
 }
 
@@ -162,4 +160,48 @@ Test(methods, one_method_can_be_described)
     cr_assert_eq(json_array_size(json_object_get(wait, "enum")), 2);
     json_decref(one);
     cr_assert_null(method_describe("nothing"));
+}
+
+/* docs/rpc.md, found beside this file. */
+static char *read_manual(void)
+{
+    static const char here[] = __FILE__;
+    char path[4096];
+    const char *tests = strstr(here, "tests/unit/actors/");
+    if (tests == NULL) {
+        cr_skip("compiled with a relative path");
+    }
+    snprintf(path, sizeof path, "%.*sdocs/rpc.md", (int)(tests - here), here);
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", path);
+    char *text = calloc(1, 1u << 20);
+    (void)!fread(text, 1, (1u << 20) - 1, file);
+    fclose(file);
+    return text;
+}
+
+/* The manual's table row of a method, cut out of the text. */
+static char *manual_row(const char *manual, const char *name)
+{
+    char start[80];
+    snprintf(start, sizeof start, "\n| `%s`", name);
+    const char *row = strstr(strstr(manual, "\n## Methods"), start);
+    return row != NULL ? strndup(row + 1, strcspn(row + 1, "\n")) : NULL;
+}
+
+Test(methods, manual_names_every_method_and_param)
+{
+    char *manual = read_manual();
+    for (const rpc_method *row = method_table; row->name != NULL; row++) {
+        char *text = manual_row(manual, row->name);
+        cr_assert_not_null(text, "docs/rpc.md lacks %s", row->name);
+        cr_assert_not_null(strstr(text, row->doc), "docs/rpc.md on %s", row->name);
+        for (const method_param *param = row->params; param->name != NULL; param++) {
+            char word[80];
+            snprintf(word, sizeof word, "`%s`", param->name);
+            cr_assert_not_null(strstr(text, word), "docs/rpc.md on %s lacks %s", row->name, word);
+        }
+        free(text);
+    }
+    free(manual);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static stage theatre;
+static bridge_stage theatre;
 
 static void open_stage(void)
 {
