@@ -233,12 +233,15 @@ static void end_redirected(recorder *rec, recorded_event *event, open_request *r
     hop_finish(rec, event, request, &end);
 }
 
-/* The same event again, through another session of the target. */
+/* The same event again, or an older one, through another session of the target. */
 static bool is_repeated(const open_request *request, const hop_start *start, bool redirected)
 {
+    int64_t present = request->started_mono_us;
     bool same = request->url_hash == hash_bytes(HASH_START, start->url.data, start->url.len);
-    return same && (request->started_mono_us == start->mono_us ||
-                    (!redirected && !open_request_ended(request)));
+    if (start->mono_us != 0 && start->mono_us < present) {
+        return true;
+    }
+    return same && (present == start->mono_us || (!redirected && !open_request_ended(request)));
 }
 
 static void will_be_sent(recorder *rec, recorded_event *event)

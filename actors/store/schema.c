@@ -108,7 +108,7 @@ static const char schema_views[] =
                                          " COALESCE(p.raw_status,p.status,0) AS status, "
                                          "p.status_text AS status_text,"
                                          " " HOP_SIZE " AS size, r.decoded_bytes AS decoded_bytes, "
-                                                      "r.encoded_bytes AS encoded_bytes,"
+                                         "r.encoded_bytes AS encoded_bytes,"
                                          " r.time_us/1000.0 AS time_ms, r.state AS state, r.error "
                                          "AS error, r.canceled AS canceled,"
                                          " r.blocked_reason AS blocked_reason, r.cors_error AS "
