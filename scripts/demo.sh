@@ -28,10 +28,18 @@ left_over() {
     grep -lsa -- "$work" /proc/[0-9]*/cmdline | grep -v "/$$/" || true
 }
 
+# The command may be a script around the browser: its whole process group is ended.
+end_browser() {
+    [ -n "$browser" ] || return 0
+    kill -- "-$browser" 2> /dev/null || true
+    wait "$browser" 2> /dev/null || true
+    browser=
+}
+
 finish() {
     status=$?
     trap - EXIT INT TERM
-    [ -z "$browser" ] || { kill "$browser" && wait "$browser"; } 2> /dev/null || true
+    end_browser
     [ -z "$host" ] || { kill "$host" && wait "$host"; } 2> /dev/null || true
     [ "$status" -eq 0 ] || sed 's/^/host: /' "$work/host.log" >&2 || true
     rm -rf "$work"
@@ -79,8 +87,10 @@ say "A second browser, attached through its debugging port"
 chromium=$(command -v chromium-headless-shell || command -v chromium) || fail "no Chromium"
 flags=(--headless --remote-debugging-port=0 --no-first-run "--user-data-dir=$work/second")
 [ "$(id -u)" -ne 0 ] || flags+=(--no-sandbox)
+set -m # a process group of its own
 "$chromium" "${flags[@]}" about:blank > /dev/null 2> "$work/err" &
 browser=$!
+set +m
 port=$(read_until "$err" 'DevTools listening on ws://127\.0\.0\.1:([0-9]+)/') ||
     fail "the second browser did not start"
 show ports add "$port"
@@ -91,7 +101,7 @@ open_pages p1 > "$work/targets.p1" &
 opening=$!
 open_pages "$port" > "$work/targets.port"
 wait "$opening"
-done_code='new Promise((resolve) => {
+done_code='await new Promise((resolve) => {
   const look = () => document.title === "done" && resolve("done");
   new MutationObserver(look).observe(document.documentElement,
     { childList: true, subtree: true, characterData: true });
@@ -127,9 +137,7 @@ say "The end"
 "$troupe" stop
 wait "$host" || fail "the host ended with status $?"
 host=
-kill "$browser"
-wait "$browser" 2> /dev/null || true
-browser=
+end_browser
 kill "$drain" 2> /dev/null || true
 wait "$drain" 2> /dev/null || true
 [ -z "$(ls -A "$TMPDIR")" ] || fail "left in the temporary directory: $(ls -A "$TMPDIR")"

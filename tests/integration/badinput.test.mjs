@@ -149,11 +149,9 @@ test("malformed JSON-RPC is answered as the standard demands", async (t) => {
   });
   await t.test("over WebSocket too", async () => {
     const socket = await host.socket();
-    const answer = socket.notification(() => true, "an answer").catch(() => {});
     socket.sendText("{");
     socket.sendText("[]");
     assert.ok(await socket.call("status"));
-    void answer;
     socket.close();
   });
   await runsOn(host);

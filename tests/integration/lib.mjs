@@ -194,17 +194,9 @@ class RpcSocket {
     }), `${method} over WebSocket`);
   }
 
-  /** The first notification from now on for which the test holds. */
-  notification(test, what) {
-    return within(new Promise((resolve) => {
-      const listener = (message) => {
-        if (!test(message))
-          return;
-        this.#listeners.delete(listener);
-        resolve(message);
-      };
-      this.#listeners.add(listener);
-    }), what);
+  /** Have the listener called with each notification. */
+  onNotification(listener) {
+    this.#listeners.add(listener);
   }
 
   sendText(text) {
@@ -276,9 +268,10 @@ export class Host {
     return new RpcSocket(await WebSocketClient.open(`${this.url}/ws`));
   }
 
-  /** The rows of a query. */
+  /** The rows of a query, as objects. */
   async sql(sql, params = []) {
-    return (await this.rpc("query.sql", { sql, params, limit: 10000 })).rows;
+    const { columns, rows } = await this.rpc("query.sql", { sql, params, limit: 10000 });
+    return rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])));
   }
 
   /** The first browser that was launched, once it is up. */
@@ -340,10 +333,18 @@ export async function startBrowser(t) {
   const profile = scratch(t);
   const child = spawn(BROWSER, ["--remote-debugging-port=0", "--no-sandbox", "--headless",
                                 "--no-first-run", `--user-data-dir=${profile}`, "about:blank"],
-                      { stdio: ["ignore", "ignore", "pipe"] });
+                      { stdio: ["ignore", "ignore", "pipe"], detached: true });
   const exited = once(child, "exit");
+  // The command may be a script around the browser: what counts is the process group.
+  const kill = (signal) => {
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      // it has ended
+    }
+  };
   defer(t, async () => {
-    child.kill("SIGKILL");
+    kill("SIGKILL");
     await exited;
     await until(() => processesWith(profile).length === 0, "the second browser is gone");
   });
@@ -356,11 +357,11 @@ export async function startBrowser(t) {
         resolve(Number(found[1]));
     });
   }), "the second browser listens");
-  return { port, pid: child.pid, kill: (signal) => child.kill(signal), exited };
+  return { port, pid: child.pid, kill, exited };
 }
 
-/** JavaScript whose value is a promise that the demo page has done everything. */
-export const PAGE_DONE = `new Promise((resolve) => {
+/** JavaScript that waits until the demo page has done everything. */
+export const PAGE_DONE = `await new Promise((resolve) => {
   const look = () => document.title === "done" && resolve(true);
   new MutationObserver(look).observe(document.documentElement,
                                      { childList: true, subtree: true, characterData: true });

@@ -33,7 +33,7 @@ async function redirects() {
 async function missing() {
   const response = await fetch(url("/nobody"));
   console.warn("nobody is there:", response.status);
-  bill("Something that is not there", `status ${response.status}`, true);
+  bill("Something that is not there", await response.text(), true);
 }
 
 async function post() {
