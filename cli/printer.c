@@ -100,12 +100,13 @@ static void network_line(line *self, const json_t *event, size_t width)
     const char *state = text_of(event, "state");
     bool failed = strcmp(state, "failed") == 0;
     put(self, text_of(event, "method"), 6, false, TERM_BOLD);
+    bool socket = strcmp(text_of(event, "method"), "WS") == 0;
     if (failed) {
         put(self, "failed", 6, false, TERM_RED);
-    } else if (json_integer_value(view_member(event, "status")) > 0) {
+    } else if (!socket && json_integer_value(view_member(event, "status")) > 0) {
         put_value(self, event, "status", VIEW_STATUS, 6, false);
     } else {
-        put(self, state, 6, false, TERM_YELLOW);
+        put(self, state, 6, false, view_colour(view_member(event, "state"), VIEW_STATE));
     }
     put(self, text_of(event, "type"), 10, false, TERM_DIM);
     put_value(self, event, "size", VIEW_BYTES, 8, true);
@@ -194,8 +195,20 @@ static void clock_text(char *out, size_t size)
              (int)(now.tv_nsec / 1000000) % 1000);
 }
 
+/* Steps on the way to being connected are of no interest to who looks on. */
+static bool worth_a_line(const char *topic, const json_t *event)
+{
+    const char *state = text_of(event, "state");
+    return strcmp(topic, "target") != 0 ||
+           (strcmp(state, "available") != 0 && strcmp(state, "connecting") != 0 &&
+            strcmp(state, "disconnecting") != 0);
+}
+
 static void print_event(printer *self, const char *topic, const json_t *event)
 {
+    if (!worth_a_line(topic, event)) {
+        return;
+    }
     if (!somebody_reads()) {
         self->unprinted++;
         return;

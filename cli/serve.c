@@ -352,8 +352,8 @@ static void finish(server *self)
         TROUPE_OK) {
         hurry_state_file[0] = '\0';
     }
-    cli_notice(self->cli, "%s: stopping (again to hurry)",
-               self->reason != NULL ? self->reason : "failed to start");
+    cli_notice(self->cli, "%s; stopping (Ctrl-C hurries it)",
+               self->reason != NULL ? self->reason : "not started");
     allow_hurry();
     host_stop(self->host);
     state_remove(options->state_dir, options->name);

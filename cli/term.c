@@ -144,7 +144,11 @@ char *term_clean(const char *text)
             memcpy(at, text, len);
             at += len;
         }
+        bool line_break = *text == '\n';
         text += len;
+        if (line_break) {
+            text += strspn(text, " \t"); /* the indent of the next line */
+        }
     }
     *at = '\0';
     return out;

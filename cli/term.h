@@ -41,7 +41,8 @@ const char *term_code(term_colour colour);
 /** Columns that the text takes. Bytes that are not UTF-8 count 1 each. */
 size_t term_text_width(const char *text);
 
-/** A copy in one line that cannot steer the terminal: line breaks and tabs become blanks, other
+/** A copy in one line that cannot steer the terminal: line breaks (with the indent behind
+ * them) and tabs become blanks, other
  * control characters and bytes that are not UTF-8 become U+FFFD. Freed by the caller; NULL: no
  * memory. */
 char *term_clean(const char *text);
