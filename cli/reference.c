@@ -17,6 +17,9 @@ static void put_roff(FILE *out, const char *text)
             fputs("\\e", out);
         } else if (*text == '-') {
             fputs("\\-", out);
+        } else if (strncmp(text, "\xe2\x80\xa6", 3) == 0) {
+            fputs("\\[u2026]", out);
+            text += 2;
         } else {
             fputc(*text, out);
         }
@@ -51,7 +54,9 @@ static void command_roff(FILE *out, const cli_command *command)
     put_roff(out, command->name);
     fprintf(out, "%s", *command->words != '\0' ? " " : "");
     put_roff(out, command->words);
-    fputs("\n.nf\n", out);
+    fputc('\n', out);
+    put_roff(out, command->doc);
+    fputs(".\n.PP\n.nf\n", out);
     put_roff(out, command->help);
     fputs("\n.fi\n", out);
     for (size_t i = 0; i < command->option_count; i++) {
