@@ -166,7 +166,7 @@ static void print_findings(const cli *self, const json_t *list)
             table_add(made, json_string_value(json_object_get(row, "text")), TERM_PLAIN);
         }
     }
-    table_style style = {0, term_colours(stdout), false};
+    table_style style = {0, term_colours(stdout), false, NULL};
     if (made != NULL) {
         table_print(made, stdout, &style);
     }

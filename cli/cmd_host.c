@@ -130,7 +130,7 @@ static int print_actors(cli *self, json_t *result)
         {"AGE", "age_ms", VIEW_MS},
         {"THREAD", "thread|thread_id", VIEW_NUMBER},
     };
-    view_options options = {.ids_only = self->quiet};
+    view_options options = {.ids_only = self->quiet, .drop = "THREAD|KIND|BUSY|AGE"};
     view_rows(json_object_get(result, "actors"), columns, sizeof columns / sizeof columns[0],
               options);
     return CLI_OK;

@@ -8,9 +8,9 @@
 
 /* A list that the host gives newest first is read newest last. */
 static void print_oldest_first(const cli *self, const json_t *rows, const view_column *columns,
-                               size_t count)
+                               size_t count, const char *drop)
 {
-    view_options options = {.reversed = true, .ids_only = self->quiet};
+    view_options options = {.reversed = true, .ids_only = self->quiet, .drop = drop};
     view_rows(rows, columns, count, options);
 }
 
@@ -24,7 +24,7 @@ static int print_network(cli *self, json_t *result)
         {"STATE", "state", VIEW_STATE},    {"URL", "url", VIEW_URL},
     };
     print_oldest_first(self, json_object_get(result, "requests"), columns,
-                       sizeof columns / sizeof columns[0]);
+                       sizeof columns / sizeof columns[0], "STATE|TIME|TYPE|TARGET");
     return CLI_OK;
 }
 
@@ -55,7 +55,7 @@ static int print_console(cli *self, json_t *result)
         {"URL", "url", VIEW_URL},        {"LINE", "line", VIEW_NUMBER},
     };
     print_oldest_first(self, json_object_get(result, "messages"), columns,
-                       sizeof columns / sizeof columns[0]);
+                       sizeof columns / sizeof columns[0], "LINE|URL|SOURCE");
     return CLI_OK;
 }
 
@@ -125,7 +125,7 @@ static int print_sql_table(cli *self, json_t *result)
             add_sql_cell(made, sql_cell(json_array_get(rows, i), column, shown[column].title));
         }
     }
-    table_style style = {term_width(stdout), term_colours(stdout), !self->quiet};
+    table_style style = {term_width(stdout), term_colours(stdout), !self->quiet, NULL};
     if (made != NULL) {
         table_print(made, stdout, &style);
     }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define SUBSCRIBE_TIMEOUT_MS 10000
+#define NARROW               110 /* lines shorter than this have no room for type, size and ms */
 
 typedef struct printer {
     size_t width;
@@ -108,8 +109,10 @@ static void network_line(line *self, const json_t *event, size_t width)
     } else {
         put(self, state, 6, false, view_colour(view_member(event, "state"), VIEW_STATE));
     }
-    put(self, text_of(event, "type"), 10, false, TERM_DIM);
-    put_value(self, event, "size", VIEW_BYTES, 8, true);
+    if (width == 0 || width >= NARROW) {
+        put(self, text_of(event, "type"), 10, false, TERM_DIM);
+        put_value(self, event, "size", VIEW_BYTES, 8, true);
+    }
     put_value(self, event, "time_ms", VIEW_MS, 7, true);
     const char *reason = text_of(event, "error_text|error");
     if (failed && *reason != '\0') {
@@ -167,7 +170,10 @@ char *printer_line(const char *topic, const json_t *event, const char *clock, si
     line made;
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         if (strcmp(topic, topics[i].topic) == 0 && line_open(&made, colours)) {
-            put(&made, clock, 0, false, TERM_DIM);
+            char time_of_day[16];
+            bool narrow = width > 0 && width < NARROW;
+            snprintf(time_of_day, sizeof time_of_day, "%.*s", narrow ? 8 : 15, clock);
+            put(&made, time_of_day, 0, false, TERM_DIM);
             put(&made, text_of(event, "target"), 9, false, TERM_CYAN);
             topics[i].print(&made, event, width);
             return line_close(&made);

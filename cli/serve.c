@@ -8,6 +8,7 @@
  */
 #include "command.h"
 
+#include "log_gate.h"
 #include "opener.h"
 #include "printer.h"
 #include "term.h"
@@ -385,7 +386,9 @@ int run_serve(cli *self)
     int status = prepare(&server_state);
     if (status == CLI_OK) {
         troupe_reason reason = {""};
+        log_gate_close();
         troupe_error error = host_start(server_state.options, &server_state.host, &reason);
+        log_gate_open(error == TROUPE_OK);
         status = error == TROUPE_OK ? begin(&server_state) : report(&reason, error);
     }
     if (status == CLI_OK) {
@@ -394,6 +397,7 @@ int run_serve(cli *self)
     if (server_state.host != NULL) {
         finish(&server_state);
     }
+    log_gate_remove();
     close_all(&server_state);
     return status;
 }

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAP         2 /* blanks between columns */
-#define NARROWEST   8 /* columns are not cut below this width */
+#define GAP         2  /* blanks between columns */
+#define NARROWEST   8  /* columns are not cut below this width */
+#define COMFORTABLE 28 /* what may be cut has at least this width before columns are left out */
 #define COLUMNS_MAX 64
 
 typedef struct cell {
@@ -108,6 +109,32 @@ static void shrink(const table *self, size_t limit, size_t *widths)
     }
 }
 
+/* Width of the table with everything cut that may be cut, within reason. */
+static size_t comfortable_width(const table *self, const size_t *widths)
+{
+    size_t cut[COLUMNS_MAX];
+    for (size_t i = 0; i < self->column_count; i++) {
+        bool keeps = self->columns[i].cut == TERM_KEEP || widths[i] < COMFORTABLE;
+        cut[i] = keeps ? widths[i] : COMFORTABLE;
+    }
+    return total_width(cut, self->column_count);
+}
+
+/* Leave columns out, in the order of `titles`, until the rest fits. */
+static void drop_columns(const table *self, const char *titles, size_t limit, size_t *widths)
+{
+    while (titles != NULL && *titles != '\0' && comfortable_width(self, widths) > limit) {
+        size_t len = strcspn(titles, "|");
+        for (size_t i = 0; i < self->column_count; i++) {
+            const char *title = self->columns[i].title;
+            if (strlen(title) == len && memcmp(title, titles, len) == 0) {
+                widths[i] = 0;
+            }
+        }
+        titles += titles[len] == '|' ? len + 1 : len;
+    }
+}
+
 static void print_blanks(FILE *out, size_t count)
 {
     fprintf(out, "%*s", (int)count, "");
@@ -168,6 +195,7 @@ void table_print(const table *self, FILE *out, const table_style *style)
     size_t widths[COLUMNS_MAX];
     natural_widths(self, style->headings, widths);
     if (style->width > 0) {
+        drop_columns(self, style->drop, style->width, widths);
         shrink(self, style->width, widths);
     }
     if (style->headings) {

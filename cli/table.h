@@ -25,6 +25,8 @@ typedef struct table_style {
     size_t width; /* columns to fit into; 0 = no limit */
     bool colours;
     bool headings;
+    const char *drop; /* titles of columns to leave out, in this order, before others are cut short:
+                         "STATE|TIME"; NULL = none */
 } table_style;
 
 /** Print; columns in which every cell is empty are left out. */

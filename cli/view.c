@@ -187,7 +187,7 @@ void view_rows(const json_t *rows, const view_column *columns, size_t count, vie
             add_cell(made, row, &columns[column]);
         }
     }
-    table_style style = {term_width(stdout), term_colours(stdout), !options.ids_only};
+    table_style style = {term_width(stdout), term_colours(stdout), !options.ids_only, options.drop};
     if (made != NULL) {
         table_print(made, stdout, &style);
     }
@@ -233,7 +233,7 @@ void view_fields(const json_t *object)
     table *made = table_create(columns, 2);
     if (made != NULL) {
         add_fields(made, object, "");
-        table_style style = {0, term_colours(stdout), false};
+        table_style style = {0, term_colours(stdout), false, NULL};
         table_print(made, stdout, &style);
     }
     table_destroy(made);

@@ -35,8 +35,9 @@ const json_t *view_member(const json_t *row, const char *key);
 
 /** How lists are printed. */
 typedef struct view_options {
-    bool reversed; /* last row first */
-    bool ids_only; /* only the first column, without heading */
+    bool reversed;    /* last row first */
+    bool ids_only;    /* only the first column, without heading */
+    const char *drop; /* as table_style */
 } view_options;
 
 /** Print rows (objects; NULL or no list prints as empty) as a table to stdout. */

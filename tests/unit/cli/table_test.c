@@ -73,7 +73,7 @@ static const table_column columns[] = {{"ID", true, TERM_KEEP},
                                        {"URL", false, TERM_MIDDLE},
                                        {"STATE", false, TERM_KEEP}};
 
-static char *render(size_t width, bool colours, bool headings)
+static char *render_with(size_t width, bool colours, bool headings, const char *drop)
 {
     static const char *const cells[] = {
         "1", "", "http://example.org/a/long/path/file.js", "ok", "12", "", "x", "failed"};
@@ -84,11 +84,30 @@ static char *render(size_t width, bool colours, bool headings)
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    table_style style = {width, colours, headings};
+    table_style style = {width, colours, headings, drop};
     table_print(made, out, &style);
     fclose(out);
     table_destroy(made);
     return text;
+}
+
+static char *render(size_t width, bool colours, bool headings)
+{
+    return render_with(width, colours, headings, NULL);
+}
+
+Test(table, columns_are_left_out_before_others_are_cut_short)
+{
+    char *text = render_with(39, false, true, "STATE");
+    cr_expect_null(strstr(text, "STATE"), "%s", text);
+    cr_expect(strstr(text, "http://example") != NULL, "%s", text);
+    free(text);
+    text = render_with(45, false, true, "STATE");
+    cr_expect_not_null(strstr(text, "STATE"), "there is room:\n%s", text);
+    free(text);
+    text = render_with(20, false, true, "STATE|NOSUCH");
+    cr_expect_null(strstr(text, "STATE"), "%s", text);
+    free(text);
 }
 
 Test(table, columns_are_aligned_and_empty_ones_left_out)
