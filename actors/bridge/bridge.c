@@ -38,6 +38,9 @@
 
 #define WARN_EVERY_NS 1000000000u
 
+#define CLIENT_TICK_MS  5000
+#define CLIENT_STALL_MS 10000
+
 /* What a worker thread owns. */
 typedef struct worker {
     troupe_guest *guest; /* made with the first call */
@@ -545,6 +548,8 @@ static bridge *server_create(const host_options *options, troupe_system *system)
     server->system = system;
     server->started_ns = bridge_now_ns();
     server->clients_max = options->clients_max > 0 ? options->clients_max : BRIDGE_CLIENTS_MAX;
+    server->client_tick_ms = CLIENT_TICK_MS;
+    server->client_stall_ms = CLIENT_STALL_MS;
     server->client_next = 1;
     server->slots = calloc(server->clients_max, sizeof *server->slots);
     if (server->slots == NULL) {

@@ -27,8 +27,6 @@
 #define QUEUE_BYTES_SOFT  (4u << 20)   /* more: no reading, no events */
 #define QUEUE_BYTES_HARD  (256u << 20) /* more: disconnected; one longer message may stand alone */
 #define CALLS_MAX         1024         /* in flight; more: no reading */
-#define TICK_MS           5000
-#define STALL_NS          10000000000u /* nothing taken for so long: disconnected */
 #define PING_NS           20000000000u
 #define SILENCE_NS        60000000000u
 #define RESUBSCRIBE_MS    500
@@ -637,9 +635,11 @@ static void on_tick(troupe_actor *self, void *context)
 {
     client *state = context;
     uint64_t now_ns = troupe_now_ns(self);
-    if (wslay_event_want_write(state->ws) != 0 && now_ns > state->moved_ns + STALL_NS) {
+    uint64_t stall_ns = (uint64_t)state->server->client_stall_ms * 1000000u;
+    if (wslay_event_want_write(state->ws) != 0 && now_ns > state->moved_ns + stall_ns) {
         troupe_log(TROUPE_LOG_WARN, "bridge", "client-slow", state->slot->name,
-                   "took nothing for 10 s with %zu bytes waiting: disconnected", queued(state));
+                   "took nothing for %u ms with %zu bytes waiting: disconnected",
+                   (unsigned)state->server->client_stall_ms, queued(state));
         state->reset = true;
         client_end(state, "slow");
     } else if (state->reading && now_ns > state->heard_ns + SILENCE_NS) {
@@ -679,7 +679,8 @@ static troupe_error client_begin(troupe_actor *self, void *context)
         return error;
     }
     state->reading = true;
-    return troupe_timer_start(self, TICK_MS, TICK_MS, on_tick, state, NULL);
+    return troupe_timer_start(self, state->server->client_tick_ms, state->server->client_tick_ms,
+                              on_tick, state, NULL);
 }
 
 static troupe_error client_receive(troupe_actor *self, void *context,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /ws over real sockets: handshake, frames, concurrency, events, slow and hostile peers. */
+#include "actors/bridge/bridge.h"
 #include "bridge_fixture.h"
 
 #include <criterion/criterion.h>
@@ -454,6 +455,8 @@ Test(bridge_ws, a_peer_that_vanishes_leaves_its_calls_behind)
 
 Test(bridge_ws, a_peer_that_takes_nothing_is_disconnected)
 {
+    theatre.bridge->client_tick_ms = 50;
+    theatre.bridge->client_stall_ms = 200;
     int fd = connected();
     cr_assert(ws_send_text(
         fd, "{\"jsonrpc\":\"2.0\",\"method\":\"js\",\"params\":[\"big:67108864\"],\"id\":1}"));
