@@ -217,6 +217,7 @@ bool hop_begin(recorder *rec, recorded_event *event, open_request *request, cons
     rec->counts.requests++;
     note_event(rec, event, request);
     extra_begin(rec, request);
+    recorder_lose_late(rec, event);
     return true;
 }
 

@@ -116,6 +116,46 @@ void recorder_lose(recorder *rec, const char *uid, size_t uid_len, const char *t
     } while (count == sizeof ids / sizeof ids[0] && rec->in_transaction);
 }
 
+static uint64_t lost_hash(const char *uid, size_t uid_len, const char *target, size_t target_len)
+{
+    uint64_t hash = hash_bytes(HASH_START, uid, uid_len);
+    return hash_bytes(hash ^ 0x1f, target != NULL ? target : "", target_len) | 1; /* never 0 */
+}
+
+static bool is_lost(const recorder *rec, uint64_t hash)
+{
+    for (size_t i = 0; i < RECORDER_LOST_MAX; i++) {
+        if (rec->lost[i] == hash) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Note that something is gone, or back again. */
+static void note_lost(recorder *rec, uint64_t hash, bool gone)
+{
+    for (size_t i = 0; i < RECORDER_LOST_MAX; i++) {
+        if (rec->lost[i] == hash) {
+            rec->lost[i] = 0;
+        }
+    }
+    if (gone) {
+        rec->lost[rec->lost_next] = hash;
+        rec->lost_next = (rec->lost_next + 1) % RECORDER_LOST_MAX;
+    }
+}
+
+void recorder_lose_late(recorder *rec, const recorded_event *event)
+{
+    bool browser = is_lost(rec, lost_hash(event->uid, event->uid_len, NULL, 0));
+    if (browser ||
+        is_lost(rec, lost_hash(event->uid, event->uid_len, event->target, event->target_len))) {
+        recorder_lose(rec, event->uid, event->uid_len, event->target, event->target_len,
+                      browser ? "browser closed" : "target closed");
+    }
+}
+
 /* Records ----------------------------------------------------------------------------------------
  */
 
@@ -156,6 +196,7 @@ troupe_error recorder_browser(recorder *rec, troupe_bytes payload)
     put_view(row, 8, reason);
     sqlite3_bind_int64(row, 9, wall_us);
     (void)run_record(rec, row);
+    note_lost(rec, lost_hash(uid.data, uid.len, NULL, 0), view_is(state, "down"));
     if (view_is(state, "down")) {
         lose_browser(rec, uid, wall_us);
     }
@@ -187,6 +228,7 @@ troupe_error recorder_target(recorder *rec, troupe_bytes payload)
     sqlite3_bind_int64(row, 8, (int64_t)epoch);
     sqlite3_bind_int64(row, 9, wall_us);
     (void)run_record(rec, row);
+    note_lost(rec, lost_hash(uid.data, uid.len, target.data, target.len), view_is(state, "gone"));
     if (view_is(state, "gone") || view_is(state, "available") || view_is(state, "crashed")) {
         recorder_lose(rec, uid.data, uid.len, target.data, target.len,
                       view_is(state, "available") ? "target disconnected"

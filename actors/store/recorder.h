@@ -138,6 +138,9 @@ typedef struct recorder_counts {
 /* Workers whose own session is recorded: their console lines come twice, see ingest_console.c. */
 #define RECORDER_WORKERS_MAX 64
 
+/* Browsers and targets that are gone: events that were on their way open nothing any more. */
+#define RECORDER_LOST_MAX 64
+
 typedef struct recorder {
     sqlite3 *db;
     sqlite3_stmt *statements[RECORDER_SQL_COUNT];
@@ -154,6 +157,8 @@ typedef struct recorder {
     int64_t lost_bytes;
     uint64_t workers[RECORDER_WORKERS_MAX]; /* hashes of target ids; 0 = free */
     size_t worker_next;
+    uint64_t lost[RECORDER_LOST_MAX]; /* hashes of what is gone; 0 = free */
+    size_t lost_next;
     troupe_buffer text; /* scratch of put_text */
     recorder_notify_fn notify;
     void *context;
@@ -243,5 +248,8 @@ bool event_is(const recorded_event *event, const char *method);
 /** Mark what is still open for a target (NULL = for the browser) as lost, with that reason. */
 void recorder_lose(recorder *rec, const char *uid, size_t uid_len, const char *target,
                    size_t target_len, const char *reason);
+
+/** A hop has begun: if its browser or target is known to be gone, it is lost at once. */
+void recorder_lose_late(recorder *rec, const recorded_event *event);
 
 #endif

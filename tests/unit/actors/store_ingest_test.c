@@ -264,6 +264,19 @@ Test(store_ingest, browser_down_ends_what_was_open_and_its_targets)
     expect_value(&rec, "SELECT state||(first_us<last_us) FROM browser", "down1");
 }
 
+Test(store_ingest, events_that_come_after_the_loss_open_nothing)
+{
+    recording_target(&rec, "u1", "p1:abc123", "gone");
+    sent("1", "http://x/late", 1, "");
+    expect_value(&rec, "SELECT state||error FROM request", "failedtarget closed");
+    recording_target(&rec, "u1", "p1:abc123", "connected"); /* back again */
+    sent("2", "http://x/again", 1, "");
+    expect_value(&rec, "SELECT state FROM request WHERE id=2", "pending");
+    recording_browser(&rec, "u1", "p1", "down");
+    sent("3", "http://x/late", 1, "");
+    expect_value(&rec, "SELECT state||error FROM request WHERE id=3", "failedbrowser closed");
+}
+
 Test(store_ingest, many_open_requests_are_all_ended)
 {
     char id[16];
