@@ -7,8 +7,7 @@
  */
 #include "client.h"
 
-#include "actors/json_call.h"
-#include "actors/verbs.h"
+#include "feed.h"
 #include "rpc.h"
 #include "troupe/log.h"
 
@@ -29,13 +28,7 @@
 #define CALLS_MAX         1024         /* in flight; more: no reading */
 #define PING_NS           20000000000u
 #define SILENCE_NS        60000000000u
-#define RESUBSCRIBE_MS    500
-#define STORE_TIMEOUT_MS  5000
 #define STOP_JOIN_MS      2000
-
-static const char *const topic_names[] = {"network", "console", "target"};
-
-#define TOPIC_COUNT (sizeof topic_names / sizeof topic_names[0])
 
 typedef enum client_state {
     CLIENT_OPEN,
@@ -67,12 +60,8 @@ typedef struct client {
     bool reset;        /* hang up without sending what is queued */
     uint64_t heard_ns; /* last bytes from the peer */
     uint64_t pinged_ns;
-    uint64_t moved_ns;          /* last bytes it took, or the queue began */
-    unsigned topics;            /* bits by topic_names */
-    json_t *targets;            /* events only of these; NULL = all */
-    uint64_t shed[TOPIC_COUNT]; /* events dropped and not yet told */
-    troupe_address store;       /* where it is subscribed; 0 = nowhere */
-    uint64_t store_monitor;
+    uint64_t moved_ns; /* last bytes it took, or the queue began */
+    feed feed;         /* live events */
 } client;
 
 /* Sending ----------------------------------------------------------------------------------------
@@ -212,22 +201,6 @@ static void call_ended(client *state, rpc_call *call)
     client_settle(state);
 }
 
-static void fault_call(client *state, rpc_call *call, troupe_error error,
-                       const troupe_envelope *answer)
-{
-    if (answer == NULL) {
-        rpc_call_fault(state->server, call, error, NULL, NULL);
-        return;
-    }
-    troupe_fault_view fault;
-    troupe_fault_read(answer, &fault);
-    char *message = strndup(fault.message != NULL ? fault.message : "", fault.message_len);
-    char *data = fault.data != NULL ? strndup(fault.data, fault.data_len) : NULL;
-    rpc_call_fault(state->server, call, error, data, message);
-    free(message);
-    free(data);
-}
-
 static void on_answer(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
 {
@@ -237,7 +210,7 @@ static void on_answer(troupe_actor *self, void *context, troupe_error error,
     if (error == TROUPE_OK) {
         rpc_call_reply(state->server, call, answer->payload);
     } else {
-        fault_call(state, call, error, answer);
+        rpc_call_failed(state->server, call, error, answer);
     }
     call_ended(state, call);
 }
@@ -256,274 +229,6 @@ static void start_call(client *state, rpc_call *call)
     state->calls_open++;
 }
 
-/* Live events ------------------------------------------------------------------------------------
- */
-
-static json_t *topic_list(unsigned topics)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if ((topics & (1u << i)) != 0) {
-            json_array_append_new(list, json_string(topic_names[i]));
-        }
-    }
-    return list;
-}
-
-/* Bits of a string or list of strings. False and the word that is no topic. */
-static bool topics_read(const json_t *value, unsigned *topics, const char **wrong)
-{
-    size_t count = json_is_array(value) ? json_array_size(value) : 1;
-    *topics = 0;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
-        const char *word = json_string_value(item);
-        size_t topic = 0;
-        while (word != NULL && topic < TOPIC_COUNT && strcmp(word, topic_names[topic]) != 0) {
-            topic++;
-        }
-        if (word == NULL || topic == TOPIC_COUNT) {
-            *wrong = word != NULL ? word : "?";
-            return false;
-        }
-        *topics |= 1u << topic;
-    }
-    return true;
-}
-
-static void show_topics(client *state)
-{
-    char text[sizeof state->slot->topics] = "";
-    for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if ((state->topics & (1u << i)) != 0) {
-            size_t used = strlen(text);
-            snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? "," : "", topic_names[i]);
-        }
-    }
-    pthread_mutex_lock(&state->server->lock);
-    memcpy(state->slot->topics, text, sizeof text);
-    pthread_mutex_unlock(&state->server->lock);
-}
-
-static void pack_topics(troupe_buffer *payload, unsigned topics)
-{
-    troupe_buffer names = {0};
-    uint8_t count = 0;
-    for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if ((topics & (1u << i)) != 0) {
-            troupe_pack(&names, "s", topic_names[i]);
-            count++;
-        }
-    }
-    troupe_buffer list = {0};
-    uint8_t head = (uint8_t)(0x90 | count); /* fixarray */
-    troupe_buffer_append(&list, &head, 1);
-    troupe_buffer_append(&list, names.data, names.len);
-    troupe_pack(payload, "{s:r#}", "topics", list.data, list.len);
-    troupe_buffer_fini(&list);
-    troupe_buffer_fini(&names);
-}
-
-/* Ask the store for the wanted topics; fn is told how that went. */
-static troupe_error store_subscribe(client *state, troupe_answer_fn fn, void *context)
-{
-    troupe_address store = troupe_whereis(state->server->system, NAME_STORE);
-    if (store == 0) {
-        return TROUPE_EUNAVAILABLE;
-    }
-    troupe_buffer payload = {0};
-    pack_topics(&payload, state->topics);
-    troupe_error error =
-        troupe_call(state->self, store, VERB_STORE_SUBSCRIBE, NULL, troupe_buffer_bytes(&payload),
-                    STORE_TIMEOUT_MS, fn, context, NULL);
-    troupe_buffer_fini(&payload);
-    if (error == TROUPE_OK && store != state->store) {
-        troupe_demonitor(state->self, state->store_monitor);
-        state->store = store;
-        error = troupe_monitor(state->self, store, &state->store_monitor);
-    }
-    return error;
-}
-
-static json_t *subscription(const client *state)
-{
-    return json_pack("{s:o, s:O?}", "topics", topic_list(state->topics), "targets", state->targets);
-}
-
-static void on_subscribed(troupe_actor *self, void *context, troupe_error error,
-                          const troupe_envelope *answer)
-{
-    (void)self;
-    rpc_call *call = context;
-    client *state = ((exchange *)call->owner)->owner;
-    if (error == TROUPE_OK) {
-        rpc_call_result(state->server, call, subscription(state));
-    } else {
-        state->topics = 0;
-        show_topics(state);
-        fault_call(state, call, error, answer);
-    }
-    call_ended(state, call);
-}
-
-static void take_targets(client *state, json_t *targets)
-{
-    json_decref(state->targets);
-    state->targets = json_is_string(targets) ? json_pack("[O]", targets) : json_incref(targets);
-}
-
-static void subscribe(client *state, rpc_call *call)
-{
-    unsigned topics;
-    const char *wrong;
-    char text[120];
-    if (!topics_read(json_object_get(call->params, "topics"), &topics, &wrong)) {
-        snprintf(text, sizeof text, "\"%.40s\" is no topic: network, console, target", wrong);
-        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL, text);
-        return;
-    }
-    state->topics |= topics;
-    take_targets(state, json_object_get(call->params, "targets"));
-    show_topics(state);
-    troupe_error error = store_subscribe(state, on_subscribed, call);
-    if (error != TROUPE_OK) {
-        rpc_call_unsent(state->server, call, error);
-        return;
-    }
-    ((exchange *)call->owner)->open++;
-    state->calls_open++;
-}
-
-static void unsubscribe(client *state, rpc_call *call)
-{
-    unsigned topics = (1u << TOPIC_COUNT) - 1;
-    const char *wrong;
-    const json_t *given = json_object_get(call->params, "topics");
-    if (given != NULL && !topics_read(given, &topics, &wrong)) {
-        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL,
-                       "topics are network, console, target");
-        return;
-    }
-    state->topics &= ~topics; /* the store goes on; what is not wanted is dropped here */
-    show_topics(state);
-    rpc_call_result(state->server, call, subscription(state));
-}
-
-static void client_method(client *state, rpc_call *call)
-{
-    if (strcmp(call->method->name, "events.subscribe") == 0) {
-        subscribe(state, call);
-    } else {
-        unsubscribe(state, call);
-    }
-}
-
-static void send_event(client *state, const char *topic, const char *data, size_t len)
-{
-    troupe_buffer out = {0};
-    troupe_buffer_printf(&out,
-                         "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"topic\":\"%s\","
-                         "\"data\":",
-                         topic);
-    troupe_buffer_append(&out, data, len);
-    troupe_buffer_append(&out, "}}", 2);
-    if (!out.failed) {
-        client_queue(state, out.data, out.len);
-    }
-    troupe_buffer_fini(&out);
-    atomic_fetch_add(&state->slot->events, 1);
-    atomic_fetch_add(&state->server->counters.events, 1);
-}
-
-/* Tell what was dropped, now that there is room again. */
-static void tell_gaps(client *state)
-{
-    for (size_t i = 0; i < TOPIC_COUNT; i++) {
-        if (state->shed[i] > 0 && queued(state) < QUEUE_BYTES_SOFT) {
-            char text[80];
-            int len = snprintf(text, sizeof text, "{\"count\":%llu,\"topic\":\"%s\"}",
-                               (unsigned long long)state->shed[i], topic_names[i]);
-            state->shed[i] = 0;
-            send_event(state, "gap", text, (size_t)len);
-        }
-    }
-}
-
-/* Whether an event's target is among the wanted ones: an id or the beginning of one. */
-static bool target_wanted(const client *state, const troupe_envelope *event)
-{
-    if (state->targets == NULL) {
-        return true;
-    }
-    json_t *data = json_payload(event->payload);
-    const char *target = json_string_value(json_object_get(data, "target"));
-    bool wanted = false;
-    size_t i;
-    json_t *item;
-    json_array_foreach(state->targets, i, item)
-    {
-        const char *prefix = json_string_value(item);
-        wanted = wanted ||
-                 (prefix != NULL && target != NULL && strncmp(prefix, target, strlen(prefix)) == 0);
-    }
-    json_decref(data);
-    return wanted;
-}
-
-static void on_event(client *state, const troupe_envelope *event)
-{
-    const char *text;
-    size_t len;
-    if (state->state != CLIENT_OPEN ||
-        troupe_payload_json(event->payload, &text, &len) != TROUPE_OK) {
-        return;
-    }
-    if (troupe_verb_is(event, "gap")) {
-        send_event(state, "gap", text, len);
-        return;
-    }
-    size_t topic = 0;
-    while (topic < TOPIC_COUNT && !troupe_verb_is(event, topic_names[topic])) {
-        topic++;
-    }
-    if (topic == TOPIC_COUNT || (state->topics & (1u << topic)) == 0 ||
-        !target_wanted(state, event)) {
-        return;
-    }
-    if (queued(state) >= QUEUE_BYTES_SOFT) {
-        state->shed[topic]++;
-        atomic_fetch_add(&state->slot->shed, 1);
-        atomic_fetch_add(&state->server->counters.shed, 1);
-        return;
-    }
-    tell_gaps(state);
-    send_event(state, topic_names[topic], text, len);
-}
-
-static void try_resubscribe(troupe_actor *self, void *context);
-
-static void on_resubscribed(troupe_actor *self, void *context, troupe_error error,
-                            const troupe_envelope *answer)
-{
-    (void)answer;
-    client *state = context;
-    if (error != TROUPE_OK) {
-        state->store = 0;
-        (void)!troupe_timer_start(self, RESUBSCRIBE_MS, 0, try_resubscribe, state, NULL);
-        return;
-    }
-    static const char gap[] = "{\"count\":null,\"reason\":\"the store was restarted\"}";
-    send_event(state, "gap", gap, sizeof gap - 1);
-}
-
-static void try_resubscribe(troupe_actor *self, void *context)
-{
-    client *state = context;
-    if (state->topics != 0 && store_subscribe(state, on_resubscribed, state) != TROUPE_OK) {
-        (void)!troupe_timer_start(self, RESUBSCRIBE_MS, 0, try_resubscribe, state, NULL);
-    }
-}
-
 /* Receiving --------------------------------------------------------------------------------------
  */
 
@@ -537,7 +242,11 @@ static void exchange_run(client *state, exchange *work)
         if (call->state == RPC_CALL) {
             start_call(state, call);
         } else if (call->state == RPC_CLIENT) {
-            client_method(state, call);
+            bool open = strcmp(call->method->name, "events.subscribe") == 0
+                            ? feed_subscribe(&state->feed, call)
+                            : feed_unsubscribe(&state->feed, call);
+            work->open += open;
+            state->calls_open += open;
         }
     }
     state->calls_open--;
@@ -627,7 +336,7 @@ static void on_ready(troupe_actor *self, void *context, int fd, short revents)
         return;
     }
     client_flush(state);
-    tell_gaps(state);
+    feed_room(&state->feed);
 }
 
 /* Look after a peer that takes nothing, or says nothing. */
@@ -656,6 +365,34 @@ static void on_tick(troupe_actor *self, void *context)
 /* The actor --------------------------------------------------------------------------------------
  */
 
+static bool feed_has_room(void *context)
+{
+    return queued(context) < QUEUE_BYTES_SOFT;
+}
+
+static void feed_send(void *context, const void *text, size_t len)
+{
+    client_queue(context, text, len);
+}
+
+static void feed_ended(void *context, rpc_call *call)
+{
+    call_ended(context, call);
+}
+
+static void feed_begin(client *state)
+{
+    state->feed = (feed){
+        .self = state->self,
+        .server = state->server,
+        .slot = state->slot,
+        .context = state,
+        .room = feed_has_room,
+        .send = feed_send,
+        .ended = feed_ended,
+    };
+}
+
 static troupe_error client_begin(troupe_actor *self, void *context)
 {
     client *state = context;
@@ -665,6 +402,7 @@ static troupe_error client_begin(troupe_actor *self, void *context)
         .on_msg_recv_callback = on_message,
     };
     state->self = self;
+    feed_begin(state);
     state->heard_ns = state->moved_ns = bridge_now_ns();
     if (wslay_event_context_server_init(&state->ws, &callbacks, state) != 0) {
         return TROUPE_ENOMEM;
@@ -688,12 +426,10 @@ static troupe_error client_receive(troupe_actor *self, void *context,
 {
     client *state = context;
     troupe_down down;
-    if (envelope->kind == TROUPE_EVENT) {
-        on_event(state, envelope);
-    } else if (envelope->kind == TROUPE_SIGNAL && troupe_down_read(envelope, &down) == TROUPE_OK &&
-               down.address == state->store) {
-        state->store = 0;
-        try_resubscribe(self, state);
+    if (envelope->kind == TROUPE_EVENT && state->state == CLIENT_OPEN) {
+        feed_event(&state->feed, envelope);
+    } else if (envelope->kind == TROUPE_SIGNAL && troupe_down_read(envelope, &down) == TROUPE_OK) {
+        feed_down(&state->feed, &down);
     } else if (envelope->kind == TROUPE_CALL) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }
@@ -745,7 +481,7 @@ static void client_free(client *state)
     if (state->ws != NULL) {
         wslay_event_context_free(state->ws);
     }
-    json_decref(state->targets);
+    feed_fini(&state->feed);
     free(state);
 }
 

@@ -35,7 +35,8 @@ static void append_json(troupe_buffer *out, const json_t *value)
 static json_t *error_data(troupe_error code, const char *data)
 {
     json_t *merged = json_pack("{s:s}", "name", troupe_error_name(code));
-    json_t *more = data != NULL ? json_loads(data, PARSE_FLAGS, NULL) : NULL;
+    bool fits = data != NULL && rpc_depth_within(data, strlen(data));
+    json_t *more = fits ? json_loads(data, PARSE_FLAGS, NULL) : NULL;
     if (json_is_object(more)) {
         json_object_update_missing(merged, more);
     } else if (more != NULL) {
@@ -91,6 +92,22 @@ void rpc_call_fault(bridge *server, rpc_call *call, troupe_error code, const cha
         write_error(&call->answer, call->id, code, data, message);
     }
     call_done(server, call, code);
+}
+
+void rpc_call_failed(bridge *server, rpc_call *call, troupe_error error,
+                     const troupe_envelope *answer)
+{
+    if (answer == NULL) {
+        rpc_call_fault(server, call, error, NULL, NULL);
+        return;
+    }
+    troupe_fault_view fault;
+    troupe_fault_read(answer, &fault);
+    char *message = strndup(fault.message != NULL ? fault.message : "", fault.message_len);
+    char *data = fault.data != NULL ? strndup(fault.data, fault.data_len) : NULL;
+    rpc_call_fault(server, call, error, data, message);
+    free(message);
+    free(data);
 }
 
 void rpc_call_reply(bridge *server, rpc_call *call, troupe_bytes payload)
@@ -270,9 +287,7 @@ static void call_read(bridge *server, rpc_call *call, const json_t *request, boo
 /* Messages ---------------------------------------------------------------------------------------
  */
 
-/* Whether brackets outside strings nest no deeper than RPC_DEPTH_MAX; says nothing about validity.
- */
-static bool depth_within(const char *text, size_t len)
+bool rpc_depth_within(const char *text, size_t len)
 {
     unsigned depth = 0;
     bool string = false;
@@ -302,7 +317,7 @@ static troupe_error refuse(troupe_buffer *fault, troupe_error code, const char *
 
 static troupe_error parse(const char *text, size_t len, json_t **out, troupe_buffer *fault)
 {
-    if (!depth_within(text, len)) {
+    if (!rpc_depth_within(text, len)) {
         return refuse(fault, TROUPE_ELIMIT, "nested deeper than 128 levels");
     }
     json_error_t error;

@@ -12,6 +12,7 @@
 
 #include "bridge.h"
 #include "methods.h"
+#include "troupe/actor.h"
 
 #define RPC_BODY_MAX  (16u << 20)
 #define RPC_BATCH_MAX 1000
@@ -38,6 +39,7 @@ typedef struct rpc_call {
     uint64_t started_ns;
     troupe_buffer answer; /* the response object; empty if quiet */
     void *owner;          /* whoever runs it */
+    struct feed *feed;    /* that has taken it */
 } rpc_call;
 
 /** What one body or frame holds. */
@@ -47,6 +49,10 @@ typedef struct rpc_message {
     size_t count;
     rpc_call *calls;
 } rpc_message;
+
+/** Whether brackets outside strings nest no deeper than RPC_DEPTH_MAX; says nothing about validity.
+ */
+bool rpc_depth_within(const char *text, size_t len);
 
 /**
  * Read a message and do what the bridge itself can answer: afterwards each call is in one of the
@@ -71,6 +77,9 @@ void rpc_call_result(bridge *server, rpc_call *call, json_t *value);
 /** End a call with an error. data: JSON text, NULL allowed; message: NULL = the code's text. */
 void rpc_call_fault(bridge *server, rpc_call *call, troupe_error code, const char *data,
                     const char *message);
+/** End a call whose continuation was told `error`. answer: the fault; NULL if there was none. */
+void rpc_call_failed(bridge *server, rpc_call *call, troupe_error error,
+                     const troupe_envelope *answer);
 /** End a call that could not be sent (troupe_call, troupe_guest_call_start said `error`). */
 void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error);
 
