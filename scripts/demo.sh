@@ -14,6 +14,7 @@ export TROUPE_NAME=demo
 mkdir "$XDG_STATE_HOME" "$TMPDIR"
 host=
 browser=
+drain=
 
 bold='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
@@ -40,6 +41,7 @@ finish() {
     status=$?
     trap - EXIT INT TERM
     end_browser
+    [ -z "$drain" ] || kill "$drain" 2> /dev/null || true
     [ -z "$host" ] || { kill "$host" && wait "$host"; } 2> /dev/null || true
     [ "$status" -eq 0 ] || sed 's/^/host: /' "$work/host.log" >&2 || true
     rm -rf "$work"
@@ -126,8 +128,8 @@ show sql "SELECT r.type, count(*) AS requests, sum(r.state = 'failed') AS failed
 
 say "Recorded = served?"
 served=$(curl -fsS "${site}served?run=demo" | grep -c '"method":')
-recorded=$("$troupe" sql --json "SELECT count(*) AS n FROM request
-  WHERE protocol <> 'websocket' AND url LIKE '%run=demo%'" | grep -o '"n": *[0-9]*' | grep -o '[0-9]*')
+recorded=$("$troupe" sql "SELECT count(*) FROM request
+  WHERE protocol <> 'websocket' AND url LIKE '%run=demo%'" | tail -n 1 | tr -d ' ')
 echo "served $served requests, recorded $recorded"
 if [ "$served" -ne "$recorded" ] || [ "$served" -eq 0 ]; then
     fail "they differ"
@@ -138,8 +140,6 @@ say "The end"
 wait "$host" || fail "the host ended with status $?"
 host=
 end_browser
-kill "$drain" 2> /dev/null || true
-wait "$drain" 2> /dev/null || true
 [ -z "$(ls -A "$TMPDIR")" ] || fail "left in the temporary directory: $(ls -A "$TMPDIR")"
 left=$(left_over)
 [ -z "$left" ] || fail "processes are left: $left"
