@@ -123,6 +123,9 @@ static troupe_error take_error(const json_t *error_object, rpc_failure *failure)
 {
     const json_t *data = json_object_get(error_object, "data");
     const char *name = json_string_value(json_object_get(data, "name"));
+    if (name == NULL) {
+        name = json_string_value(json_object_get(error_object, "name")); /* refused before RPC */
+    }
     const char *message = json_string_value(json_object_get(error_object, "message"));
     failure->error = troupe_error_by_name(name);
     failure->name = strdup(name != NULL ? name : "UNKNOWN");

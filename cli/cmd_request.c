@@ -91,8 +91,8 @@ static int print_body(cli *self, json_t *result)
         cli_error("body: the host's answer holds no body");
         return CLI_FAILED;
     }
-    int status = path != NULL && strcmp(path, "-") != 0 ? write_file(path, bytes, len)
-                                                        : write_stdout(bytes, len);
+    bool to_file = path != NULL && strcmp(path, "-") != 0;
+    int status = to_file ? write_file(path, bytes, len) : write_stdout(bytes, len);
     free(bytes);
     return status;
 }
@@ -190,6 +190,24 @@ static void print_section(const char *title, const json_t *object)
     }
 }
 
+/* Milliseconds; -1 says that there was no such phase. */
+static void print_timings(const json_t *timings)
+{
+    const char *name;
+    json_t *value;
+    if (json_object_size(timings) > 0) {
+        print_title("Timings");
+    }
+    json_object_foreach((json_t *)timings, name, value)
+    {
+        char text[32];
+        if (json_is_number(value) && json_number_value(value) >= 0) {
+            view_text(value, VIEW_MS, text, sizeof text);
+            print_line(name, text);
+        }
+    }
+}
+
 static int print_request(cli *self, json_t *result)
 {
     (void)self;
@@ -208,7 +226,7 @@ static int print_request(cli *self, json_t *result)
         print_headers(json_object_get(response, "headers"));
         print_section("Content", json_object_get(response, "content"));
     }
-    print_section("Timings", view_member(entry, "timings|timing"));
+    print_timings(view_member(entry, "timings|timing"));
     print_section("WebSocket", json_object_get(entry, "websocket"));
     return CLI_OK;
 }
@@ -222,5 +240,9 @@ int run_request(cli *self)
     if (!self->json) {
         print_title("Response body");
     }
-    return cli_show(self, "body", id_params(self), print_body);
+    status = cli_show(self, "body", id_params(self), print_body);
+    if (!self->json && status == CLI_OK && !isatty(STDOUT_FILENO)) {
+        fputc('\n', stdout); /* on a terminal it ends with one already */
+    }
+    return status;
 }

@@ -353,8 +353,8 @@ static void finish(server *self)
         TROUPE_OK) {
         hurry_state_file[0] = '\0';
     }
-    cli_notice(self->cli, "%s; stopping (Ctrl-C hurries it)",
-               self->reason != NULL ? self->reason : "not started");
+    cli_notice(self->cli, "%s; stopping%s", self->reason != NULL ? self->reason : "not started",
+               isatty(STDIN_FILENO) ? " (Ctrl-C hurries it)" : "");
     allow_hurry();
     host_stop(self->host);
     state_remove(options->state_dir, options->name);

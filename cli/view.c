@@ -89,6 +89,8 @@ void view_text(const json_t *value, view_kind kind, char *out, size_t size)
         snprintf(out, size, "%s", json_is_true(value) ? "yes" : "no");
     } else if (json_is_array(value)) {
         snprintf(out, size, "%zu", json_array_size(value));
+    } else if (json_is_real(value)) {
+        snprintf(out, size, "%.6g", json_real_value(value));
     } else {
         char *text = view_dump(value);
         snprintf(out, size, "%s", text != NULL ? text : "");
@@ -201,10 +203,11 @@ static view_kind kind_of_name(const char *name, const json_t *value)
     if (!json_is_number(value)) {
         return strcmp(name, "state") == 0 ? VIEW_STATE : VIEW_TEXT;
     }
-    if (len >= 3 && strcmp(name + len - 3, "_ms") == 0) {
+    if ((len >= 3 && strcmp(name + len - 3, "_ms") == 0) || strcmp(name, "time") == 0) {
         return VIEW_MS;
     }
-    return len >= 5 && strcmp(name + len - 5, "bytes") == 0 ? VIEW_BYTES : VIEW_NUMBER;
+    bool bytes = (len >= 5 && strcmp(name + len - 5, "bytes") == 0) || strcmp(name, "size") == 0;
+    return bytes ? VIEW_BYTES : VIEW_NUMBER;
 }
 
 static void add_fields(table *out, const json_t *object, const char *prefix)
@@ -222,8 +225,10 @@ static void add_fields(table *out, const json_t *object, const char *prefix)
         char text[1024];
         view_kind kind = kind_of_name(key, value);
         view_text(value, kind, text, sizeof text);
-        table_add(out, name, TERM_DIM);
-        table_add(out, text, view_colour(value, kind));
+        if (text[0] != '\0') {
+            table_add(out, name, TERM_DIM);
+            table_add(out, text, view_colour(value, kind));
+        }
     }
 }
 

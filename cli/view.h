@@ -43,7 +43,8 @@ typedef struct view_options {
 /** Print rows (objects; NULL or no list prints as empty) as a table to stdout. */
 void view_rows(const json_t *rows, const view_column *columns, size_t count, view_options options);
 
-/** Print an object's members, one a line; nested objects as "store.bytes". */
+/** Print an object's members, one a line; nested objects as "store.bytes"; empty ones are
+ * left out. */
 void view_fields(const json_t *object);
 
 /** Any value in one line: strings as they are, everything else as JSON. Freed by the caller. */
