@@ -3,6 +3,7 @@
 #include "har_entry.h"
 
 #include <openssl/evp.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,12 +41,18 @@ static double number(const json_t *object, const char *key, double otherwise)
     return json_is_number(value) ? json_number_value(value) : otherwise;
 }
 
+/* Chrome's clock counts microseconds: digits beyond them are noise of the subtraction. */
+static double rounded(double ms)
+{
+    return ms < 0 || ms > 1e12 ? ms : (double)(int64_t)(ms * 1000 + 0.5) / 1000;
+}
+
 /* to - from, or -1 where one of them did not happen. */
 static double span(const json_t *timing, const char *from, const char *to)
 {
     double start = number(timing, from, -1);
     double end = number(timing, to, -1);
-    return start < 0 || end < start ? -1 : end - start;
+    return start < 0 || end < start ? -1 : rounded(end - start);
 }
 
 /* The first thing that happened after the queue. */
@@ -78,11 +85,11 @@ static json_t *timings(const json_t *row)
     double receive = total >= 0 && answered >= 0 ? total - queued - answered : -1;
     return json_pack(
         "{s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "blocked",
-        step < 0 ? -1.0 : (queued > 0 ? queued : 0) + step, "dns",
+        step < 0 ? -1.0 : rounded((queued > 0 ? queued : 0) + step), "dns",
         span(timing, "dnsStart", "dnsEnd"), "connect", span(timing, "connectStart", "connectEnd"),
         "ssl", span(timing, "sslStart", "sslEnd"), "send", span(timing, "sendStart", "sendEnd"),
         "wait", span(timing, "sendEnd", "receiveHeadersEnd"), "receive",
-        receive < 0 ? -1.0 : receive);
+        receive < 0 ? -1.0 : rounded(receive));
 }
 
 /* The entry --------------------------------------------------------------------------------------
