@@ -31,9 +31,10 @@ struct host {
 
 void host_options_default(host_options *options)
 {
+    const char *tmp = getenv("TMPDIR");
     *options = (host_options){.name = "default",
                               .state_dir = ".",
-                              .runtime_dir = "/tmp",
+                              .runtime_dir = tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp",
                               .mailbox = "nng",
                               .clients_max = 16,
                               .store_bytes_max = (uint64_t)2 << 30,

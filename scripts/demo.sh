@@ -24,9 +24,9 @@ say() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 show() { printf '$ troupe %s\n' "$*"; "$troupe" "$@"; }
 fail() { echo "demo: $*" >&2; exit 1; }
 
-# Processes that work below our directory, by their command lines.
+# Processes that work below our directory, by their command lines (that of grep does not name it).
 left_over() {
-    grep -lsa -- "$work" /proc/[0-9]*/cmdline | grep -v "/$$/" || true
+    grep -lsa -f <(echo "$work") /proc/[0-9]*/cmdline || true
 }
 
 # The command may be a script around the browser: its whole process group is ended.

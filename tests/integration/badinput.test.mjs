@@ -10,7 +10,7 @@ import { test } from "node:test";
 
 import { scratch, startHost, troupe } from "./lib.mjs";
 
-const NEVER = "new Promise(() => {})";
+const NEVER = "await new Promise(() => {})";
 
 /** The command failed with that status and said why in one line. */
 function failed({ code, stdout, stderr }, status, pattern) {

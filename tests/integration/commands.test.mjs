@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { RpcError, SLOW, startHost, until } from "./lib.mjs";
+import { browserProcess, RpcError, SLOW, startHost, until } from "./lib.mjs";
 
 const IN_FLIGHT = 100;
-const NEVER = "new Promise(() => {})";
+const NEVER = "await new Promise(() => {})";
 
 async function hostWithPage(t) {
   const host = await startHost(t, { args: ["--launch", "1"] });
@@ -26,11 +26,20 @@ test("100 commands in flight end out of order, each with its own answer", async 
   const socket = await host.socket();
   const answers = await Promise.all(numbers(IN_FLIGHT).map((i) => socket.call("js", {
     target, await_promise: true,
-    code: `new Promise((resolve) => setTimeout(resolve, ${(IN_FLIGHT - i) * 4}, "answer ${i}"))`,
+    code: `await new Promise((resolve) => setTimeout(resolve, ${(IN_FLIGHT - i) * 4}, "answer ${i}"))`,
   })));
   assert.deepEqual(answers.map(({ value }) => value), numbers(IN_FLIGHT).map((i) => `answer ${i}`));
   assert.notDeepEqual(socket.arrivals, [...socket.arrivals].sort((a, b) => a - b), "out of order");
   socket.close();
+});
+
+test("a promise that is the value is waited for", async (t) => {
+  const { host, target } = await hostWithPage(t);
+  const js = async (code) => (await host.rpc("js", { target, code, await_promise: true })).value;
+  assert.equal(await js("new Promise((resolve) => setTimeout(resolve, 50, 7))"), 7);
+  assert.deepEqual(await js("Promise.resolve({ a: [1] })"), { a: [1] });
+  assert.deepEqual(await js("({ b: 2 })"), { b: 2 });
+  await assert.rejects(js("Promise.reject(new Error('no'))"), { code: -32010 });
 });
 
 test("100 browser commands in one batch", async (t) => {
@@ -49,7 +58,7 @@ test("a command that times out disturbs no other", async (t) => {
   const socket = await host.socket();
   const others = numbers(IN_FLIGHT).map((i) => socket.call("js", {
     target, await_promise: true,
-    code: `new Promise((resolve) => setTimeout(resolve, 300, ${i}))`,
+    code: `await new Promise((resolve) => setTimeout(resolve, 300, ${i}))`,
   }));
   await assert.rejects(socket.call("js", { target, code: NEVER, await_promise: true, timeout_ms: 50 }),
                        { code: -32005, wire: "TIMEOUT" });
@@ -65,7 +74,7 @@ test("a client that goes away disturbs no other", async (t) => {
   lost.forEach((call) => call.catch(() => {}));
   const kept = numbers(20).map((i) => stays.call("js", {
     target, await_promise: true,
-    code: `new Promise((resolve) => setTimeout(resolve, 200, ${i}))`,
+    code: `await new Promise((resolve) => setTimeout(resolve, 200, ${i}))`,
   }));
   goes.destroy();
   await goes.closed;
@@ -95,7 +104,7 @@ test("an event of a method that nobody knows is kept", async (t) => {
   const { host, target } = await hostWithPage(t);
   await host.rpc("cdp", { target, command: "Animation.enable" });
   await host.rpc("js", { target, await_promise: true,
-                         code: "document.body.animate([{opacity: 0}, {opacity: 1}], 50).finished.then(() => 1)" });
+                         code: "await document.body.animate([{opacity: 0}, {opacity: 1}], 50).finished.then(() => 1)" });
   const [{ count }] = await host.sql(
     "SELECT count(*) AS count FROM event WHERE method = 'Animation.animationCreated' AND target = ?1",
     [target]);
@@ -109,7 +118,7 @@ test("killing the browser ends what is pending within a second, and it comes bac
   const pending = numbers(10).map(() => socket.call("js", { target, code: NEVER, await_promise: true }));
   await socket.call("js", { target, code: "1" }); // the ones before it are on their way
   const killed = Date.now();
-  process.kill(pid, "SIGKILL");
+  process.kill(browserProcess(host.profiles), "SIGKILL");
   for (const call of await Promise.allSettled(pending)) {
     assert.ok(call.reason instanceof RpcError, String(call.reason ?? call.value));
     assert.ok(["CLOSED", "GONE"].includes(call.reason.wire), call.reason.message);

@@ -72,7 +72,7 @@ test("once connected, every domain reports", async (t) => {
   await host.rpc("connect", { target });
   await host.rpc("js", { target, await_promise: true, code: `
     console.log("connected again");
-    fetch("data:text/plain,hello").then((r) => r.text())` });
+    await fetch("data:text/plain,hello").then((r) => r.text())` });
   const { messages } = await host.rpc("console", { target });
   assert.ok(messages.some(({ message }) => message === "connected again"));
   const { requests } = await host.rpc("network", { target, show_all: true });
@@ -95,7 +95,7 @@ test("an attached browser that goes away is told, and found again", async (t) =>
   const { port, kill } = await startBrowser(t);
   const { browser } = await host.rpc("ports.add", { port });
   const { target } = await host.rpc("open", { url: "about:blank", browser });
-  const pending = host.rpc("js", { target, code: "new Promise(() => {})", await_promise: true });
+  const pending = host.rpc("js", { target, code: "await new Promise(() => {})", await_promise: true });
   await host.rpc("js", { target, code: "1" });
   kill("SIGKILL");
   await assert.rejects(pending, ({ wire }) => ["CLOSED", "GONE"].includes(wire));

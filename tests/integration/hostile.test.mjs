@@ -101,7 +101,7 @@ test("a page of another origin cannot drive the host", async (t) => {
   const { target } = await host.rpc("open", { url: `${evil.url}/` });
   for (const [name, code] of Object.entries(attacks(host, evil))) {
     await t.test(name, async (t) => {
-      const { value } = await host.rpc("js", { target, code, await_promise: true });
+      const { value } = await host.rpc("js", { target, code: `await ${code}`, await_promise: true });
       t.diagnostic(String(value).slice(0, 100));
       assert.doesNotMatch(String(value), /^(open|read)|jsonrpc|result/);
       await checkNothingSprung(host, evil);
@@ -116,7 +116,7 @@ test("a page of another origin cannot drive the host", async (t) => {
   });
   await t.test("the trap works when the call is ours", async () => {
     await host.post(trap(evil, "ours"));
-    await host.rpc("js", { target, await_promise: true, code: `fetch("/").then((r) => r.text())` });
+    await host.rpc("js", { target, await_promise: true, code: `await fetch("/").then((r) => r.text())` });
     const { pages } = await host.rpc("pages");
     assert.equal(pages.filter(({ url }) => url.includes("/sprung")).length, 1);
   });

@@ -81,6 +81,12 @@ function commandLine(pid) {
   }
 }
 
+/** The browser itself among the processes of a profile: not its keeper, a script around it or a helper. */
+export function browserProcess(profile) {
+  return processesWith(profile).find((pid) =>
+    !/--type=|--keeper|^\/bin\/(ba|da)?sh\0/.test(commandLine(pid)));
+}
+
 export function isAlive(pid) {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
