@@ -2,7 +2,8 @@
 // CDP commands: Troupe's C call path beside a bare `ws` client and puppeteer-core, in turns, on one
 // Chromium (the pipe rows on one that the host launches). Prints medians over the rounds and ratios.
 //   node bench/commands.mjs BENCH_BINARY [ROUNDS]
-import {spawn, spawnSync} from 'node:child_process';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
@@ -34,9 +35,12 @@ const clients = {
 const samples = new Map();
 for (let round = 0; round < Number(rounds); round++) {
   for (const [client, [command, ...args]] of Object.entries(clients)) {
-    const run = spawnSync(command, args, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit']});
-    if (run.status !== 0) { console.error(`${client} failed`); process.exitCode = 1; continue; }
-    for (const line of run.stdout.split('\n').filter(text => text.startsWith('{'))) {
+    const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit']});
+    let text = '';
+    child.stdout.on('data', data => { text += data; });
+    const [status] = await once(child, 'close');
+    if (status !== 0) { console.error(`${client} failed`); process.exitCode = 1; continue; }
+    for (const line of text.split('\n').filter(text => text.startsWith('{'))) {
       const row = JSON.parse(line);
       const key = `${row.method}|${row.mode}|${row.client}`;
       samples.set(key, [...(samples.get(key) ?? []), row]);
@@ -44,7 +48,7 @@ for (let round = 0; round < Number(rounds); round++) {
   }
 }
 chromium.removeAllListeners('exit');
-const gone = new Promise(resolve => chromium.on('exit', resolve));
+const gone = once(chromium, 'exit');
 chromium.kill('SIGKILL');
 await gone;
 rmSync(profile, {recursive: true, force: true, maxRetries: 5});

@@ -385,7 +385,10 @@ static void maybe_finish(entry *item)
     if (item->failed) {
         const char *why = item->exit_text[0] != '\0' ? item->exit_text : item->ended.text;
         troupe_log(TROUPE_LOG_ERROR, "launcher", "browser-not-started", item->id, "%s", why);
-        settle(state, item, why);
+        char text[700];
+        snprintf(text, sizeof text, "%.200s: %s",
+                 item->launched ? item->executable : item->endpoint, why);
+        settle(state, item, text);
     } else {
         settle_closed(state, item->id);
     }

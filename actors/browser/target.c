@@ -59,14 +59,14 @@ static void set_phase(target *state, target_phase next, const char *reason)
 
 troupe_error target_command(target *state, const char *session, const char *method,
                             const char *params, size_t params_len, uint32_t timeout_ms,
-                            troupe_answer_fn fn, void *context)
+                            troupe_answer_fn fn, void *context, uint64_t *ref)
 {
     troupe_buffer payload = {0};
     troupe_error error =
         troupe_pack(&payload, "[s,s,j#]", method, session, params, params != NULL ? params_len : 0);
     if (error == TROUPE_OK) {
         error = troupe_call(state->self, state->browser, VERB_BROWSER_COMMAND, NULL,
-                            troupe_buffer_bytes(&payload), timeout_ms, fn, context, NULL);
+                            troupe_buffer_bytes(&payload), timeout_ms, fn, context, ref);
     }
     troupe_buffer_fini(&payload);
     return error;
@@ -187,7 +187,7 @@ static void enable(target *state, const char *session, const char *type, bool ch
         troupe_error error =
             target_command(state, session, step->method, step->params,
                            step->params != NULL ? strlen(step->params) : 0, ENABLE_TIMEOUT_MS,
-                           child ? on_child_enabled : on_enabled, state);
+                           child ? on_child_enabled : on_enabled, state, NULL);
         if (error == TROUPE_OK && !child) {
             state->enabling++;
         } else if (error != TROUPE_OK && !child) {
@@ -252,6 +252,7 @@ static void on_crash(target *state, const troupe_envelope *event)
 {
     if (troupe_verb_is(event, "Inspector.targetCrashed")) {
         set_phase(state, TARGET_CRASHED, "renderer crashed");
+        target_give_up(state);
     } else if (troupe_verb_is(event, "Inspector.targetReloadedAfterCrash")) {
         set_phase(state, TARGET_CONNECTED, "reloaded after a crash");
     }
@@ -312,7 +313,7 @@ static void on_detach(target *state, const troupe_envelope *call)
     char params[CHROME_ID_MAX + 32];
     int len = snprintf(params, sizeof params, "{\"sessionId\":\"%s\"}", state->session);
     if (target_command(state, NULL, "Target.detachFromTarget", params, (size_t)len,
-                       ENABLE_TIMEOUT_MS, on_detach_answered, request) != TROUPE_OK) {
+                       ENABLE_TIMEOUT_MS, on_detach_answered, request, NULL) != TROUPE_OK) {
         on_detach_answered(state->self, request, TROUPE_ECLOSED, NULL);
     }
 }

@@ -14,6 +14,8 @@
 
 #include <utlist.h>
 
+#define OBJECT_GROUP "troupe"
+
 typedef void (*method_fn)(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms);
 
 typedef struct method_row {
@@ -51,7 +53,8 @@ static void send_for(target_request *request, const char *session, const char *m
     json_decref(params);
     troupe_error error = TROUPE_ENOMEM;
     if (text != NULL) {
-        error = target_command(state, session, method, text, strlen(text), timeout_ms, fn, request);
+        error = target_command(state, session, method, text, strlen(text), timeout_ms, fn, request,
+                               &request->ref);
     }
     free(text);
     if (error != TROUPE_OK) {
@@ -71,8 +74,12 @@ static bool result_of(target_request *request, troupe_error error, const troupe_
         troupe_payload_json(answer->payload, &result->data, &result->len) == TROUPE_OK) {
         return true;
     }
-    json_fault_forward(state->self, request->caller, error == TROUPE_OK ? TROUPE_EINTERNAL : error,
-                       answer);
+    if (error == TROUPE_ECANCELLED && state->phase == TARGET_CRASHED) {
+        troupe_fault(state->self, request->caller, TROUPE_ECLOSED, NULL, "%s crashed", state->id);
+    } else {
+        json_fault_forward(state->self, request->caller,
+                           error == TROUPE_OK ? TROUPE_EINTERNAL : error, answer);
+    }
     target_request_free(request);
     return false;
 }
@@ -92,11 +99,14 @@ static void answer_exception(target_request *request, json_span details)
         text = dumped != NULL ? dumped : json_string_value(json_object_get(root, "text"));
     }
     text = text != NULL ? text : "exception";
+    /* Where it was thrown; without a stack (a syntax error), where Chrome says. Both count from 0.
+     */
+    json_t *frames = json_object_get(json_object_get(root, "stackTrace"), "callFrames");
+    json_t *place = json_array_size(frames) > 0 ? json_array_get(frames, 0) : root;
     json_t *data = json_pack("{s:s, s:I, s:I, s:O?, s:O?}", "text", text, "line",
-                             json_integer_value(json_object_get(root, "lineNumber")) + 1, "column",
-                             json_integer_value(json_object_get(root, "columnNumber")) + 1, "url",
-                             json_object_get(root, "url"), "stack",
-                             json_object_get(json_object_get(root, "stackTrace"), "callFrames"));
+                             json_integer_value(json_object_get(place, "lineNumber")) + 1, "column",
+                             json_integer_value(json_object_get(place, "columnNumber")) + 1, "url",
+                             json_object_get(place, "url"), "stack", frames);
     json_fault(request->owner->self, request->caller, TROUPE_EJS, data, "%.*s",
                (int)strcspn(text, "\n"), text);
     free(dumped);
@@ -113,20 +123,9 @@ static void append_member(troupe_buffer *out, json_span result, const char *path
 }
 
 /* The value may be large: its text is passed through, not parsed. */
-static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
-                         const troupe_envelope *answer)
+static void answer_value(target_request *request, json_span result)
 {
-    target_request *request = context;
-    json_span result;
-    if (!result_of(request, error, answer, &result)) {
-        return;
-    }
     json_span span;
-    if (json_member(result.data, result.len, "exceptionDetails", &span)) {
-        answer_exception(request, span);
-        target_request_free(request);
-        return;
-    }
     troupe_buffer out = {0};
     troupe_buffer_append(&out, "{\"value\":", 9);
     if (request->flag && json_path(result.data, result.len, "result.value", &span)) {
@@ -142,14 +141,88 @@ static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
     }
     troupe_buffer_append(&out, ",\"executed\":true}", 17);
     if (out.failed) {
-        troupe_fault(self, request->caller, TROUPE_ENOMEM, NULL, NULL);
+        troupe_fault(request->owner->self, request->caller, TROUPE_ENOMEM, NULL, NULL);
     } else {
-        troupe_reply_json(self, request->caller, (const char *)out.data, out.len);
+        troupe_reply_json(request->owner->self, request->caller, (const char *)out.data, out.len);
     }
     troupe_buffer_fini(&out);
+}
+
+static void on_released(troupe_actor *self, void *context, troupe_error error,
+                        const troupe_envelope *answer)
+{
+    (void)self; /* nobody waits for it */
+    (void)context;
+    (void)error;
+    (void)answer;
+}
+
+/* Lets the page's garbage collector have what evaluations held. */
+static void release_objects(target *state)
+{
+    const char *group = "{\"objectGroup\":\"" OBJECT_GROUP "\"}";
+    if (target_command(state, state->session, "Runtime.releaseObjectGroup", group, strlen(group),
+                       state->host->command_timeout_ms, on_released, NULL, NULL) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_DEBUG, "target", "not-released", state->id, "objects of js");
+    }
+}
+
+static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer);
+
+/* What REPL mode gave is an object: a promise is awaited, anything else fetched by value. */
+static bool fetch_object(target_request *request, json_span result)
+{
+    json_span span;
+    const char *text;
+    size_t len;
+    if (!request->as_object || !json_path(result.data, result.len, "result.objectId", &span) ||
+        !json_plain_string(span, &text, &len)) {
+        return false;
+    }
+    request->as_object = false; /* once */
+    json_t *id = json_stringn(text, len);
+    bool promise = json_path(result.data, result.len, "result.subtype", &span) && span.len == 9 &&
+                   memcmp(span.data, "\"promise\"", 9) == 0;
+    json_t *params =
+        promise ? json_pack("{s:o, s:b}", "promiseObjectId", id, "returnByValue", request->flag)
+                : json_pack("{s:o, s:s, s:b}", "objectId", id, "functionDeclaration",
+                            "function() { return this; }", "returnByValue", request->flag);
+    send_for(request, request->owner->session,
+             promise ? "Runtime.awaitPromise" : "Runtime.callFunctionOn", params,
+             request->timeout_ms, on_evaluated);
+    return true;
+}
+
+static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer)
+{
+    (void)self;
+    target_request *request = context;
+    json_span result;
+    json_span span;
+    if (!result_of(request, error, answer, &result)) {
+        return;
+    }
+    if (json_member(result.data, result.len, "exceptionDetails", &span)) {
+        answer_exception(request, span);
+    } else if (fetch_object(request, result)) {
+        return;
+    } else {
+        answer_value(request, result);
+    }
+    if (request->holds_objects) {
+        release_objects(request->owner);
+    }
     target_request_free(request);
 }
 
+/*
+ * Unless the code is to persist it runs in REPL mode (`await` and repeated `let` at the top level).
+ * There Chrome awaits its own wrapper only, never the promise that the code returns: so with
+ * `await_promise` the value is taken as an object first. Primitives, the usual case, are there at
+ * once.
+ */
 static void run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
     const char *code = need_string(state, caller, params, "code");
@@ -158,12 +231,18 @@ static void run_js(target *state, troupe_caller caller, json_t *params, uint32_t
         return;
     }
     request->flag = flag_of(params, "return_value", true);
-    bool persist = flag_of(params, "persist", false);
-    json_t *command = json_pack("{s:O, s:b, s:b, s:b, s:b, s:s, s:b}", "expression",
-                                json_object_get(params, "code"), "replMode", !persist,
-                                "awaitPromise", flag_of(params, "await_promise", false),
-                                "returnByValue", request->flag, "userGesture", true, "objectGroup",
-                                "troupe", "allowUnsafeEvalBlockedByCSP", true);
+    request->timeout_ms = timeout_ms;
+    bool repl = !flag_of(params, "persist", false);
+    bool await = flag_of(params, "await_promise", false);
+    bool by_value = request->flag && !(repl && await);
+    request->as_object = repl && await;
+    request->holds_objects = !by_value;
+    json_t *command =
+        json_pack("{s:O, s:b, s:b, s:b}", "expression", json_object_get(params, "code"), "replMode",
+                  repl, "awaitPromise", await, "returnByValue", by_value);
+    if (!by_value) {
+        json_object_set_new(command, "objectGroup", json_string(OBJECT_GROUP));
+    }
     send_for(request, state->session, "Runtime.evaluate", command, timeout_ms, on_evaluated);
 }
 
@@ -266,6 +345,22 @@ static void on_load(target *state)
     {
         if (request->loader[0] != '\0') {
             navigated(request);
+        }
+    }
+}
+
+void target_give_up(target *state)
+{
+    target_request *request;
+    target_request *next;
+    DL_FOREACH_SAFE(state->requests, request, next)
+    {
+        if (request->loader[0] != '\0') {
+            troupe_fault(state->self, request->caller, TROUPE_ECLOSED, NULL, "%s crashed",
+                         state->id);
+            target_request_free(request);
+        } else {
+            troupe_cancel(state->self, request->ref); /* result_of answers */
         }
     }
 }

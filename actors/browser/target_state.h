@@ -26,6 +26,10 @@ typedef struct target_request {
     char *session;              /* likewise */
     char loader[CHROME_ID_MAX]; /* a navigation waits for this document's load; "" = none */
     bool flag;                  /* the kind's own */
+    bool as_object;             /* js: what comes is a remote object, to be awaited or fetched */
+    bool holds_objects;         /* js: Chrome keeps objects for it until they are released */
+    uint32_t timeout_ms;        /* js: of each command it takes */
+    uint64_t ref;               /* of the command under way, to cancel it */
 } target_request;
 
 /** Something the store had no room for, in order. */
@@ -66,7 +70,7 @@ struct target {
  */
 troupe_error target_command(target *state, const char *session, const char *method,
                             const char *params, size_t params_len, uint32_t timeout_ms,
-                            troupe_answer_fn fn, void *context) TROUPE_MUST_USE;
+                            troupe_answer_fn fn, void *context, uint64_t *ref) TROUPE_MUST_USE;
 
 /** A request record for a call; NULL after answering the fault for lack of memory. */
 target_request *target_request_new(target *state, troupe_caller caller);
@@ -83,6 +87,8 @@ void target_record_fini(target *state);
 
 /** RPC methods (target_methods.c); false: not one of them. */
 bool target_method(target *state, const troupe_envelope *call);
+/** The renderer crashed: nothing under way will be answered by Chrome. */
+void target_give_up(target *state);
 /** Follows the main frame's documents and answers those who wait for a load. */
 void target_follow_page(target *state, const troupe_envelope *event, const char *session,
                         size_t session_len, const char *params, size_t params_len);
