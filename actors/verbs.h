@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* clang-format off: shapes are laid out by hand */
 /**
  * Names, verbs and payload shapes that cross the families of actors: the only thing they share.
  *
@@ -9,7 +10,7 @@
 #ifndef TROUPE_ACTORS_VERBS_H
 #define TROUPE_ACTORS_VERBS_H
 
-/* Names ------------------------------------------------------------------------------------------ */
+/* Names ------------------------------------------------------------------------------------- */
 
 #define NAME_ROOT        "root"
 #define NAME_LAUNCHER    "launcher"    /* browser processes and the browsers' supervisor; ports */
@@ -46,7 +47,7 @@
  *  body of the last hop of that request; body as Chrome gave it (base64 text if base64) */
 #define VERB_RECORD_BODY "record.body"
 
-/* To the store: calls ----------------------------------------------------------------------------- */
+/* To the store: calls ----------------------------------------------------------------------- */
 
 /** nil -> nil, after everything the store received before is committed and visible to readers. */
 #define VERB_STORE_SYNC "store.sync"
@@ -65,7 +66,7 @@
 /** {purge:b} -> JSON {cleared:[…], purged:bool} */
 #define VERB_STORE_CLEAR "store.clear"
 
-/* To a query actor -------------------------------------------------------------------------------- */
+/* To a query actor -------------------------------------------------------------------------- */
 
 /** Trusted SQL of our own: {sql:s, args:[s|I|f|n …], limit:I} -> JSON {columns:[…], rows:[{…}…],
  *  truncated:bool}. Syncs the store first (read your writes). Columns whose name ends in "_json" hold
@@ -74,7 +75,7 @@
 
 /* RPC "query.sql" (JSON {sql, params?, limit?}) is answered by the same actor. */
 
-/* To connections ---------------------------------------------------------------------------------- */
+/* To connections ---------------------------------------------------------------------------- */
 
 /** JSON {target: string | list | "*" | null} -> JSON {targets: [ids] | null (= all), warnings: […]}:
  *  prefixes resolved; null means the tracked ones, or all. Faults: TROUPE_EPARAMS (ambiguous: lists
@@ -85,14 +86,14 @@
  * targets.get, targets.clear, open, close, activate; and every method of a target (js, navigate, page,
  * reload, cdp, body.get) with `target` as a prefix or left out: it resolves and forwards. */
 
-/* To a target ------------------------------------------------------------------------------------- */
+/* To a target ------------------------------------------------------------------------------- */
 
 /* RPC methods: js, navigate, reload, page, cdp. An exact id can be called directly by name. */
 
 /** JSON {target, session, request_id} -> JSON {body, base64Encoded}; also records it. */
 #define VERB_TARGET_BODY "body.get"
 
-/* To the launcher --------------------------------------------------------------------------------- */
+/* To the launcher --------------------------------------------------------------------------- */
 
 /* RPC methods: browsers.list, browsers.launch, browsers.close, ports.add, ports.remove, ports.list. */
 

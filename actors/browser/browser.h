@@ -21,8 +21,7 @@
 #define CHROME_ID_MAX  96  /* target and session ids as Chrome gives them */
 #define TARGET_ID_MAX  192 /* BROWSER:short */
 
-/* Inside the family ------------------------------------------------------------------------------
- */
+/* Inside the family ------------------------------------------------------------------------- */
 
 #define VERB_BROWSER_COMMAND "browser.command"
 

@@ -20,8 +20,7 @@
 
 #include <utlist.h>
 
-/* The store ---------------------------------------------------------------------------------------
- */
+/* The store --------------------------------------------------------------------------------- */
 
 static void post_record(connections *state, const char *verb, troupe_buffer *payload)
 {
@@ -54,8 +53,7 @@ static void record_browser(connections *state, const stage *item, const char *ho
     post_record(state, VERB_RECORD_BROWSER, &payload);
 }
 
-/* Members -----------------------------------------------------------------------------------------
- */
+/* Members ----------------------------------------------------------------------------------- */
 
 const char *member_state_name(member_state state)
 {

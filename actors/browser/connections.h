@@ -49,13 +49,20 @@ typedef struct stage {
 
 typedef struct connections connections;
 
+typedef enum errand_kind {
+    ERRAND_CONNECT,
+    ERRAND_DISCONNECT,
+    ERRAND_OPEN,
+    ERRAND_ANSWER, /* for an answer that is under way */
+} errand_kind;
+
 /** A call in work: it waits for members to be connected or let go, or for an answer. */
 typedef struct errand {
     struct errand *prev;
     struct errand *next;
     connections *owner;
     troupe_caller caller;
-    enum { ERRAND_CONNECT, ERRAND_DISCONNECT, ERRAND_OPEN, ERRAND_ANSWER } kind;
+    errand_kind kind;
     char target[TARGET_ID_MAX]; /* connect, open: for this member */
     json_t *params;             /* as they came */
     json_t *list;               /* disconnect: ids done */

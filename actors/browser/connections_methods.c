@@ -17,10 +17,10 @@
 
 #define ATTACH_TIMEOUT_MS 15000
 
-/* Errands -----------------------------------------------------------------------------------------
- */
+/* Errands ----------------------------------------------------------------------------------- */
 
-static errand *errand_new(connections *state, const troupe_envelope *call, int kind, json_t *params)
+static errand *errand_new(connections *state, const troupe_envelope *call, errand_kind kind,
+                          json_t *params)
 {
     errand *item = calloc(1, sizeof *item);
     if (item == NULL) {
@@ -58,8 +58,7 @@ void connections_methods_fini(connections *state)
     }
 }
 
-/* Resolving ---------------------------------------------------------------------------------------
- */
+/* Resolving --------------------------------------------------------------------------------- */
 
 /* Whether `text` is a beginning of the id, or, without a colon, of the part behind its colon. */
 static bool id_matches(const char *id, const char *text)
@@ -132,8 +131,7 @@ static member *named_member(connections *state, troupe_caller caller, json_t *pa
     return only_page(state, caller);
 }
 
-/* Lists -------------------------------------------------------------------------------------------
- */
+/* Lists ------------------------------------------------------------------------------------- */
 
 static json_t *member_json(const member *item)
 {
@@ -195,8 +193,7 @@ static void answer_targets(connections *state, troupe_caller caller)
                          (json_int_t)state->epoch));
 }
 
-/* Status ------------------------------------------------------------------------------------------
- */
+/* Status ------------------------------------------------------------------------------------ */
 
 static json_t *stages_json(const connections *state)
 {
@@ -243,8 +240,7 @@ static void run_status(connections *state, const troupe_envelope *call, json_t *
     }
 }
 
-/* Commands to a browser ---------------------------------------------------------------------------
- */
+/* Commands to a browser --------------------------------------------------------------------- */
 
 static troupe_error command(connections *state, troupe_address browser, const char *method,
                             json_t *params, uint32_t timeout_ms, troupe_answer_fn fn, void *context)
@@ -270,8 +266,7 @@ static troupe_address browser_of(connections *state, const member *item)
     return browser != NULL ? browser->address : 0;
 }
 
-/* Connect -----------------------------------------------------------------------------------------
- */
+/* Connect ----------------------------------------------------------------------------------- */
 
 static void answer_connected(errand *item, const member *who, bool already)
 {
@@ -406,8 +401,7 @@ void connections_settle(connections *state, member *who, troupe_error error)
     }
 }
 
-/* Disconnect --------------------------------------------------------------------------------------
- */
+/* Disconnect -------------------------------------------------------------------------------- */
 
 static void on_let_go(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
@@ -489,8 +483,7 @@ static void run_disconnect(connections *state, const troupe_envelope *call, json
     }
 }
 
-/* Open --------------------------------------------------------------------------------------------
- */
+/* Open -------------------------------------------------------------------------------------- */
 
 static void on_opened(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
@@ -653,8 +646,7 @@ void connections_browser_up(connections *state, stage *browser)
     }
 }
 
-/* Close, activate ---------------------------------------------------------------------------------
- */
+/* Close, activate --------------------------------------------------------------------------- */
 
 static void on_done(troupe_actor *self, void *context, troupe_error error,
                     const troupe_envelope *answer)
@@ -696,8 +688,7 @@ static void run_activate(connections *state, const troupe_envelope *call, json_t
     run_on_browser(state, call, params, "Target.activateTarget");
 }
 
-/* Tracked targets ---------------------------------------------------------------------------------
- */
+/* Tracked targets --------------------------------------------------------------------------- */
 
 static void set_tracked(connections *state, troupe_caller caller, json_t *list)
 {
@@ -808,8 +799,7 @@ static void run_resolve(connections *state, const troupe_envelope *call, json_t 
     json_reply(state->self, caller, json_pack("{s:o, s:o}", "targets", ids, "warnings", warnings));
 }
 
-/* Dispatch ----------------------------------------------------------------------------------------
- */
+/* Dispatch ---------------------------------------------------------------------------------- */
 
 typedef struct method_row {
     const char *name;

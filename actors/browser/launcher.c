@@ -65,12 +65,14 @@ typedef struct entry {
     char exit_text[400]; /* how its process ended last */
 } entry;
 
+typedef enum waiter_kind { WAIT_LAUNCH, WAIT_PORT, WAIT_CLOSE } waiter_kind;
+
 /* A call that waits for browsers to come up, or to be gone. */
 typedef struct waiter {
     struct waiter *prev;
     struct waiter *next;
     troupe_caller caller;
-    enum { WAIT_LAUNCH, WAIT_PORT, WAIT_CLOSE } kind;
+    waiter_kind kind;
     size_t expected;
     json_t *browsers; /* done so far */
     char ids[16][BROWSER_ID_MAX];
@@ -124,8 +126,7 @@ static json_t *entry_json(const entry *item)
                      "reason", item->state == ENTRY_UP ? "" : item->ended.text);
 }
 
-/* Waiters ----------------------------------------------------------------------------------------
- */
+/* Waiters ----------------------------------------------------------------------------------- */
 
 static bool waits_for(const waiter *item, const char *id)
 {
@@ -137,7 +138,7 @@ static bool waits_for(const waiter *item, const char *id)
     return false;
 }
 
-static waiter *waiter_new(launcher *state, troupe_caller caller, int kind)
+static waiter *waiter_new(launcher *state, troupe_caller caller, waiter_kind kind)
 {
     waiter *item = calloc(1, sizeof *item);
     if (item == NULL) {
@@ -221,8 +222,7 @@ static void settle_closed(launcher *state, const char *id)
     }
 }
 
-/* Processes --------------------------------------------------------------------------------------
- */
+/* Processes --------------------------------------------------------------------------------- */
 
 static void maybe_finish(entry *item);
 
@@ -318,8 +318,7 @@ static troupe_error start_process(launcher *state, entry *item, troupe_reason *r
     return error;
 }
 
-/* Browser actors ---------------------------------------------------------------------------------
- */
+/* Browser actors ---------------------------------------------------------------------------- */
 
 static troupe_error prepare_launched(entry *item, browser_spec *spec, troupe_reason *reason)
 {
@@ -454,8 +453,7 @@ static troupe_error start_entry(launcher *state, entry *item, troupe_reason *rea
     return error;
 }
 
-/* RPC methods ------------------------------------------------------------------------------------
- */
+/* RPC methods ------------------------------------------------------------------------------- */
 
 static bool name_is_fine(const char *name)
 {
@@ -716,8 +714,7 @@ static void run_ports_list(launcher *state, troupe_caller caller, json_t *params
     json_reply(state->self, caller, json_pack("{s:o}", "ports", list));
 }
 
-/* The actor --------------------------------------------------------------------------------------
- */
+/* The actor --------------------------------------------------------------------------------- */
 
 static void on_up(launcher *state, const troupe_envelope *envelope)
 {

@@ -93,8 +93,7 @@ void target_request_free(target_request *request)
     free(request);
 }
 
-/* Enabling ---------------------------------------------------------------------------------------
- */
+/* Enabling ---------------------------------------------------------------------------------- */
 
 typedef struct enable_step {
     const char *method;
@@ -203,8 +202,7 @@ static void enable(target *state, const char *session, const char *type, bool ch
     }
 }
 
-/* Events -----------------------------------------------------------------------------------------
- */
+/* Events ------------------------------------------------------------------------------------ */
 
 static bool member_string(const char *object, size_t object_len, const char *path,
                           const char **text, size_t *len)
@@ -288,8 +286,7 @@ static void on_event(target *state, const troupe_envelope *event)
     }
 }
 
-/* Ending -----------------------------------------------------------------------------------------
- */
+/* Ending ------------------------------------------------------------------------------------ */
 
 static void on_detach_answered(troupe_actor *self, void *context, troupe_error error,
                                const troupe_envelope *answer)

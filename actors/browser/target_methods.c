@@ -24,8 +24,7 @@ typedef struct method_row {
     bool mutating; /* a stale target_epoch is refused */
 } method_row;
 
-/* Params -----------------------------------------------------------------------------------------
- */
+/* Params ------------------------------------------------------------------------------------ */
 
 /* A string member; NULL after answering INVALID_PARAMS. */
 static const char *need_string(target *state, troupe_caller caller, json_t *params, const char *key)
@@ -291,8 +290,7 @@ static void run_cdp(target *state, troupe_caller caller, json_t *params, uint32_
              has ? json_incref(given) : json_object(), timeout_ms, on_cdp);
 }
 
-/* Navigation -------------------------------------------------------------------------------------
- */
+/* Navigation -------------------------------------------------------------------------------- */
 
 /* Answers a navigation with the text prepared when Chrome accepted it. */
 static void navigated(target_request *request)
@@ -507,8 +505,7 @@ static void run_page(target *state, troupe_caller caller, json_t *params, uint32
     }
 }
 
-/* Bodies -----------------------------------------------------------------------------------------
- */
+/* Bodies ------------------------------------------------------------------------------------ */
 
 static void record_body(target_request *request, const char *body, size_t len, bool base64,
                         const char *error)
@@ -569,8 +566,7 @@ static void run_body(target *state, troupe_caller caller, json_t *params, uint32
              json_pack("{s:s}", "requestId", id), timeout_ms, on_body);
 }
 
-/* Dispatch ---------------------------------------------------------------------------------------
- */
+/* Dispatch ---------------------------------------------------------------------------------- */
 
 static const method_row methods[] = {
     {"js", run_js, true},         {"cdp", run_cdp, true},    {"navigate", run_navigate, true},
