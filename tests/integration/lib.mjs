@@ -52,16 +52,18 @@ export async function until(ask, what, ms = DEADLINE_MS) {
   }
 }
 
-/** Resolves when the file exists; told by the directory, not asked for. */
-function appears(file) {
+/** Resolves when the state file of that process is there; told by the directory, not asked for. */
+function stateOf(file, pid) {
   return new Promise((resolve, reject) => {
     const watcher = fs.watch(path.dirname(file), look);
     watcher.on("error", reject);
     function look() {
-      if (!fs.existsSync(file))
+      // It is written whole or not at all; one that a killed host left names another process.
+      const state = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {};
+      if (state.pid !== pid)
         return;
       watcher.close();
-      resolve();
+      resolve(state);
     }
     look();
   });
@@ -312,9 +314,10 @@ export async function startHost(t, { args = [], env = {}, dir = scratch(t), name
   const early = host.exited.then(({ code, signal }) => {
     throw new Error(`the host ended early (${code ?? signal}):\n${host.stderr}`);
   });
-  await within(Promise.race([appears(host.stateFile), early]), "the state file appears");
   early.catch(() => {}); // it will end some time
-  Object.assign(host, JSON.parse(fs.readFileSync(host.stateFile, "utf8")), { pid: child.pid });
+  const state = await within(Promise.race([stateOf(host.stateFile, child.pid), early]),
+                             "the state file appears");
+  Object.assign(host, { url: state.url, port: state.port });
   return host;
 }
 
