@@ -82,8 +82,8 @@ test("a session with two browsers, by commands alone", async (t) => {
       .every(({ level }) => level === "error"));
   });
   await t.test("sql", async () => {
-    const { rows } = await json("sql", "SELECT 6 * 7 AS answer");
-    assert.deepEqual(rows, [{ answer: 42 }]);
+    const { columns, rows } = await json("sql", "SELECT 6 * 7 AS answer");
+    assert.deepEqual({ columns, rows }, { columns: ["answer"], rows: [[42]] });
     assert.match(await text("sql", "SELECT 6 * 7 AS answer"), /42/);
     assert.equal((await host.command("sql", "DROP TABLE request")).code, 1);
   });

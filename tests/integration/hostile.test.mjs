@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
+import net from "node:net";
 import { test } from "node:test";
 
 import { defer, run, startHost } from "./lib.mjs";
@@ -128,12 +129,27 @@ test("a name that was rebound to loopback does not reach the host", async (t) =>
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "status" });
   const port = new URL(host.url).port;
   for (const name of ["evil.example", `evil.example:${port}`, `127.0.0.1.evil.example:${port}`,
-                      `localhost.evil.example:${port}`, "", `[::1].evil.example:${port}`])
+                      `localhost.evil.example:${port}`, `[::1].evil.example:${port}`])
     await t.test(`Host: ${name}`, async () => {
       const answer = await host.request("POST", "/rpc", { headers: { ...json, Host: name }, body });
       assert.ok(answer.status >= 400, `status ${answer.status}`);
       assert.doesNotMatch(answer.text, /"result"/);
     });
+});
+
+test("a request without a name is refused", async (t) => {
+  const host = await startHost(t);
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "status" });
+  for (const line of ["Host: \r\n", "", "Host: evil.example\r\nHost: 127.0.0.1\r\n"]) {
+    const socket = net.connect(host.port, "127.0.0.1");
+    socket.end(`POST /rpc HTTP/1.1\r\n${line}Content-Type: application/json\r\nConnection: close\r\n` +
+               `Content-Length: ${body.length}\r\n\r\n${body}`);
+    let answer = "";
+    for await (const part of socket.setEncoding("utf8"))
+      answer += part;
+    assert.match(answer, /^HTTP\/1\.1 4\d\d /, line);
+    assert.doesNotMatch(answer, /"result"/);
+  }
 });
 
 test("requests with the wrong Origin, type or method are refused", async (t) => {
