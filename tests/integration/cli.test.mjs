@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { demoSite, PAGE_DONE, scratch, startBrowser, startHost, troupe, TROUPE, run } from "./lib.mjs";
+import { demoSite, PAGE_DONE, scratch, startBrowser, startHost, troupe, TROUPE, run, until } from "./lib.mjs";
 
 const COMMANDS = [
   "serve", "status", "pages", "open", "connect", "disconnect", "network", "console", "js", "navigate",
@@ -98,7 +98,8 @@ test("a session with two browsers, by commands alone", async (t) => {
     await text("ports", "add", String(port));
     assert.match(await text("ports", "list"), new RegExp(port));
     assert.match(await text("browsers"), new RegExp(port));
-    const page = (await json("pages")).pages.find(({ browser }) => browser === String(port));
+    const page = await until(async () => (await json("pages")).pages
+      .find(({ browser }) => browser === String(port)), "its page is known");
     await text("connect", page.target);
     assert.match(await text("disconnect", page.target), new RegExp(page.target));
     await text("ports", "remove", String(port));
