@@ -46,8 +46,7 @@ void host_options_default(host_options *options)
                               .command_timeout_ms = 30000};
 }
 
-/* Root -------------------------------------------------------------------------------------------
- */
+/* Root -------------------------------------------------------------------------------------- */
 
 typedef struct root {
     const host_options *options;
@@ -145,8 +144,7 @@ static const troupe_behaviour root_behaviour = {.kind = "root",
                                                 .closing = root_closing,
                                                 .stop = root_stop};
 
-/* Start and stop ---------------------------------------------------------------------------------
- */
+/* Start and stop ---------------------------------------------------------------------------- */
 
 static troupe_error start_root(host *made, troupe_reason *reason)
 {

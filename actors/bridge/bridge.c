@@ -65,8 +65,7 @@ static bridge *server_of(const struct mg_connection *conn)
     return mg_get_user_data(mg_get_context(conn));
 }
 
-/* Who may ----------------------------------------------------------------------------------------
- */
+/* Who may ----------------------------------------------------------------------------------- */
 
 static bool connection_owner(void *context, uid_t *uid)
 {
@@ -404,7 +403,7 @@ static void on_connection_end(const struct mg_connection *conn)
     }
 }
 
-/* Start ---------------------------------------------------------------------------------------- */
+/* Start ------------------------------------------------------------------------------------- */
 
 /* Cut "ADDR:PORT". Only IPv4: the HTTP server's library is built without IPv6. */
 static troupe_error listen_split(const char *text, char *address, size_t size, uint16_t *port,
@@ -609,7 +608,7 @@ troupe_error bridge_start(const host_options *options, troupe_system *system, br
     return TROUPE_OK;
 }
 
-/* Stop ----------------------------------------------------------------------------------------- */
+/* Stop -------------------------------------------------------------------------------------- */
 
 static void wait_idle(bridge *server)
 {

@@ -64,8 +64,7 @@ typedef struct client {
     feed feed;         /* live events */
 } client;
 
-/* Sending ----------------------------------------------------------------------------------------
- */
+/* Sending ----------------------------------------------------------------------------------- */
 
 static ssize_t on_send(wslay_event_context_ptr ws, const uint8_t *data, size_t len, int flags,
                        void *context)
@@ -148,8 +147,7 @@ static void client_queue(client *state, const void *text, size_t len)
     }
 }
 
-/* Requests ---------------------------------------------------------------------------------------
- */
+/* Requests ---------------------------------------------------------------------------------- */
 
 static void exchange_free(exchange *work)
 {
@@ -229,8 +227,7 @@ static void start_call(client *state, rpc_call *call)
     state->calls_open++;
 }
 
-/* Receiving --------------------------------------------------------------------------------------
- */
+/* Receiving --------------------------------------------------------------------------------- */
 
 static void exchange_run(client *state, exchange *work)
 {
@@ -362,8 +359,7 @@ static void on_tick(troupe_actor *self, void *context)
     }
 }
 
-/* The actor --------------------------------------------------------------------------------------
- */
+/* The actor --------------------------------------------------------------------------------- */
 
 static bool feed_has_room(void *context)
 {

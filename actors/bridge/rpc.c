@@ -16,8 +16,7 @@
 /* How often a waiting worker looks whether the host is stopping. */
 #define STOP_CHECK_MS 200
 
-/* Answers ----------------------------------------------------------------------------------------
- */
+/* Answers ----------------------------------------------------------------------------------- */
 
 static void append(troupe_buffer *out, const char *text)
 {
@@ -154,8 +153,7 @@ void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error)
     rpc_call_fault(server, call, error, NULL, NULL);
 }
 
-/* Requests ---------------------------------------------------------------------------------------
- */
+/* Requests ---------------------------------------------------------------------------------- */
 
 /* Who answers: the target's own actor if it is named exactly, else the owner. 0 = nobody. */
 static troupe_address find_owner(bridge *server, const rpc_method *method, const json_t *params)
@@ -284,8 +282,7 @@ static void call_read(bridge *server, rpc_call *call, const json_t *request, boo
     }
 }
 
-/* Messages ---------------------------------------------------------------------------------------
- */
+/* Messages ---------------------------------------------------------------------------------- */
 
 bool rpc_depth_within(const char *text, size_t len)
 {

@@ -46,8 +46,7 @@ typedef struct exchange {
     uint64_t bytes; /* of body sent */
 } exchange;
 
-/* Answering --------------------------------------------------------------------------------------
- */
+/* Answering --------------------------------------------------------------------------------- */
 
 static const char *status_text(int status)
 {
@@ -107,8 +106,7 @@ static void answer_json(exchange *ex, json_t *value)
     json_decref(value);
 }
 
-/* Routes -----------------------------------------------------------------------------------------
- */
+/* Routes ------------------------------------------------------------------------------------ */
 
 static void serve_file(exchange *ex, const page_file *file)
 {
@@ -234,8 +232,7 @@ static void serve(exchange *ex, const route *way)
         answer_text(ex, 404, "nobody of that name in this play\n");
 }
 
-/* Requests ---------------------------------------------------------------------------------------
- */
+/* Requests ---------------------------------------------------------------------------------- */
 
 /* Only under our own name: no page elsewhere reaches us by a name that it lets point here. */
 static bool is_for_us(const demo_site *site, const struct mg_connection *connection)
@@ -269,8 +266,7 @@ static int on_request(struct mg_connection *connection, void *context)
     return ex.status;
 }
 
-/* The WebSocket at /echo -------------------------------------------------------------------------
- */
+/* The WebSocket at /echo -------------------------------------------------------------------- */
 
 static uint64_t websocket_row(const struct mg_connection *connection)
 {
@@ -322,8 +318,7 @@ static void on_websocket_close(const struct mg_connection *connection, void *con
     atomic_fetch_sub(&site->websockets, 1);
 }
 
-/* Start and stop ---------------------------------------------------------------------------------
- */
+/* Start and stop ---------------------------------------------------------------------------- */
 
 /* clang-format off */
 static const char *const SERVER_OPTIONS[] = {

@@ -32,8 +32,7 @@ static json_t *value_or_null(const json_t *row, const char *column)
     return value != NULL ? json_incref(value) : json_null();
 }
 
-/* Timings ----------------------------------------------------------------------------------------
- */
+/* Timings ----------------------------------------------------------------------------------- */
 
 static double number(const json_t *object, const char *key, double otherwise)
 {
@@ -92,8 +91,7 @@ static json_t *timings(const json_t *row)
         receive < 0 ? -1.0 : rounded(receive));
 }
 
-/* The entry --------------------------------------------------------------------------------------
- */
+/* The entry --------------------------------------------------------------------------------- */
 
 static json_t *request_part(const json_t *row)
 {
@@ -181,8 +179,7 @@ json_t *har_entry(const json_t *row)
     return entry;
 }
 
-/* The body ---------------------------------------------------------------------------------------
- */
+/* The body ---------------------------------------------------------------------------------- */
 
 /* Base64 as a JSON string of the text it stands for; NULL if that is not UTF-8. */
 static json_t *decoded_text(const char *body, size_t len)
@@ -221,8 +218,7 @@ void har_entry_body(json_t *entry, const char *body, size_t len, bool base64, co
     json_object_set_new(content, "text", text != NULL ? text : json_null());
 }
 
-/* Selection --------------------------------------------------------------------------------------
- */
+/* Selection --------------------------------------------------------------------------------- */
 
 static const char *find_key(json_t *object, const char *name, size_t len)
 {

@@ -12,8 +12,7 @@
 #define TIMEOUT_MS  30000
 #define TARGETS_MAX 1000
 
-/* Life -------------------------------------------------------------------------------------------
- */
+/* Life -------------------------------------------------------------------------------------- */
 
 lookup *lookup_begin(lookups *all, troupe_actor *self, const troupe_envelope *call)
 {
@@ -87,8 +86,7 @@ void lookup_fault(troupe_actor *self, lookup *item, troupe_error code, const cha
     drop(item);
 }
 
-/* Calls ------------------------------------------------------------------------------------------
- */
+/* Calls ------------------------------------------------------------------------------------- */
 
 /* What remains of the caller's time, at least 1 ms. */
 static uint32_t remaining_ms(const troupe_actor *self, const lookup *item)
@@ -145,8 +143,7 @@ void lookup_call(troupe_actor *self, lookup *item, troupe_address to, const char
     }
 }
 
-/* SQL --------------------------------------------------------------------------------------------
- */
+/* SQL --------------------------------------------------------------------------------------- */
 
 void lookup_sql_add(lookup_sql *sql, const char *text)
 {
@@ -217,8 +214,7 @@ void lookup_query(troupe_actor *self, lookup *item, lookup_sql *sql, int64_t lim
     }
 }
 
-/* Targets ----------------------------------------------------------------------------------------
- */
+/* Targets ----------------------------------------------------------------------------------- */
 
 static bool is_all(const json_t *target)
 {
@@ -337,8 +333,7 @@ json_t *lookup_targets(const lookup *item, const json_t *rows)
     return list;
 }
 
-/* Params -----------------------------------------------------------------------------------------
- */
+/* Params ------------------------------------------------------------------------------------ */
 
 static const json_t *param(const lookup *item, const char *name)
 {

@@ -117,8 +117,7 @@ static void list(troupe_actor *self, lookup *item)
     lookup_query(self, item, &sql, params.limit, listed);
 }
 
-/* Bodies -----------------------------------------------------------------------------------------
- */
+/* Bodies ------------------------------------------------------------------------------------ */
 
 /* A body was found, or not: text NULL, then item->error says why. Ends the lookup. */
 typedef void (*body_fn)(troupe_actor *self, lookup *item, const char *text, size_t len,
@@ -388,8 +387,7 @@ static void clear(troupe_actor *self, lookup *item)
     }
 }
 
-/* The actor --------------------------------------------------------------------------------------
- */
+/* The actor --------------------------------------------------------------------------------- */
 
 static troupe_error network_receive(troupe_actor *self, void *state,
                                     const troupe_envelope *envelope)

@@ -35,8 +35,7 @@ static bool run_record(recorder *rec, sqlite3_stmt *row)
     return true;
 }
 
-/* What is lost -----------------------------------------------------------------------------------
- */
+/* What is lost ------------------------------------------------------------------------------ */
 
 static open_request *next_of_target(open_request *at, const char *uid, size_t uid_len,
                                     const char *target, size_t target_len)
@@ -156,8 +155,7 @@ void recorder_lose_late(recorder *rec, const recorded_event *event)
     }
 }
 
-/* Records ----------------------------------------------------------------------------------------
- */
+/* Records ----------------------------------------------------------------------------------- */
 
 static void lose_browser(recorder *rec, text_view uid, int64_t wall_us)
 {
@@ -267,8 +265,7 @@ troupe_error recorder_gap(recorder *rec, troupe_bytes payload)
     return TROUPE_OK;
 }
 
-/* Bodies -----------------------------------------------------------------------------------------
- */
+/* Bodies ------------------------------------------------------------------------------------ */
 
 typedef struct body_record {
     text_view uid, target, session, request_id, error;

@@ -74,8 +74,7 @@ static troupe_error open_handle(query *me, troupe_reason *reason)
     return error;
 }
 
-/* Values -----------------------------------------------------------------------------------------
- */
+/* Values ------------------------------------------------------------------------------------ */
 
 /* Bind one MessagePack value. TROUPE_EPARAMS for what is neither text, number, boolean nor nil. */
 static troupe_error bind_packed(sqlite3_stmt *statement, int at, troupe_bytes value)
@@ -178,8 +177,7 @@ static troupe_error bind_params(sqlite3_stmt *statement, const json_t *params,
     return TROUPE_OK;
 }
 
-/* Running ----------------------------------------------------------------------------------------
- */
+/* Running ----------------------------------------------------------------------------------- */
 
 /* Binds what a question brings along. */
 typedef troupe_error (*bind_fn)(sqlite3_stmt *statement, const void *values, troupe_reason *reason);
@@ -349,8 +347,7 @@ static void receive_query(query *me, troupe_actor *self, const troupe_envelope *
     }
 }
 
-/* The actor --------------------------------------------------------------------------------------
- */
+/* The actor --------------------------------------------------------------------------------- */
 
 static troupe_error query_receive(troupe_actor *self, void *state, const troupe_envelope *envelope)
 {

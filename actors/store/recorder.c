@@ -33,8 +33,7 @@ static int64_t wall_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Transactions and failures ----------------------------------------------------------------------
- */
+/* Transactions and failures ----------------------------------------------------------------- */
 
 void recorder_failed(recorder *rec, int code)
 {
@@ -146,8 +145,7 @@ bool recorder_commit(recorder *rec)
     return true;
 }
 
-/* Statements -------------------------------------------------------------------------------------
- */
+/* Statements -------------------------------------------------------------------------------- */
 
 sqlite3_stmt *recorder_statement(recorder *rec, recorder_sql sql)
 {
@@ -266,8 +264,7 @@ bool span_true(json_span span)
     return json_span_boolean(span, &value) && value;
 }
 
-/* Events -----------------------------------------------------------------------------------------
- */
+/* Events ------------------------------------------------------------------------------------ */
 
 bool event_is(const recorded_event *event, const char *method)
 {
@@ -338,8 +335,7 @@ void recorder_event(recorder *rec, recorded_event *event)
     }
 }
 
-/* Open and close ---------------------------------------------------------------------------------
- */
+/* Open and close ---------------------------------------------------------------------------- */
 
 static void forget(void *context, open_request *request)
 {
@@ -420,8 +416,7 @@ void recorder_close(recorder *rec)
     rec->db = NULL;
 }
 
-/* Reading back -----------------------------------------------------------------------------------
- */
+/* Reading back ------------------------------------------------------------------------------ */
 
 bool recorder_row(recorder *rec, recorder_topic topic, int64_t id, troupe_buffer *out)
 {

@@ -58,7 +58,7 @@ static void notify(void *context, recorder_topic topic, int64_t id)
     troupe_buffer_fini(&row);
 }
 
-/* Commits -------------------------------------------------------------------------------------- */
+/* Commits ----------------------------------------------------------------------------------- */
 
 static void run_retention(store *me)
 {
@@ -94,8 +94,7 @@ static void schedule_commit(store *me, troupe_actor *self)
     }
 }
 
-/* What is recorded -------------------------------------------------------------------------------
- */
+/* What is recorded -------------------------------------------------------------------------- */
 
 static void receive_event(store *me, const troupe_envelope *envelope)
 {
@@ -176,8 +175,7 @@ static void receive_record(store *me, const troupe_envelope *envelope)
     }
 }
 
-/* Calls ------------------------------------------------------------------------------------------
- */
+/* Calls ------------------------------------------------------------------------------------- */
 
 static void call_sync(store *me, troupe_actor *self, const troupe_envelope *call)
 {
@@ -292,8 +290,7 @@ static void receive_call(store *me, troupe_actor *self, const troupe_envelope *c
                  (int)call->verb_len, call->verb);
 }
 
-/* The actor --------------------------------------------------------------------------------------
- */
+/* The actor --------------------------------------------------------------------------------- */
 
 static troupe_error open_store(store *me, troupe_reason *reason)
 {
