@@ -325,7 +325,6 @@ static void on_version(browser *state, void *context, const char *result, size_t
     troupe_timer_cancel(state->self, state->start_timer);
     const char *product = "unknown";
     size_t len = strlen(product);
-    troupe_timer_cancel(state->self, state->mute_timer);
     if (error == NULL) {
         json_span span = {result, result_len};
         (void)browser_member_string(span, "product", &product, &len);
@@ -341,16 +340,6 @@ static void on_version(browser *state, void *context, const char *result, size_t
             "[{\"type\":\"page\"},{\"type\":\"service_worker\"},{\"type\":\"shared_worker\"}]}",
             on_attach_ready, NULL);
     }
-}
-
-/* It runs, but it says nothing. */
-static void on_mute(troupe_actor *self, void *context)
-{
-    browser *state = context;
-    char why[64];
-    (void)self;
-    snprintf(why, sizeof why, "did not answer within %u ms", state->host->launch_timeout_ms);
-    lost(state, TROUPE_ETIMEOUT, why);
 }
 
 static bool asked_to_stop(void *context)
@@ -395,8 +384,7 @@ static troupe_error browser_start(troupe_actor *self, void *context)
         return troupe_fail(state->ended, error, "%s", troupe_error_text(error));
     }
     browser_send_own(state, "Browser.getVersion", NULL, on_version, NULL);
-    return troupe_timer_start(self, state->host->launch_timeout_ms, 0, on_mute, state,
-                              &state->mute_timer);
+    return TROUPE_OK;
 }
 
 static void on_command(browser *state, const troupe_envelope *call)

@@ -27,10 +27,9 @@ struct browser {
     message_stream *stream;
     pending_table pending;
     roster roster;
-    bool write_wanted;   /* POLLOUT is asked for */
-    bool paused;         /* reading is stopped: some target has no room */
-    bool flush_due;      /* commands were queued in this turn */
-    uint64_t mute_timer; /* runs until the browser has answered for the first time */
+    bool write_wanted; /* POLLOUT is asked for */
+    bool paused;       /* reading is stopped: some target has no room */
+    bool flush_due;    /* commands were queued in this turn */
     uint64_t late_count;
     int64_t wall_us; /* of the batch in hand */
     int64_t mono_us;
