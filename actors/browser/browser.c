@@ -309,10 +309,20 @@ static void on_attach_ready(browser *state, void *context, const char *result, s
     }
 }
 
+static void on_start_timeout(troupe_actor *self, void *context)
+{
+    (void)self;
+    browser *state = context;
+    char why[80];
+    snprintf(why, sizeof why, "no answer within %u ms", state->host->launch_timeout_ms);
+    lost(state, TROUPE_ETIMEOUT, why);
+}
+
 static void on_version(browser *state, void *context, const char *result, size_t result_len,
                        const char *error)
 {
     (void)context;
+    troupe_timer_cancel(state->self, state->start_timer);
     const char *product = "unknown";
     size_t len = strlen(product);
     if (error == NULL) {
@@ -367,6 +377,11 @@ static troupe_error browser_start(troupe_actor *self, void *context)
     }
     if (error != TROUPE_OK) {
         return troupe_fail(state->ended, error, "cannot watch the connection");
+    }
+    error = troupe_timer_start(self, state->host->launch_timeout_ms, 0, on_start_timeout, state,
+                               &state->start_timer);
+    if (error != TROUPE_OK) {
+        return troupe_fail(state->ended, error, "%s", troupe_error_text(error));
     }
     browser_send_own(state, "Browser.getVersion", NULL, on_version, NULL);
     return TROUPE_OK;

@@ -22,6 +22,7 @@ struct browser {
     bool graceful;
     bool by_port_file;
     pid_t pid;
+    uint64_t start_timer; /* until the browser's first answer */
     int pid_fd;
     message_stream *stream;
     pending_table pending;
