@@ -397,6 +397,7 @@ Test(store_actor, check_reports_what_is_wrong)
                  reason.text);
     cr_expect_str_eq(path, rec.file);
     recording_open(&rec);
+    cr_expect_eq(stat_of("requests"), 0); /* answered: the file is open, and locked */
     cr_expect_eq(store_check(&rec.options, path, sizeof path, &reason), TROUPE_ESTORAGE);
     cr_expect_not_null(strstr(reason.text, "another host"), "%s", reason.text);
     recording_stop(&rec);
