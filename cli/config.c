@@ -429,7 +429,7 @@ static troupe_error load_token(cli_config *config, troupe_reason *reason)
         (config->settings.host.token != NULL && rank_of(config, token) >= rank_of(config, file))) {
         return TROUPE_OK;
     }
-    bool exposed;
+    bool exposed = false;
     troupe_error error =
         config_read_token(config->settings.token_file, &config->token, &exposed, reason);
     if (error != TROUPE_OK) {

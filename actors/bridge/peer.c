@@ -139,7 +139,7 @@ bool peer_owner(const peer_ends *peer, uid_t *uid)
 /* Whether fd is the server's side of a TCP connection on that port; its other end into *remote. */
 static bool server_side(int fd, uint16_t server_port, struct sockaddr_in *remote)
 {
-    struct sockaddr_in local;
+    struct sockaddr_in local = {0};
     socklen_t len = sizeof local;
     if (getsockname(fd, (struct sockaddr *)&local, &len) != 0 || local.sin_family != AF_INET ||
         ntohs(local.sin_port) != server_port) {
@@ -193,7 +193,7 @@ int peer_descriptor(const peer_ends *peer)
 static bool shut_down(int fd, void *context)
 {
     const uint16_t *port = context;
-    struct sockaddr_in local;
+    struct sockaddr_in local = {0};
     socklen_t len = sizeof local;
     if (getsockname(fd, (struct sockaddr *)&local, &len) == 0 && local.sin_family == AF_INET &&
         ntohs(local.sin_port) == *port) {

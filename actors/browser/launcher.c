@@ -573,7 +573,7 @@ static bool parse_port(json_t *port, char *endpoint, size_t size, int *number)
     long value = json_is_integer(port) ? (long)json_integer_value(port)
                  : text != NULL        ? strtol(text, &end, 10)
                                        : 0;
-    if (text == NULL || (end != text && *end == '\0')) {
+    if (text == NULL || (end != NULL && end != text && *end == '\0')) {
         if (value < 1 || value > 65535) {
             return false;
         }

@@ -122,8 +122,10 @@ static void evict(open_requests *requests)
             break;
         }
     }
-    requests->leave(requests->context, victim);
-    open_requests_remove(requests, victim);
+    if (victim != NULL) {
+        requests->leave(requests->context, victim);
+        open_requests_remove(requests, victim);
+    }
 }
 
 open_request *open_requests_add(open_requests *requests, const request_key *key)

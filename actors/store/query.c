@@ -252,7 +252,7 @@ static troupe_error read_params(const json_t *params, question *ask, const json_
 static troupe_error run_user(query *me, const pending *item, troupe_buffer *out,
                              troupe_reason *reason)
 {
-    question ask;
+    question ask = {0};
     const json_t *values = NULL;
     troupe_envelope call = {.payload = {item->payload, item->len}};
     json_t *params = json_params(&call, reason);
