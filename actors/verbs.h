@@ -3,9 +3,9 @@
 /**
  * Names, verbs and payload shapes that cross the families of actors: the only thing they share.
  *
- * Shapes are written as in troupe/pack.h. "JSON" is ext type 1. A call whose verb is a JSON-RPC method
- * carries its params as a JSON object and is answered with its result as JSON; meta.timeout_ms says
- * how long the caller waits.
+ * Shapes are written as in troupe/pack.h. "JSON" is ext type 1. A call whose verb is a JSON-RPC
+ * method carries its params as a JSON object and is answered with its result as JSON;
+ * meta.timeout_ms says how long the caller waits.
  */
 #ifndef TROUPE_ACTORS_VERBS_H
 #define TROUPE_ACTORS_VERBS_H
@@ -20,31 +20,31 @@
 #define NAME_NETWORK     "network"
 #define NAME_CONSOLE     "console"
 #define NAME_BRIDGE      "bridge"
-#define NAME_TARGET      "target/" /* + target id: an actor for each connected target */
+#define NAME_TARGET      "target/"  /* + target id: an actor for each connected target */
 #define NAME_BROWSER     "browser/" /* + browser id */
 
 /* To the store: what happened ---------------------------------------------------------------------
  *
  * Any CDP event: kind EVENT, the verb is its method ("Network.requestWillBeSent"), payload
  *   [s browser_uid, s target, s session, I wall_us, I mono_us, j params]
- * browser_uid is unique to one run of one browser; target is the id users see ("p1:abc123"); session
- * is Chrome's session id (a target may have several: its iframes and workers); wall_us is when the
- * host received it (microseconds since 1970), mono_us the same on CLOCK_MONOTONIC.
+ * browser_uid is unique to one run of one browser; target is the id users see ("p1:abc123");
+ * session is Chrome's session id (a target may have several: its iframes and workers); wall_us is
+ * when the host received it (microseconds since 1970), mono_us the same on CLOCK_MONOTONIC.
  */
 
 /** cast {uid:s, browser:s, origin:s ("launched"|"attached"), state:s ("up"|"down"), product:s,
  *  pid:I (0 = not ours), endpoint:s ("pipe" or URL), reason:s?, wall_us:I} */
 #define VERB_RECORD_BROWSER "record.browser"
 
-/** cast {uid:s, target:s, chrome_id:s, type:s, url:s, title:s, state:s, epoch:U, wall_us:I}: sent when
- *  any of these changed. state as INTERFACES section 3. */
+/** cast {uid:s, target:s, chrome_id:s, type:s, url:s, title:s, state:s, epoch:U, wall_us:I}: sent
+ * when any of these changed. state as INTERFACES section 3. */
 #define VERB_RECORD_TARGET "record.target"
 
 /** cast {uid:s, target:s?, count:U, bytes:U, reason:s, wall_us:I}: something was not recorded */
 #define VERB_RECORD_GAP "record.gap"
 
-/** cast {uid:s, target:s, session:s, request_id:s, ok:b, base64:b, body:x#, error:s?, wall_us:I}: the
- *  body of the last hop of that request; body as Chrome gave it (base64 text if base64) */
+/** cast {uid:s, target:s, session:s, request_id:s, ok:b, base64:b, body:x#, error:s?, wall_us:I}:
+ * the body of the last hop of that request; body as Chrome gave it (base64 text if base64) */
 #define VERB_RECORD_BODY "record.body"
 
 /* To the store: calls ----------------------------------------------------------------------- */
@@ -54,13 +54,13 @@
 
 /** {topics:[s…]} -> nil. The calling actor gets events until it ends: kind EVENT, the verb is the
  *  topic, payload JSON:
- *    "network"  one hop ended (complete or failed), a WebSocket opened or closed: a row as RPC `network`
- *    "console"  a row as RPC `console`
- *    "target"   {target, browser, type, url, title, state, epoch}
- *    "gap"      {count, topic}: events were shed because the subscriber was slow */
+ *    "network"  one hop ended (complete or failed), a WebSocket opened or closed: a row as RPC
+ * `network` "console"  a row as RPC `console` "target"   {target, browser, type, url, title, state,
+ * epoch} "gap"      {count, topic}: events were shed because the subscriber was slow */
 #define VERB_STORE_SUBSCRIBE "store.subscribe"
 
-/** nil -> JSON {path, events, requests, console, websocket_frames, bodies, gaps, bytes, committed} */
+/** nil -> JSON {path, events, requests, console, websocket_frames, bodies, gaps, bytes, committed}
+ */
 #define VERB_STORE_STATS "store.stats"
 
 /** {purge:b} -> JSON {cleared:[…], purged:bool} */
@@ -69,22 +69,22 @@
 /* To a query actor -------------------------------------------------------------------------- */
 
 /** Trusted SQL of our own: {sql:s, args:[s|I|f|n …], limit:I} -> JSON {columns:[…], rows:[{…}…],
- *  truncated:bool}. Syncs the store first (read your writes). Columns whose name ends in "_json" hold
- *  JSON text and are passed as JSON values, without that ending. */
+ *  truncated:bool}. Syncs the store first (read your writes). Columns whose name ends in "_json"
+ * hold JSON text and are passed as JSON values, without that ending. */
 #define VERB_QUERY_ROWS "query.rows"
 
 /* RPC "query.sql" (JSON {sql, params?, limit?}) is answered by the same actor. */
 
 /* To connections ---------------------------------------------------------------------------- */
 
-/** JSON {target: string | list | "*" | null} -> JSON {targets: [ids] | null (= all), warnings: […]}:
- *  prefixes resolved; null means the tracked ones, or all. Faults: TROUPE_EPARAMS (ambiguous: lists
- *  the matches), TROUPE_ENOTFOUND. */
+/** JSON {target: string | list | "*" | null} -> JSON {targets: [ids] | null (= all), warnings:
+ * […]}: prefixes resolved; null means the tracked ones, or all. Faults: TROUPE_EPARAMS (ambiguous:
+ * lists the matches), TROUPE_ENOTFOUND. */
 #define VERB_TARGETS_RESOLVE "targets.resolve"
 
 /* RPC methods answered by connections: status, pages, connect, disconnect, targets, targets.set,
- * targets.get, targets.clear, open, close, activate; and every method of a target (js, navigate, page,
- * reload, cdp, body.get) with `target` as a prefix or left out: it resolves and forwards. */
+ * targets.get, targets.clear, open, close, activate; and every method of a target (js, navigate,
+ * page, reload, cdp, body.get) with `target` as a prefix or left out: it resolves and forwards. */
 
 /* To a target ------------------------------------------------------------------------------- */
 
@@ -95,6 +95,7 @@
 
 /* To the launcher --------------------------------------------------------------------------- */
 
-/* RPC methods: browsers.list, browsers.launch, browsers.close, ports.add, ports.remove, ports.list. */
+/* RPC methods: browsers.list, browsers.launch, browsers.close, ports.add, ports.remove, ports.list.
+ */
 
 #endif

@@ -29,8 +29,8 @@ typedef struct troupe_behaviour {
      * still called). NULL allowed. */
     troupe_error (*start)(troupe_actor *self, void *state);
 
-    /** One cast, call, event or signal (`down`, `room`). Replies and faults go to the continuation of
-     * their call instead. Signals come with kind TROUPE_SIGNAL; see troupe_monitor and
+    /** One cast, call, event or signal (`down`, `room`). Replies and faults go to the continuation
+     * of their call instead. Signals come with kind TROUPE_SIGNAL; see troupe_monitor and
      * troupe_await_room. An error ends the actor with that reason. The envelope is borrowed. */
     troupe_error (*receive)(troupe_actor *self, void *state, const troupe_envelope *envelope);
 
@@ -49,11 +49,11 @@ typedef struct troupe_behaviour {
 
 typedef struct troupe_spawn_options {
     const troupe_behaviour *behaviour; /* must outlive the actor */
-    void *state;                 /* taken on TROUPE_OK: handed to the callbacks, freed by `stop` */
-    const char *name;            /* registered before `start`; NULL = none; at most 63 bytes */
-    troupe_address monitor;      /* an actor that gets a `down` signal when this one ends; 0 = none */
-    uint32_t mailbox_envelopes;  /* 0 = 4096 */
-    size_t mailbox_bytes;        /* 0 = 8 MiB; one larger envelope fits when the box is empty */
+    void *state;            /* taken on TROUPE_OK: handed to the callbacks, freed by `stop` */
+    const char *name;       /* registered before `start`; NULL = none; at most 63 bytes */
+    troupe_address monitor; /* an actor that gets a `down` signal when this one ends; 0 = none */
+    uint32_t mailbox_envelopes; /* 0 = 4096 */
+    size_t mailbox_bytes;       /* 0 = 8 MiB; one larger envelope fits when the box is empty */
 } troupe_spawn_options;
 
 /**
@@ -105,14 +105,16 @@ TROUPE_API troupe_error troupe_post_n(troupe_actor *self, troupe_address to, tro
                                       troupe_bytes payload) TROUPE_MUST_USE;
 
 /** After TROUPE_EBUSY: have the signal `room` (payload: the address as uint) sent to self when that
- * actor's mailbox is at most half full, or when it is gone. One pending wish for each destination. */
+ * actor's mailbox is at most half full, or when it is gone. One pending wish for each destination.
+ */
 TROUPE_API troupe_error troupe_await_room(troupe_actor *self, troupe_address to) TROUPE_MUST_USE;
 
 /**
- * How a call ended; runs on the caller's thread, exactly once for each call that returned TROUPE_OK.
+ * How a call ended; runs on the caller's thread, exactly once for each call that returned
+ * TROUPE_OK.
  *
- * @param error   TROUPE_OK: `answer` is the reply. Else `answer` is the fault, or NULL when the call
- *                ended here (TROUPE_ETIMEOUT, TROUPE_ECANCELLED, TROUPE_EGONE, TROUPE_ECLOSED).
+ * @param error   TROUPE_OK: `answer` is the reply. Else `answer` is the fault, or NULL when the
+ * call ended here (TROUPE_ETIMEOUT, TROUPE_ECANCELLED, TROUPE_EGONE, TROUPE_ECLOSED).
  * @param answer  borrowed
  * Not called when the caller itself ends first: `stop` releases what its contexts own.
  */
@@ -133,8 +135,8 @@ TROUPE_API troupe_error troupe_call(troupe_actor *self, troupe_address to, const
                                     uint32_t timeout_ms, troupe_answer_fn fn, void *context,
                                     uint64_t *ref) TROUPE_MUST_USE;
 
-/** Give a pending call up: fn is called with TROUPE_ECANCELLED in this turn's end, unless the answer
- * is already in the mailbox (then that is delivered). Unknown refs are ignored. */
+/** Give a pending call up: fn is called with TROUPE_ECANCELLED in this turn's end, unless the
+ * answer is already in the mailbox (then that is delivered). Unknown refs are ignored. */
 TROUPE_API void troupe_cancel(troupe_actor *self, uint64_t ref);
 
 /** Who waits for an answer: copy it to answer later. Zero-initialised is "nobody". */
@@ -155,9 +157,9 @@ static inline troupe_caller troupe_caller_of(const troupe_envelope *envelope)
 }
 
 /**
- * Answer a call this actor received, now or in a later turn. Only the first answer counts; an answer
- * to a call that has ended is counted and dropped. Calls left unanswered when this actor ends are
- * answered with a fault TROUPE_ECLOSED.
+ * Answer a call this actor received, now or in a later turn. Only the first answer counts; an
+ * answer to a call that has ended is counted and dropped. Calls left unanswered when this actor
+ * ends are answered with a fault TROUPE_ECLOSED.
  */
 TROUPE_API void troupe_reply(troupe_actor *self, troupe_caller caller, troupe_bytes payload);
 /** Reply with JSON text (ext type 1). */
@@ -179,11 +181,11 @@ TROUPE_API troupe_error troupe_forward(troupe_actor *self, const troupe_envelope
 
 /**
  * Get the signal `down` once when that actor ends, also if it is already gone:
- * payload {s:U address, s:s reason, s:U ref} with the keys "address", "reason" (an error's wire name)
- * and "ref". It comes after the dead actor's names and resources were released.
+ * payload {s:U address, s:s reason, s:U ref} with the keys "address", "reason" (an error's wire
+ * name) and "ref". It comes after the dead actor's names and resources were released.
  */
-TROUPE_API troupe_error troupe_monitor(troupe_actor *self, troupe_address address, uint64_t *ref)
-    TROUPE_MUST_USE;
+TROUPE_API troupe_error troupe_monitor(troupe_actor *self, troupe_address address,
+                                       uint64_t *ref) TROUPE_MUST_USE;
 TROUPE_API void troupe_demonitor(troupe_actor *self, uint64_t ref);
 
 /** Read a `down` signal. TROUPE_EPARAMS if the envelope is none. */
@@ -192,8 +194,8 @@ typedef struct troupe_down {
     uint64_t ref;
     troupe_error reason;
 } troupe_down;
-TROUPE_API troupe_error troupe_down_read(const troupe_envelope *envelope, troupe_down *out)
-    TROUPE_MUST_USE;
+TROUPE_API troupe_error troupe_down_read(const troupe_envelope *envelope,
+                                         troupe_down *out) TROUPE_MUST_USE;
 
 /** Runs on the actor's thread when the timer is due. */
 typedef void (*troupe_timer_fn)(troupe_actor *self, void *context);
@@ -214,8 +216,9 @@ TROUPE_API void troupe_timer_cancel(troupe_actor *self, uint64_t id);
 /** Runs on the actor's thread when the descriptor is ready. revents as of poll(2). */
 typedef void (*troupe_watch_fn)(troupe_actor *self, void *context, int fd, short revents);
 
-/** Have the descriptor polled beside the mailbox; TROUPE_ESTATE if it is already. events as of poll(2); 0 keeps it registered but
- * not polled (errors and hang-ups neither). The descriptor stays the caller's: unwatch, then close. */
+/** Have the descriptor polled beside the mailbox; TROUPE_ESTATE if it is already. events as of
+ * poll(2); 0 keeps it registered but not polled (errors and hang-ups neither). The descriptor stays
+ * the caller's: unwatch, then close. */
 TROUPE_API troupe_error troupe_watch(troupe_actor *self, int fd, short events, troupe_watch_fn fn,
                                      void *context) TROUPE_MUST_USE;
 /** Change the events of a watched descriptor. Unknown descriptors are ignored. */

@@ -31,12 +31,12 @@ typedef enum troupe_kind {
 
 /** What goes with an envelope besides its payload. Zero-initialised is "nothing". */
 typedef struct troupe_meta {
-    uint32_t timeout_ms;    /* what remained when it was sent; 0 = not given */
+    uint32_t timeout_ms; /* what remained when it was sent; 0 = not given */
     bool has_epoch;
-    uint64_t epoch;         /* state the sender knew; valid if has_epoch */
-    const char *trace;      /* trace id, NULL if none; not NUL-terminated */
+    uint64_t epoch;    /* state the sender knew; valid if has_epoch */
+    const char *trace; /* trace id, NULL if none; not NUL-terminated */
     size_t trace_len;
-    const char *session;    /* session it belongs to, NULL if none; not NUL-terminated */
+    const char *session; /* session it belongs to, NULL if none; not NUL-terminated */
     size_t session_len;
 } troupe_meta;
 
@@ -44,9 +44,9 @@ typedef struct troupe_meta {
 typedef struct troupe_envelope {
     troupe_kind kind;
     troupe_address to;
-    troupe_address from;  /* 0 = not an actor */
-    uint64_t ref;         /* ties reply and fault to their call; 0 elsewhere */
-    const char *verb;     /* verb_len bytes, UTF-8, not NUL-terminated */
+    troupe_address from; /* 0 = not an actor */
+    uint64_t ref;        /* ties reply and fault to their call; 0 elsewhere */
+    const char *verb;    /* verb_len bytes, UTF-8, not NUL-terminated */
     size_t verb_len;
     troupe_meta meta;
     troupe_bytes payload; /* one MessagePack value; len 0 reads and writes as nil */
@@ -69,24 +69,26 @@ TROUPE_API troupe_error troupe_envelope_write(troupe_buffer *buffer,
  * @param used  stored on TROUPE_OK: bytes it took, so that the next one of a bundle can be read
  * @return TROUPE_OK; TROUPE_EPROTOCOL with nothing stored
  */
-TROUPE_API troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_t *used)
-    TROUPE_MUST_USE;
+TROUPE_API troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out,
+                                             size_t *used) TROUPE_MUST_USE;
 
 static inline bool troupe_verb_is(const troupe_envelope *envelope, const char *verb)
 {
-    return strlen(verb) == envelope->verb_len && memcmp(verb, envelope->verb, envelope->verb_len) == 0;
+    return strlen(verb) == envelope->verb_len &&
+           memcmp(verb, envelope->verb, envelope->verb_len) == 0;
 }
 
 /** What a fault says; pointers borrowed from the envelope. */
 typedef struct troupe_fault_view {
     troupe_error code;
-    const char *message;  /* message_len bytes, UTF-8 */
+    const char *message; /* message_len bytes, UTF-8 */
     size_t message_len;
-    const char *data;     /* JSON text of `data`, NULL if none */
+    const char *data; /* JSON text of `data`, NULL if none */
     size_t data_len;
 } troupe_fault_view;
 
-/** Read a fault's payload {code, name, message, data}. A malformed one reads as TROUPE_EPROTOCOL. */
+/** Read a fault's payload {code, name, message, data}. A malformed one reads as TROUPE_EPROTOCOL.
+ */
 TROUPE_API void troupe_fault_read(const troupe_envelope *envelope, troupe_fault_view *out);
 
 #ifdef __cplusplus

@@ -24,12 +24,12 @@ typedef enum troupe_log_level {
 } troupe_log_level;
 
 typedef struct troupe_log_record {
-    int64_t time_us;         /* wall clock, microseconds since 1970 */
+    int64_t time_us; /* wall clock, microseconds since 1970 */
     troupe_log_level level;
-    const char *component;   /* "mailbox", "browser", "bridge" */
-    const char *event;       /* stable key: "connection-lost" */
-    const char *subject;     /* actor, target or file it is about; NULL if none */
-    const char *text;        /* one line */
+    const char *component; /* "mailbox", "browser", "bridge" */
+    const char *event;     /* stable key: "connection-lost" */
+    const char *subject;   /* actor, target or file it is about; NULL if none */
+    const char *text;      /* one line */
 } troupe_log_record;
 
 /** Receives each record that passes the level. Called by any thread, one at a time, never under a
@@ -43,8 +43,8 @@ TROUPE_API void troupe_log_set_sink(troupe_log_sink_fn sink, void *context);
 TROUPE_API void troupe_log_set_level(troupe_log_level level);
 
 /** "error" … "trace" to a level. Returns TROUPE_EPARAMS for any other word. */
-TROUPE_API troupe_error troupe_log_level_parse(const char *word, troupe_log_level *out)
-    TROUPE_MUST_USE;
+TROUPE_API troupe_error troupe_log_level_parse(const char *word,
+                                               troupe_log_level *out) TROUPE_MUST_USE;
 
 /** Whether a record of that level would be reported (to skip costly formatting). Thread: any. */
 TROUPE_API bool troupe_log_enabled(troupe_log_level level);

@@ -41,7 +41,8 @@ TROUPE_API void troupe_buffer_fini(troupe_buffer *buffer);
 /** Make it empty, keep the memory. */
 TROUPE_API void troupe_buffer_clear(troupe_buffer *buffer);
 
-/** Make room for `more` bytes after len. Returns TROUPE_ENOMEM and sets `failed` if there is none. */
+/** Make room for `more` bytes after len. Returns TROUPE_ENOMEM and sets `failed` if there is none.
+ */
 TROUPE_API troupe_error troupe_buffer_reserve(troupe_buffer *buffer, size_t more);
 
 /** Append bytes. As troupe_buffer_reserve. data: borrowed; NULL allowed when len is 0. */
@@ -76,15 +77,13 @@ TROUPE_API troupe_error troupe_pack(troupe_buffer *buffer, const char *format, .
  * Read MessagePack by format, without allocation; pointers stored point into `data`.
  *
  *   {key…}  map: each key is followed by its value's letter: "{s:s#,s:I,s?:b}" takes the key as
- *           const char * before the value's arguments. Keys may stand in any order, unknown keys are
- *           skipped. `?` behind the key's `s` makes it optional: its outputs are left untouched when
- *           it is absent or nil.
- *   [v…]    array: at least as many elements as named; further ones are skipped
- *   s#  const char **, size_t *   x#  const uint8_t **, size_t * (bin or str)
- *   j#  const char **, size_t * (ext type 1)   r#  const uint8_t **, size_t * (any value, raw)
- *   b   int *    i  int *    I  int64_t *    U  uint64_t *    f  double * (accepts integers)
- *   n   skips one value
- *   A value letter followed by `?` accepts nil and leaves its outputs untouched.
+ *           const char * before the value's arguments. Keys may stand in any order, unknown keys
+ * are skipped. `?` behind the key's `s` makes it optional: its outputs are left untouched when it
+ * is absent or nil. [v…]    array: at least as many elements as named; further ones are skipped s#
+ * const char **, size_t *   x#  const uint8_t **, size_t * (bin or str) j#  const char **, size_t *
+ * (ext type 1)   r#  const uint8_t **, size_t * (any value, raw) b   int *    i  int *    I int64_t
+ * *    U  uint64_t *    f  double * (accepts integers) n   skips one value A value letter followed
+ * by `?` accepts nil and leaves its outputs untouched.
  *
  * @return TROUPE_OK; TROUPE_EPARAMS if the data has another shape (outputs then unspecified);
  *         TROUPE_EPROTOCOL if it is not MessagePack or too deep; TROUPE_EINVAL for a bad format
@@ -100,8 +99,8 @@ TROUPE_API troupe_error troupe_unpack(troupe_bytes data, const char *format, ...
 TROUPE_API troupe_error troupe_pack_walk(troupe_bytes data, size_t *len) TROUPE_MUST_USE;
 
 /** The JSON text of a payload that is ext type 1. TROUPE_EPARAMS if it is anything else. */
-TROUPE_API troupe_error troupe_payload_json(troupe_bytes payload, const char **text, size_t *len)
-    TROUPE_MUST_USE;
+TROUPE_API troupe_error troupe_payload_json(troupe_bytes payload, const char **text,
+                                            size_t *len) TROUPE_MUST_USE;
 
 #ifdef __cplusplus
 }

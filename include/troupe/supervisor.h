@@ -31,8 +31,9 @@ typedef struct troupe_child {
     void (*release)(void *context);
     troupe_restart restart;
     uint32_t backoff_min_ms; /* 0 = 100 */
-    uint32_t backoff_max_ms; /* 0 = 30000; full jitter; back to the minimum after living that long */
-    uint32_t intensity;      /* restarts allowed within period_ms; 0 = no limit */
+    uint32_t
+        backoff_max_ms; /* 0 = 30000; full jitter; back to the minimum after living that long */
+    uint32_t intensity; /* restarts allowed within period_ms; 0 = no limit */
     uint32_t period_ms;
 } troupe_child;
 
@@ -44,13 +45,14 @@ typedef void (*troupe_child_event_fn)(troupe_actor *self, void *context, const c
                                       uint32_t restart_in_ms);
 
 TROUPE_API troupe_error troupe_supervisor_create(troupe_actor *self, troupe_child_event_fn fn,
-                                                 void *context, troupe_supervisor **out)
-    TROUPE_MUST_USE;
+                                                 void *context,
+                                                 troupe_supervisor **out) TROUPE_MUST_USE;
 /** Frees the bookkeeping; children that still live are stopped at once. */
 TROUPE_API void troupe_supervisor_destroy(troupe_supervisor *supervisor);
 
-/** Start a child now. TROUPE_ESTATE if the name is in use; else what prepare or spawn said, and then
- * the child is not kept unless it is permanent or transient and `keep` is true (it is retried). */
+/** Start a child now. TROUPE_ESTATE if the name is in use; else what prepare or spawn said, and
+ * then the child is not kept unless it is permanent or transient and `keep` is true (it is
+ * retried). */
 TROUPE_API troupe_error troupe_supervisor_add(troupe_supervisor *supervisor,
                                               const troupe_child *child, bool keep,
                                               troupe_address *out) TROUPE_MUST_USE;
@@ -61,8 +63,8 @@ TROUPE_API troupe_error troupe_supervisor_remove(troupe_supervisor *supervisor, 
 TROUPE_API troupe_address troupe_supervisor_find(const troupe_supervisor *supervisor,
                                                  const char *name);
 
-/** Hand every `down` signal to this; true: it was a child's, and is dealt with. When a child exceeds
- * its intensity the owner is ended with TROUPE_EUNAVAILABLE. */
+/** Hand every `down` signal to this; true: it was a child's, and is dealt with. When a child
+ * exceeds its intensity the owner is ended with TROUPE_EUNAVAILABLE. */
 TROUPE_API bool troupe_supervisor_signal(troupe_supervisor *supervisor,
                                          const troupe_envelope *signal);
 

@@ -14,10 +14,10 @@ extern "C" {
 typedef struct troupe_system troupe_system;
 
 typedef struct troupe_system_options {
-    const char *name;        /* part of the inproc addresses; NULL = made up; [A-Za-z0-9_-]{1,31} */
-    const char *lane;        /* mailbox lane: NULL or "nng" */
-    uint32_t actors_max;     /* 0 = 4096; at most 65535 */
-    size_t stack_bytes;      /* of actor threads; 0 = 256 KiB */
+    const char *name;    /* part of the inproc addresses; NULL = made up; [A-Za-z0-9_-]{1,31} */
+    const char *lane;    /* mailbox lane: NULL or "nng" */
+    uint32_t actors_max; /* 0 = 4096; at most 65535 */
+    size_t stack_bytes;  /* of actor threads; 0 = 256 KiB */
 } troupe_system_options;
 
 /**
@@ -31,8 +31,9 @@ TROUPE_API troupe_error troupe_system_open(const troupe_system_options *options,
                                            troupe_system **out) TROUPE_MUST_USE;
 
 /**
- * Close in three steps: spawning is refused; actors are stopped (draining until the deadline, then at
- * once), their unanswered calls complete with TROUPE_ECLOSED, and they are joined; memory is freed.
+ * Close in three steps: spawning is refused; actors are stopped (draining until the deadline, then
+ * at once), their unanswered calls complete with TROUPE_ECLOSED, and they are joined; memory is
+ * freed.
  *
  * Actors that were spawned with a `monitor` are asked only when that one has ended, so that parents
  * stop their children themselves and in order (troupe_behaviour.closing).
@@ -71,19 +72,19 @@ TROUPE_API troupe_error troupe_join(troupe_system *system, troupe_address addres
 
 typedef struct troupe_actor_info {
     troupe_address address;
-    char name[64];            /* first registered name, else kind and slot */
+    char name[64]; /* first registered name, else kind and slot */
     char kind[32];
-    char verb[64];            /* verb in hand; empty when idle */
-    uint64_t verb_ns;         /* for how long; 0 when idle */
-    uint32_t depth;           /* envelopes in the mailbox */
+    char verb[64];    /* verb in hand; empty when idle */
+    uint64_t verb_ns; /* for how long; 0 when idle */
+    uint32_t depth;   /* envelopes in the mailbox */
     uint64_t depth_bytes;
     uint32_t depth_peak;
     uint64_t received;
     uint64_t sent;
-    uint64_t busy;            /* posts it was refused, as the receiver */
-    uint32_t calls_open;      /* calls it received and has not answered */
+    uint64_t busy;       /* posts it was refused, as the receiver */
+    uint32_t calls_open; /* calls it received and has not answered */
     uint64_t age_ns;
-    long thread_id;           /* Linux tid */
+    long thread_id; /* Linux tid */
 } troupe_actor_info;
 
 /** Called for each living actor; info is borrowed. */
@@ -112,21 +113,21 @@ TROUPE_API void troupe_system_count(troupe_system *system, troupe_system_counter
  */
 typedef struct troupe_guest troupe_guest;
 
-TROUPE_API troupe_error troupe_guest_create(troupe_system *system, troupe_guest **out)
-    TROUPE_MUST_USE;
+TROUPE_API troupe_error troupe_guest_create(troupe_system *system,
+                                            troupe_guest **out) TROUPE_MUST_USE;
 
 /** Cancels its pending calls. destroy(NULL) is fine. */
 TROUPE_API void troupe_guest_destroy(troupe_guest *guest);
 
 /** How a call ended. Freed with troupe_answer_fini. */
 typedef struct troupe_answer {
-    uint64_t ref;             /* of the call */
-    void *context;            /* as given to troupe_guest_call_start */
-    troupe_error error;       /* TROUPE_OK: `payload` holds the reply */
-    troupe_bytes payload;     /* owned by this answer */
-    char *message;            /* of a fault or local failure, NUL-terminated; NULL when ok */
-    char *data;               /* JSON text of a fault's data, NUL-terminated; NULL if none */
-    void *owner;              /* private */
+    uint64_t ref;         /* of the call */
+    void *context;        /* as given to troupe_guest_call_start */
+    troupe_error error;   /* TROUPE_OK: `payload` holds the reply */
+    troupe_bytes payload; /* owned by this answer */
+    char *message;        /* of a fault or local failure, NUL-terminated; NULL when ok */
+    char *data;           /* JSON text of a fault's data, NUL-terminated; NULL if none */
+    void *owner;          /* private */
 } troupe_answer;
 
 TROUPE_API void troupe_answer_fini(troupe_answer *answer);
@@ -140,8 +141,8 @@ TROUPE_API troupe_error troupe_guest_post(troupe_guest *guest, troupe_address to
                                           troupe_bytes payload) TROUPE_MUST_USE;
 
 /**
- * Call and wait. Completes exactly once: reply, fault, timeout or gone; `out` is always filled (error
- * in out->error, which is also returned). Blocks: up to timeout_ms (at least 1).
+ * Call and wait. Completes exactly once: reply, fault, timeout or gone; `out` is always filled
+ * (error in out->error, which is also returned). Blocks: up to timeout_ms (at least 1).
  */
 TROUPE_API troupe_error troupe_guest_call(troupe_guest *guest, troupe_address to, const char *verb,
                                           const troupe_meta *meta, troupe_bytes payload,
@@ -163,10 +164,10 @@ TROUPE_API troupe_error troupe_guest_call_start(troupe_guest *guest, troupe_addr
 TROUPE_API void troupe_guest_flush(troupe_guest *guest);
 
 /**
- * The next call that completed, in order of completion. If none has, flush and wait for one: a guest
- * that starts a call for each one completed thus sends them in bundles.
- * @return TROUPE_OK: out is filled. TROUPE_ETIMEOUT: none completed within timeout_ms (calls go on).
- *         TROUPE_ENOTFOUND: no call is in flight.
+ * The next call that completed, in order of completion. If none has, flush and wait for one: a
+ * guest that starts a call for each one completed thus sends them in bundles.
+ * @return TROUPE_OK: out is filled. TROUPE_ETIMEOUT: none completed within timeout_ms (calls go
+ * on). TROUPE_ENOTFOUND: no call is in flight.
  */
 TROUPE_API troupe_error troupe_guest_wait(troupe_guest *guest, uint32_t timeout_ms,
                                           troupe_answer *out) TROUPE_MUST_USE;
