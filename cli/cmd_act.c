@@ -59,11 +59,26 @@ static char *take_code(const cli *self)
     return text;
 }
 
+/* What JSON has no word for: NaN, 1n, undefined, functions. NULL if the value says it all. */
+static const json_t *word_for(const json_t *result)
+{
+    const json_t *word = json_object_get(result, "unserializable");
+    const json_t *type = json_object_get(result, "type");
+    if (word == NULL && json_is_string(type) && strcmp(json_string_value(type), "object") != 0) {
+        word = json_object_get(result, "description");
+        word = word != NULL ? word : type; /* undefined */
+    }
+    return word;
+}
+
 static int print_value(cli *self, json_t *result)
 {
     const json_t *value = json_object_get(result, "value");
     if (self->quiet || value == NULL) {
         return CLI_OK;
+    }
+    if (json_is_null(value) && word_for(result) != NULL) {
+        value = word_for(result);
     }
     if (json_is_string(value)) {
         cli_print_text(json_string_value(value), json_string_length(value));
