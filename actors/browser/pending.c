@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pending commands: ids count up, so the row of an id is its low bits. Old commands that are never
- * answered stay behind; when a new id lands on one, the table grows, up to its maximum. */
+/* Pending commands: ids count up, so the row of an id is its low bits. An id whose row is taken by
+ * an old command is skipped; the table grows when it is half full, up to its maximum. */
 #include "pending.h"
 
 #include <stdlib.h>
@@ -48,25 +48,27 @@ static troupe_error grow(pending_table *table)
 
 troupe_error pending_add(pending_table *table, uint64_t now_ns, pending **out)
 {
-    pending *row = row_of(table, table->next_id);
-    while (row->id != 0 && table->capacity < PENDING_MAX) {
+    if (table->count * 2 >= table->capacity && table->capacity < PENDING_MAX) {
         troupe_error error = grow(table);
         if (error != TROUPE_OK) {
             return error;
         }
-        row = row_of(table, table->next_id);
     }
-    if (row->id != 0) {
-        if (row->own != NULL || row->deadline_ns > now_ns) {
-            return TROUPE_EBUSY;
+    for (size_t tries = 0; tries < table->capacity; tries++) {
+        pending *row = row_of(table, table->next_id);
+        int64_t id = table->next_id++;
+        if (row->id != 0 && (row->own != NULL || row->deadline_ns > now_ns)) {
+            continue;
         }
-        table->count--; /* its caller gave up long ago; should it be answered yet, it counts as late
-                         */
+        if (row->id != 0) {
+            table->count--; /* its caller gave up: an answer after all counts as late */
+        }
+        *row = (pending){.id = id};
+        table->count++;
+        *out = row;
+        return TROUPE_OK;
     }
-    *row = (pending){.id = table->next_id++};
-    table->count++;
-    *out = row;
-    return TROUPE_OK;
+    return TROUPE_EBUSY;
 }
 
 bool pending_take(pending_table *table, int64_t id, pending *out)

@@ -37,7 +37,9 @@ void pending_fini(pending_table *table);
 /**
  * Take an id for a command.
  *
- * @param now_ns  rows whose deadline passed may be given up when the table is full
+ * Ids count up, but some may be left out.
+ *
+ * @param now_ns  rows whose deadline has passed may be given up for it
  * @param out     the row to fill in; its id is set
  * @return TROUPE_OK; TROUPE_EBUSY: PENDING_MAX are in flight; TROUPE_ENOMEM
  */
