@@ -15,6 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The second line of the port file has no end of line: its length tells whether it is whole. */
+#define BROWSER_PATH "/devtools/browser/"
+#define UUID_LEN     36
+
+#define ABORT_SLICE_MS 100 /* how soon an abort is noticed */
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -33,7 +39,9 @@ static bool read_port_file(const char *profile, char *url, size_t url_size)
     }
     unsigned port;
     char tail[128];
-    bool whole = fscanf(file, "%u\n%127s", &port, tail) == 2 && port > 0 && port < 65536;
+    bool whole = fscanf(file, "%u\n%127s", &port, tail) == 2 && port > 0 && port < 65536 &&
+                 strncmp(tail, BROWSER_PATH, strlen(BROWSER_PATH)) == 0 &&
+                 strlen(tail) >= strlen(BROWSER_PATH) + UUID_LEN;
     fclose(file);
     return whole && snprintf(url, url_size, "ws://127.0.0.1:%u%s", port, tail) < (int)url_size;
 }
@@ -62,7 +70,12 @@ static troupe_error wait_port_file(const endpoint_options *options, char *url, s
                                 options->timeout_ms);
             break;
         }
-        if (poll(fds, 2, (int)left) > 0 && fds[1].revents != 0) {
+        if (options->abort != NULL && options->abort(options->abort_context)) {
+            error = troupe_fail(reason, TROUPE_ECANCELLED, "closed");
+            break;
+        }
+        if (poll(fds, 2, left < ABORT_SLICE_MS ? (int)left : ABORT_SLICE_MS) > 0 &&
+            fds[1].revents != 0) {
             error = troupe_fail(reason, TROUPE_ECLOSED, "it ended before it listened on a port");
             break;
         }

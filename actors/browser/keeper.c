@@ -40,9 +40,7 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return 0;
 }
 
-/* Deletes the directory; tries again when something was written meanwhile by a process just killed.
- */
-static void remove_tree(const char *path)
+void keeper_remove_tree(const char *path)
 {
     for (int attempt = 0; attempt < 3 && access(path, F_OK) == 0; attempt++) {
         nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
@@ -75,9 +73,15 @@ static void kill_descendants(pid_t group)
 
 static pid_t start_browser(char **argv, const sigset_t *mask)
 {
+    pid_t keeper = getpid();
     pid_t pid = fork();
     if (pid != 0) {
         return pid;
+    }
+    /* If the keeper itself is killed. Safe here: its one thread is the browser's parent. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != keeper) {
+        _exit(127);
     }
     setpgid(0, 0);
     sigprocmask(SIG_SETMASK, mask, NULL);
@@ -114,7 +118,8 @@ static int wait_end(pid_t browser, int host_fd, int signal_fd)
         }
         char byte;
         if (fds[1].revents != 0 && read(host_fd, &byte, 1) <= 0) {
-            return -1;
+            int status; /* perhaps the host lets go because the browser ended */
+            return waitpid(browser, &status, WNOHANG) == browser ? status_code(status) : -1;
         }
     }
 }
@@ -149,7 +154,7 @@ int keeper_main(int argc, char **argv)
     close(4);
     int code = browser > 0 ? wait_end(browser, KEEPER_HOST_FD, signal_fd) : 127;
     kill_descendants(browser);
-    remove_tree(scratch);
+    keeper_remove_tree(scratch);
     return code < 0 ? 128 + SIGKILL : code;
 }
 

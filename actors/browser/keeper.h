@@ -7,4 +7,8 @@
 #define KEEPER_BROWSER_WRITE_FD 4 /* and writes answers here */
 #define KEEPER_HOST_FD          5 /* end of file: the host is gone or lets go */
 
+/** Delete the directory; tries again when something was written meanwhile by a process just killed.
+ */
+void keeper_remove_tree(const char *path);
+
 #endif

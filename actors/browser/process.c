@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ARGS_MAX 96
+#define ARGS_MAX          96
+#define OUTPUT_CHUNKS_MAX 16 /* a full pipe: others get their turn */
 
 extern char **environ;
 
@@ -63,15 +64,15 @@ troupe_error process_find(const char *wanted, bool headed, char *path, size_t pa
         wanted = getenv("CHROMIUM");
     }
     if (wanted != NULL && *wanted != '\0') {
-        bool found =
-            strchr(wanted, '/') != NULL ? is_program(wanted) : on_path(wanted, path, path_size);
-        if (!found) {
+        bool a_path = strchr(wanted, '/') != NULL;
+        if (a_path ? !is_program(wanted) : !on_path(wanted, path, path_size)) {
             return troupe_fail(reason, TROUPE_EUNAVAILABLE, "browser %s: %s", wanted,
-                               access(wanted, F_OK) == 0 ? "not a program that may be run"
-                                                         : "no such program");
+                               a_path && access(wanted, F_OK) == 0 ? "not a program that may be run"
+                                                                   : "no such program");
         }
-        if (strchr(wanted, '/') != NULL) {
-            snprintf(path, path_size, "%s", wanted);
+        if (a_path && snprintf(path, path_size, "%s", wanted) >= (int)path_size) {
+            return troupe_fail(reason, TROUPE_EUNAVAILABLE, "browser %.60s…: the path is too long",
+                               wanted);
         }
         return TROUPE_OK;
     }
@@ -170,7 +171,14 @@ static troupe_error make_directories(process *made, const process_options *optio
                            options->host->runtime_dir, strerror(errno));
     }
     if (options->profile != NULL) {
-        snprintf(made->profile, sizeof made->profile, "%s", options->profile);
+        written = snprintf(made->profile, sizeof made->profile, "%s", options->profile);
+        if (written < 0 || (size_t)written >= sizeof made->profile) {
+            made->profile[0] = '\0';
+            return troupe_fail(reason, TROUPE_EPARAMS, "the profile's path is too long");
+        }
+        char stale[sizeof made->profile + 32]; /* the port of the browser that ran here before */
+        snprintf(stale, sizeof stale, "%s/DevToolsActivePort", made->profile);
+        (void)unlink(stale);
         return TROUPE_OK;
     }
     snprintf(made->profile, sizeof made->profile, "%s/profile", made->scratch);
@@ -238,6 +246,7 @@ static int spawn_keeper(pid_t *pid, char **argv, pipes ends)
 
 static troupe_error spawn(process *made, const process_options *options, troupe_reason *reason)
 {
+    troupe_error error = TROUPE_OK;
     pipes ends = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     for (int i = 0; i < 4; i++) {
         if (!high_pipe(ends[i])) {
@@ -261,7 +270,12 @@ static troupe_error spawn(process *made, const process_options *options, troupe_
     close_pipes(ends);
     fcntl(made->output_fd, F_SETFL, O_NONBLOCK);
     made->pid_fd = (int)syscall(SYS_pidfd_open, made->pid, 0);
-    return TROUPE_OK;
+    if (made->pid_fd < 0) { /* its end would go unnoticed */
+        error = troupe_fail(reason, TROUPE_EIO, "cannot watch the process: %s", strerror(errno));
+        process_let_go(made);
+        (void)process_reap(made);
+    }
+    return error;
 }
 
 troupe_error process_start(const process_options *options, process **out, troupe_reason *reason)
@@ -277,10 +291,9 @@ troupe_error process_start(const process_options *options, process **out, troupe
     }
     if (error != TROUPE_OK) {
         if (made->scratch[0] != '\0') {
-            rmdir(made->profile);
-            rmdir(made->scratch);
+            keeper_remove_tree(made->scratch);
         }
-        free(made);
+        process_destroy(made);
         return error;
     }
     *out = made;
@@ -290,8 +303,12 @@ troupe_error process_start(const process_options *options, process **out, troupe
 bool process_read_output(process *run)
 {
     char chunk[4096];
-    ssize_t got;
-    while ((got = read(run->output_fd, chunk, sizeof chunk)) > 0) {
+    ssize_t got = 1;
+    for (int i = 0; i < OUTPUT_CHUNKS_MAX && got > 0; i++) {
+        got = read(run->output_fd, chunk, sizeof chunk);
+        if (got <= 0) {
+            break;
+        }
         size_t room = sizeof run->tail - 1;
         size_t take = (size_t)got < room ? (size_t)got : room;
         size_t keep = run->tail_len + take > room ? room - take : run->tail_len;
@@ -300,7 +317,17 @@ bool process_read_output(process *run)
         run->tail_len = keep + take;
         run->tail[run->tail_len] = '\0';
     }
-    return got < 0 && (errno == EAGAIN || errno == EINTR);
+    return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* The words go into JSON: what is not printable ASCII would not be valid there for sure. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text < ' ' || *text > '~') {
+            *text = '?';
+        }
+    }
 }
 
 const char *process_last_words(const process *run)
@@ -316,6 +343,7 @@ const char *process_last_words(const process *run)
         }
         at += len + (at[len] == '\n');
     }
+    make_printable(line);
     return line;
 }
 
@@ -338,7 +366,11 @@ int process_reap(process *run)
     while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR) {
     }
     close_fd(&run->pid_fd);
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) { /* the keeper itself: it could not clean up */
+        keeper_remove_tree(run->scratch);
+        return 128 + WTERMSIG(status);
+    }
+    return WEXITSTATUS(status);
 }
 
 void process_destroy(process *run)
