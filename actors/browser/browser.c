@@ -12,11 +12,11 @@
 #include "actors/verbs.h"
 #include "endpoint.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <unistd.h>
 #include <uuid/uuid.h>
 
 #define GRACE_MS 3000
@@ -61,7 +61,7 @@ static void browser_turn(troupe_actor *self, void *context)
 {
     (void)self;
     browser *state = context;
-    if (state->flush_due && state->stream != NULL) {
+    if (state->flush_due && state->stream != NULL && !state->lost) {
         flush_stream(state);
     }
 }
@@ -70,7 +70,7 @@ static troupe_error send_command(browser *state, pending **row, const char *meth
                                  size_t method_len, const char *session, size_t session_len,
                                  const char *params, size_t params_len)
 {
-    if (state->stream == NULL) {
+    if (state->stream == NULL || state->lost) {
         return TROUPE_ECLOSED;
     }
     troupe_error error = pending_add(&state->pending, troupe_now_ns(state->self), row);
@@ -160,19 +160,20 @@ static void record_own(browser *state, const cdp_message *event)
 static void on_event(browser *state, const cdp_message *event)
 {
     roster_target *owner = NULL;
-    if (event->method_len > 7 && memcmp(event->method, "Target.", 7) == 0) {
-        if (is_method(event, "Target.attachedToTarget")) {
-            owner = browser_on_attached(state, event);
-        } else if (is_method(event, "Target.detachedFromTarget")) {
-            owner = browser_on_detached(state, event);
-        } else if (event->session == NULL && is_method(event, "Target.targetDestroyed")) {
-            browser_on_target_destroyed(state, event);
-        } else if (event->session == NULL && (is_method(event, "Target.targetCreated") ||
-                                              is_method(event, "Target.targetInfoChanged"))) {
-            browser_on_target_info(state, event);
-        }
+    if (is_method(event, "Target.attachedToTarget")) {
+        owner = browser_on_attached(state, event);
+    } else if (is_method(event, "Target.detachedFromTarget")) {
+        owner = browser_on_detached(state, event);
     } else if (event->session != NULL) {
         owner = roster_owner(&state->roster, event->session, event->session_len);
+        if (owner != NULL && is_method(event, "Inspector.targetReloadedAfterCrash")) {
+            owner->reloads++;
+        }
+    } else if (is_method(event, "Target.targetDestroyed")) {
+        browser_on_target_destroyed(state, event);
+    } else if (is_method(event, "Target.targetCreated") ||
+               is_method(event, "Target.targetInfoChanged")) {
+        browser_on_target_info(state, event);
     }
     if (owner != NULL) {
         pack_event(state, event, false, NULL);
@@ -186,18 +187,16 @@ static void on_event(browser *state, const cdp_message *event)
 /* Chrome's error object {code, message, data?}. */
 static void answer_error(browser *state, const pending *row, json_span error)
 {
-    char *data = strndup(error.data, error.len);
+    if (row->own == NULL) {
+        browser_fault_caller(state, row->caller, error);
+        return;
+    }
     const char *text = "the browser answered with an error";
     size_t len = strlen(text);
     (void)browser_member_string(error, "message", &text, &len);
-    if (row->own != NULL) {
-        char message[300];
-        snprintf(message, sizeof message, "%.*s", (int)len, text);
-        row->own(state, row->context, NULL, 0, message);
-    } else {
-        troupe_fault(state->self, row->caller, TROUPE_ECDP, data, "%.*s", (int)len, text);
-    }
-    free(data);
+    char message[300];
+    snprintf(message, sizeof message, "%.*s", (int)(len < 299 ? len : 299), text);
+    row->own(state, row->context, NULL, 0, message);
 }
 
 static void on_answer(browser *state, const cdp_message *answer)
@@ -240,7 +239,7 @@ static void on_stream(troupe_actor *self, void *context, int fd, short revents)
 {
     browser *state = context;
     (void)self;
-    if (state->stream == NULL) {
+    if (state->stream == NULL || state->lost) {
         return;
     }
     if (fd == message_stream_read_fd(state->stream) &&
@@ -288,11 +287,16 @@ static void close_stream(browser *state)
     }
 }
 
-/* The connection is gone: everybody who waits is told why; the actor ends. */
+/* The connection is gone: everybody who waits is told why; the actor ends. Only the first reason
+ * counts. */
 static void lost(browser *state, troupe_error error, const char *why)
 {
+    if (state->lost) {
+        return;
+    }
+    state->lost = true;
     troupe_log(TROUPE_LOG_INFO, "browser", "connection-lost", state->id, "%s", why);
-    snprintf(state->ended->text, sizeof state->ended->text, "%s", why);
+    (void)troupe_fail(&state->end->reason, error, "%s", why);
     fault_pending(state, why);
     /* The stream is destroyed in `stop`: this may run inside its receive. */
     troupe_exit(state->self, error == TROUPE_OK ? TROUPE_ECLOSED : error);
@@ -355,14 +359,14 @@ static troupe_error connect_endpoint(browser *state)
                                 .timeout_ms = state->host->launch_timeout_ms,
                                 .abort = asked_to_stop,
                                 .abort_context = state->self};
-    return endpoint_connect(&options, state->url, sizeof state->url, &state->stream, state->ended);
+    return endpoint_connect(&options, state->url, sizeof state->url, &state->stream,
+                            &state->end->reason);
 }
 
 static troupe_error browser_start(troupe_actor *self, void *context)
 {
     browser *state = context;
     state->self = self;
-    state->ended->text[0] = '\0';
     if (state->stream == NULL) {
         troupe_error error = connect_endpoint(state);
         if (error != TROUPE_OK) {
@@ -376,12 +380,12 @@ static troupe_error browser_start(troupe_actor *self, void *context)
         error = troupe_watch(self, write_fd, 0, on_stream, state);
     }
     if (error != TROUPE_OK) {
-        return troupe_fail(state->ended, error, "cannot watch the connection");
+        return troupe_fail(&state->end->reason, error, "cannot watch the connection");
     }
     error = troupe_timer_start(self, state->host->launch_timeout_ms, 0, on_start_timeout, state,
                                &state->start_timer);
     if (error != TROUPE_OK) {
-        return troupe_fail(state->ended, error, "%s", troupe_error_text(error));
+        return troupe_fail(&state->end->reason, error, "%s", troupe_error_text(error));
     }
     browser_send_own(state, "Browser.getVersion", NULL, on_version, NULL);
     return TROUPE_OK;
@@ -451,9 +455,9 @@ static void grace_over(troupe_actor *self, void *context)
 static bool browser_closing(troupe_actor *self, void *context)
 {
     browser *state = context;
-    snprintf(state->ended->text, sizeof state->ended->text, "closed");
     if (!state->graceful || state->stream == NULL ||
         troupe_timer_start(self, GRACE_MS, 0, grace_over, state, NULL) != TROUPE_OK) {
+        state->lost = true;
         fault_pending(state, "closed");
         return true;
     }
@@ -464,6 +468,10 @@ static bool browser_closing(troupe_actor *self, void *context)
 static void browser_free(browser *state)
 {
     message_stream_destroy(state->stream);
+    if (state->pid_fd >= 0) {
+        close(state->pid_fd);
+    }
+    browser_end_unref(state->end);
     pending_fini(&state->pending);
     roster_fini(&state->roster);
     troupe_buffer_fini(&state->scratch);
@@ -483,6 +491,33 @@ static void browser_stop(troupe_actor *self, void *context, troupe_error reason)
         }
     }
     browser_free(state);
+}
+
+browser_end *browser_end_create(void)
+{
+    browser_end *end = calloc(1, sizeof *end);
+    if (end != NULL) {
+        atomic_init(&end->references, 1);
+    }
+    return end;
+}
+
+browser_end *browser_end_ref(browser_end *end)
+{
+    atomic_fetch_add(&end->references, 1);
+    return end;
+}
+
+void browser_end_unref(browser_end *end)
+{
+    if (end != NULL && atomic_fetch_sub(&end->references, 1) == 1) {
+        free(end);
+    }
+}
+
+const char *browser_end_text(const browser_end *end)
+{
+    return end->reason.text;
 }
 
 void browser_discard(void *context, void *state)
@@ -521,9 +556,10 @@ troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out
     state->graceful = spec->graceful;
     state->by_port_file = spec->endpoint == NULL;
     state->pid = spec->pid;
-    state->pid_fd = spec->pid_fd;
+    /* The launcher closes its own when the process is reaped, perhaps while we poll. */
+    state->pid_fd = spec->pid_fd >= 0 ? fcntl(spec->pid_fd, F_DUPFD_CLOEXEC, 0) : -1;
     state->stream = spec->stream;
-    state->ended = spec->ended;
+    state->end = browser_end_ref(spec->end);
     *out = (troupe_spawn_options){.behaviour = &behaviour, .state = state, .name = name};
     return TROUPE_OK;
 }

@@ -17,7 +17,7 @@
 
 #include <sys/types.h>
 
-#define BROWSER_ID_MAX 64
+#define BROWSER_ID_MAX 33  /* with NUL; an actor's name, 63 bytes, is to hold a target id */
 #define CHROME_ID_MAX  96  /* target and session ids as Chrome gives them */
 #define TARGET_ID_MAX  192 /* BROWSER:short */
 
@@ -28,6 +28,10 @@
 /** To launcher and connections: cast {browser:s, uid:s, address:U, origin:s, product:s, endpoint:s,
  * pid:I}: the connection is made and the browser answers. */
 #define VERB_BROWSER_UP "browser.up"
+
+/** From the launcher to connections: cast nil: a browser is off the list that never
+ * came up. */
+#define VERB_BROWSER_FAILED "browser.failed"
 
 /** To connections: cast {browser:s, uid:s, target:s, info:j}: a target appeared or changed; info is
  * Chrome's TargetInfo. */
@@ -41,6 +45,15 @@
 /** To a target: call nil -> nil: detach, then end. */
 #define VERB_TARGET_DETACH "target.detach"
 
+/** Why a browser actor ended: written by the actor, read by its supervisor after `down`. Shared,
+ * because either may be the last to leave. */
+typedef struct browser_end browser_end;
+browser_end *browser_end_create(void);
+browser_end *browser_end_ref(browser_end *end);
+void browser_end_unref(browser_end *end);
+/** "" while nothing was said. Only when the actor has ended. */
+const char *browser_end_text(const browser_end *end);
+
 /** What a browser actor is made from. Strings are copied. */
 typedef struct browser_spec {
     const host_options *host;
@@ -53,8 +66,8 @@ typedef struct browser_spec {
     const char *endpoint; /* "http://HOST:PORT" (asked for its WebSocket) or "ws://…"; NULL: wait
                              for DevToolsActivePort in profile */
     const char *profile;
-    int pid_fd;           /* ends the wait for the port file; -1 = none; borrowed */
-    troupe_reason *ended; /* written before the actor ends: why; outlives it */
+    int pid_fd;       /* ends the wait for the port file; -1 = none; duplicated */
+    browser_end *end; /* a reference of the actor's own is made */
 } browser_spec;
 
 /** Fill in what to spawn for a browser. On TROUPE_OK the stream is taken, and out->state is to be

@@ -9,6 +9,13 @@
 #include "roster.h"
 #include "transport/cdp.h"
 
+#include <stdatomic.h>
+
+struct browser_end {
+    atomic_uint references;
+    troupe_reason reason;
+};
+
 struct browser {
     troupe_actor *self;
     const host_options *host;
@@ -30,11 +37,12 @@ struct browser {
     bool write_wanted; /* POLLOUT is asked for */
     bool paused;       /* reading is stopped: some target has no room */
     bool flush_due;    /* commands were queued in this turn */
+    bool lost;         /* the connection: the actor is about to end */
     uint64_t late_count;
     int64_t wall_us; /* of the batch in hand */
     int64_t mono_us;
     troupe_buffer scratch;
-    troupe_reason *ended;
+    browser_end *end;
 };
 
 /* In browser.c: */
@@ -57,6 +65,8 @@ void browser_post_event(browser *state, roster_target *target, const char *verb,
                         troupe_bytes payload);
 /** Answer a call, after the events that are held for the caller. */
 void browser_answer_caller(browser *state, troupe_caller caller, const char *result, size_t len);
+/** Likewise with Chrome's error object. */
+void browser_fault_caller(browser *state, troupe_caller caller, json_span error);
 /** A target's actor has room again (0: one is gone). */
 void browser_on_room(browser *state, troupe_address actor);
 /** Tell launcher and connections that the browser answers. */

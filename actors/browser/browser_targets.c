@@ -21,49 +21,86 @@ static void pause_reading(browser *state, bool paused)
     }
 }
 
-/* Holds what could not be posted, and stops reading until there is room. */
-static void hold(browser *state, roster_target *target, troupe_caller caller, const char *verb,
+/* Holds what could not be posted, and stops reading until there is room. false: it cannot be held.
+ */
+static bool hold(browser *state, roster_target *target, troupe_caller caller, const char *verb,
                  size_t verb_len, troupe_bytes payload)
 {
-    bool first = target->first == NULL;
-    if (!roster_hold(target, caller, verb, verb_len, payload)) {
-        troupe_log(TROUPE_LOG_ERROR, "browser", "event-lost", target->id, "out of memory");
-        return;
+    if (target->first == NULL && troupe_await_room(state->self, target->actor) != TROUPE_OK) {
+        return false; /* nobody would tell when to go on */
     }
-    if (first && troupe_await_room(state->self, target->actor) == TROUPE_OK) {
-        pause_reading(state, true);
+    if (!roster_hold(target, caller, verb, verb_len, payload)) {
+        return false;
+    }
+    pause_reading(state, true);
+    return true;
+}
+
+static void hold_event(browser *state, roster_target *target, const char *verb, size_t verb_len,
+                       troupe_bytes payload)
+{
+    troupe_caller nobody = {0, 0};
+    if (!hold(state, target, nobody, verb, verb_len, payload)) {
+        troupe_log(TROUPE_LOG_ERROR, "browser", "event-lost", target->id, "%.*s", (int)verb_len,
+                   verb);
     }
 }
 
 void browser_post_event(browser *state, roster_target *target, const char *verb, size_t verb_len,
                         troupe_bytes payload)
 {
-    troupe_caller nobody = {0, 0};
     if (target->actor == 0) {
         return;
     }
     if (target->first != NULL) {
-        hold(state, target, nobody, verb, verb_len, payload);
+        hold_event(state, target, verb, verb_len, payload);
         return;
     }
     troupe_error error =
         troupe_post_n(state->self, target->actor, TROUPE_EVENT, verb, verb_len, NULL, payload);
     if (error == TROUPE_EBUSY) {
-        hold(state, target, nobody, verb, verb_len, payload);
+        hold_event(state, target, verb, verb_len, payload);
+    }
+}
+
+/* What a held answer is, in the place of an event's method. */
+#define HELD_RESULT "result"
+#define HELD_ERROR  "error"
+
+static void send_answer(browser *state, troupe_caller caller, const char *what, json_span answer)
+{
+    if (strncmp(what, HELD_RESULT, strlen(HELD_RESULT)) == 0) {
+        troupe_reply_json(state->self, caller, answer.data, answer.len);
+        return;
+    }
+    const char *text = "the browser answered with an error";
+    size_t len = strlen(text);
+    (void)browser_member_string(answer, "message", &text, &len);
+    char *data = strndup(answer.data, answer.len);
+    troupe_fault(state->self, caller, TROUPE_ECDP, data, "%.*s", (int)len, text);
+    free(data);
+}
+
+/* Answers now, or behind the events that are held for the caller. */
+static void answer(browser *state, troupe_caller caller, const char *what, json_span answer)
+{
+    roster_target *target = state->paused ? roster_find_actor(&state->roster, caller.from) : NULL;
+    troupe_bytes text = {(const uint8_t *)answer.data, answer.len};
+    if (target == NULL || target->first == NULL ||
+        !hold(state, target, caller, what, strlen(what), text)) {
+        send_answer(state, caller, what, answer);
     }
 }
 
 void browser_answer_caller(browser *state, troupe_caller caller, const char *result, size_t len)
 {
-    if (state->paused) {
-        roster_target *target = roster_find_actor(&state->roster, caller.from);
-        if (target != NULL && target->first != NULL) {
-            troupe_bytes text = {(const uint8_t *)result, len};
-            hold(state, target, caller, NULL, 0, text);
-            return;
-        }
-    }
-    troupe_reply_json(state->self, caller, result, len);
+    json_span span = {result, len};
+    answer(state, caller, HELD_RESULT, span);
+}
+
+void browser_fault_caller(browser *state, troupe_caller caller, json_span error)
+{
+    answer(state, caller, HELD_ERROR, error);
 }
 
 /* There is room again: pass on what was held, as far as it goes. */
@@ -74,7 +111,8 @@ void browser_on_room(browser *state, troupe_address actor)
         held *item = target->first;
         troupe_bytes payload = {(const uint8_t *)item->bytes + item->verb_len, item->payload_len};
         if (item->caller.ref != 0) {
-            troupe_reply_json(state->self, item->caller, (const char *)payload.data, payload.len);
+            json_span text = {(const char *)payload.data, payload.len};
+            send_answer(state, item->caller, item->bytes, text);
         } else if (troupe_post_n(state->self, actor, TROUPE_EVENT, item->bytes, item->verb_len,
                                  NULL, payload) == TROUPE_EBUSY &&
                    troupe_await_room(state->self, actor) == TROUPE_OK) {
@@ -183,6 +221,14 @@ void browser_on_target_info(browser *state, const cdp_message *event)
     }
 }
 
+static void forget_destroyed(browser *state, roster_target *target)
+{
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s,s:s}", "browser", state->id, "target", target->id);
+    tell(state, NAME_CONNECTIONS, VERB_TARGET_DESTROYED, &payload);
+    roster_remove(&state->roster, target);
+}
+
 void browser_on_target_destroyed(browser *state, const cdp_message *event)
 {
     const char *id;
@@ -194,14 +240,12 @@ void browser_on_target_destroyed(browser *state, const cdp_message *event)
     if (target == NULL) {
         return;
     }
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s}", "browser", state->id, "target", target->id);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_DESTROYED, &payload);
     if (target->actor != 0) {
+        target->destroyed = true; /* removed when its actor has ended */
         troupe_stop(troupe_self_system(state->self), target->actor, TROUPE_STOP_DRAIN);
-        return; /* removed when its actor has ended */
+        return;
     }
-    roster_remove(&state->roster, target);
+    forget_destroyed(state, target);
 }
 
 static troupe_error spawn_target(browser *state, roster_target *target)
@@ -241,7 +285,10 @@ static void detach_session(browser *state, const char *session, size_t len)
 static void on_root_attached(browser *state, json_span info, const char *session, size_t len)
 {
     roster_target *target = note_target(state, info);
-    if (target == NULL || target->actor != 0 || len >= sizeof target->session) {
+    if (len >= sizeof target->session) {
+        return; /* not Chrome's */
+    }
+    if (target == NULL || target->actor != 0) {
         detach_session(state, session, len);
         return;
     }
@@ -308,10 +355,15 @@ void browser_on_target_down(browser *state, const troupe_down *down)
     roster_drop_sessions(&state->roster, target);
     target->actor = 0;
     target->session[0] = '\0';
-    target->epoch += 2; /* one for the connecting, one for the end of it */
+    target->epoch += 2 + target->reloads; /* the actor's own steps, and one for its end */
+    target->reloads = 0;
     while (target->first != NULL) {
         roster_unhold(target);
     }
-    tell_ended(state, target, down->reason);
+    if (target->destroyed) {
+        forget_destroyed(state, target);
+    } else {
+        tell_ended(state, target, down->reason);
+    }
     browser_on_room(state, 0);
 }

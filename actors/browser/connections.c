@@ -197,14 +197,33 @@ static void on_browser_down(connections *state, const troupe_down *down)
     connections_changed(state);
 }
 
+static bool stage_is_up(connections *state, const char *uid, size_t len)
+{
+    stage *item;
+    DL_FOREACH(state->stages, item)
+    {
+        if (strlen(item->uid) == len && memcmp(item->uid, uid, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_browser_failed(connections *state, const troupe_envelope *notice)
+{
+    (void)notice;
+    connections_browser_failed(state);
+}
+
 static void on_info(connections *state, const troupe_envelope *notice)
 {
     const char *browser, *uid, *id, *info;
     size_t browser_len, uid_len, id_len, info_len;
     if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:s#,s:j#}", "browser", &browser, &browser_len,
                       "uid", &uid, &uid_len, "target", &id, &id_len, "info", &info,
-                      &info_len) != TROUPE_OK) {
-        return;
+                      &info_len) != TROUPE_OK ||
+        !stage_is_up(state, uid, uid_len)) {
+        return; /* the end of its browser overtook it */
     }
     json_t *chrome = json_loadb(info, info_len, JSON_ALLOW_NUL, NULL);
     char key[TARGET_ID_MAX];
@@ -251,9 +270,9 @@ static void on_destroyed(connections *state, const troupe_envelope *notice)
     if (item == NULL) {
         return;
     }
-    bool connected = item->state == MEMBER_CONNECTED;
+    bool counted = item->state == MEMBER_CONNECTED || item->tracked;
     member_remove(state, item);
-    if (connected) {
+    if (counted) {
         connections_changed(state);
     }
 }
@@ -283,7 +302,7 @@ static void on_state(connections *state, const troupe_envelope *notice)
     item->address = address;
     item->epoch = epoch;
     set_state(state, item, state_by_name(name, len));
-    if (item->state == MEMBER_CONNECTED) {
+    if (item->state == MEMBER_CONNECTED || item->state == MEMBER_CRASHED) {
         connections_settle(state, item, TROUPE_OK);
     }
 }
@@ -314,9 +333,9 @@ static const struct {
     const char *verb;
     void (*take)(connections *state, const troupe_envelope *notice);
 } notices[] = {
-    {VERB_BROWSER_UP, on_browser_up},      {VERB_TARGET_INFO, on_info},
-    {VERB_TARGET_DESTROYED, on_destroyed}, {VERB_TARGET_STATE, on_state},
-    {VERB_TARGET_ENDED, on_ended},
+    {VERB_BROWSER_UP, on_browser_up}, {VERB_BROWSER_FAILED, on_browser_failed},
+    {VERB_TARGET_INFO, on_info},      {VERB_TARGET_DESTROYED, on_destroyed},
+    {VERB_TARGET_STATE, on_state},    {VERB_TARGET_ENDED, on_ended},
 };
 
 static troupe_error connections_receive(troupe_actor *self, void *context,

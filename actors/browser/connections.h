@@ -53,6 +53,7 @@ typedef enum errand_kind {
     ERRAND_CONNECT,
     ERRAND_DISCONNECT,
     ERRAND_OPEN,
+    ERRAND_CLOSE,
     ERRAND_ANSWER, /* for an answer that is under way */
 } errand_kind;
 
@@ -63,12 +64,14 @@ typedef struct errand {
     connections *owner;
     troupe_caller caller;
     errand_kind kind;
-    char target[TARGET_ID_MAX]; /* connect, open: for this member */
+    char target[TARGET_ID_MAX]; /* connect, open, close: for this member */
     json_t *params;             /* as they came */
     json_t *list;               /* disconnect: ids done */
     json_t *waiting;            /* disconnect: ids not yet done, as keys */
     bool retry;                 /* connect: begin when the disconnect under way has ended */
     uint32_t timeout_ms;
+    uint64_t deadline_ns; /* when its caller no longer waits */
+    uint64_t timer;       /* close: for how long the page may take; 0 = none */
 } errand;
 
 struct connections {
@@ -78,6 +81,7 @@ struct connections {
     stage *stages;
     errand *errands;
     uint64_t epoch;
+    bool seeking; /* a browser for those who wait to open a page: asked for, or launched */
     int64_t started_us;
 };
 
@@ -95,6 +99,8 @@ void connections_changed(connections *state);
 void connections_settle(connections *state, member *item, troupe_error error);
 /** A browser is there: for those who asked to open a page and found none. */
 void connections_browser_up(connections *state, stage *item);
+/** A browser will not come up: those who waited for it need another one. */
+void connections_browser_failed(connections *state);
 void connections_method(connections *state, const troupe_envelope *call);
 void connections_methods_fini(connections *state);
 

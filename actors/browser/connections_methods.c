@@ -16,6 +16,10 @@
 #include <utlist.h>
 
 #define ATTACH_TIMEOUT_MS 15000
+#define LIST_TIMEOUT_MS   5000
+#define CLOSE_WAIT_MS     3000 /* for the end of a page that Chrome has agreed to close */
+
+#define NO_BROWSER "no browser is up, and none can be launched"
 
 /* Errands ----------------------------------------------------------------------------------- */
 
@@ -32,12 +36,14 @@ static errand *errand_new(connections *state, const troupe_envelope *call, erran
     item->kind = kind;
     item->params = json_incref(params);
     item->timeout_ms = call->meta.timeout_ms != 0 ? call->meta.timeout_ms : 30000;
+    item->deadline_ns = troupe_now_ns(state->self) + (uint64_t)item->timeout_ms * 1000000u;
     DL_APPEND(state->errands, item);
     return item;
 }
 
 static void errand_free(errand *item)
 {
+    troupe_timer_cancel(item->owner->self, item->timer);
     DL_DELETE(item->owner->errands, item);
     json_decref(item->params);
     json_decref(item->list);
@@ -362,7 +368,9 @@ static void run_connect(connections *state, const troupe_envelope *call, json_t 
 
 static void settle_connect(errand *item, member *who, troupe_error error)
 {
-    if (error == TROUPE_OK && item->kind == ERRAND_OPEN) {
+    if (error == TROUPE_OK && who->state == MEMBER_DISCONNECTING) {
+        item->retry = true; /* who came between wanted it let go */
+    } else if (error == TROUPE_OK && item->kind == ERRAND_OPEN) {
         open_navigate(item, who);
     } else if (error == TROUPE_OK) {
         answer_connected(item, who, false);
@@ -374,35 +382,6 @@ static void settle_connect(errand *item, member *who, troupe_error error)
     }
 }
 
-static void settle_disconnect(errand *item, const member *who)
-{
-    if (json_object_del(item->waiting, who->id) != 0) {
-        return;
-    }
-    json_array_append_new(item->list, json_string(who->id));
-    if (json_object_size(item->waiting) == 0) {
-        json_reply(item->owner->self, item->caller, json_pack("{s:O}", "disconnected", item->list));
-        errand_free(item);
-    }
-}
-
-void connections_settle(connections *state, member *who, troupe_error error)
-{
-    errand *item;
-    errand *next;
-    DL_FOREACH_SAFE(state->errands, item, next)
-    {
-        if (item->kind == ERRAND_DISCONNECT && error != TROUPE_OK) {
-            settle_disconnect(item, who);
-        } else if ((item->kind == ERRAND_CONNECT || item->kind == ERRAND_OPEN) &&
-                   strcmp(item->target, who->id) == 0) {
-            settle_connect(item, who, error);
-        }
-    }
-}
-
-/* Disconnect -------------------------------------------------------------------------------- */
-
 static void on_let_go(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
 {
@@ -412,14 +391,10 @@ static void on_let_go(troupe_actor *self, void *context, troupe_error error,
     (void)answer;
 }
 
-static void let_go(connections *state, errand *item, member *who)
+/* Has a member's actor let go of it, unless it is about to. */
+static void begin_detach(connections *state, member *who)
 {
-    if (who->state != MEMBER_CONNECTED && who->state != MEMBER_CRASHED &&
-        who->state != MEMBER_DISCONNECTING) {
-        return;
-    }
-    json_object_set_new(item->waiting, who->id, json_true());
-    if (who->state == MEMBER_DISCONNECTING) {
+    if (who->state != MEMBER_CONNECTED && who->state != MEMBER_CRASHED) {
         return;
     }
     who->state = MEMBER_DISCONNECTING;
@@ -429,6 +404,63 @@ static void let_go(connections *state, errand *item, member *who)
                                      ATTACH_TIMEOUT_MS, on_let_go, NULL, NULL);
     if (error == TROUPE_EBUSY || error == TROUPE_ENOMEM) {
         (void)troupe_stop(troupe_self_system(state->self), who->address, TROUPE_STOP_NOW);
+    }
+}
+
+static void settle_disconnect(errand *item, member *who, troupe_error error)
+{
+    if (json_object_get(item->waiting, who->id) == NULL) {
+        return;
+    }
+    if (error == TROUPE_OK) { /* it was being connected: now it can be let go */
+        begin_detach(item->owner, who);
+        return;
+    }
+    json_object_del(item->waiting, who->id);
+    json_array_append_new(item->list, json_string(who->id));
+    if (json_object_size(item->waiting) == 0) {
+        json_reply(item->owner->self, item->caller, json_pack("{s:O}", "disconnected", item->list));
+        errand_free(item);
+    }
+}
+
+static void answer_done(errand *item)
+{
+    json_reply(item->owner->self, item->caller,
+               json_pack("{s:s, s:b}", "target", item->target, "done", true));
+    errand_free(item);
+}
+
+void connections_settle(connections *state, member *who, troupe_error error)
+{
+    errand *item;
+    errand *next;
+    DL_FOREACH_SAFE(state->errands, item, next)
+    {
+        if (item->kind == ERRAND_DISCONNECT) {
+            settle_disconnect(item, who, error);
+        } else if (item->kind == ERRAND_CLOSE && error == TROUPE_EGONE &&
+                   strcmp(item->target, who->id) == 0) {
+            answer_done(item);
+        } else if ((item->kind == ERRAND_CONNECT || item->kind == ERRAND_OPEN) &&
+                   strcmp(item->target, who->id) == 0) {
+            settle_connect(item, who, error);
+        }
+    }
+}
+
+/* Disconnect -------------------------------------------------------------------------------- */
+
+/* For a disconnect: it waits for this member to be let go, first for it to be connected if that is
+ * under way. */
+static void let_go(connections *state, errand *item, member *who)
+{
+    if (who->state == MEMBER_AVAILABLE || who->state == MEMBER_GONE) {
+        return;
+    }
+    json_object_set_new(item->waiting, who->id, json_true());
+    if (who->state != MEMBER_CONNECTING) {
+        begin_detach(state, who);
     }
 }
 
@@ -539,7 +571,7 @@ static void on_created(troupe_actor *self, void *context, troupe_error error,
     json_decref(result);
     if (who == NULL) {
         errand_fault(item, TROUPE_EGONE, "the page was gone as soon as it was made");
-    } else if (who->state == MEMBER_CONNECTED) {
+    } else if (who->state == MEMBER_CONNECTED || who->state == MEMBER_CRASHED) {
         memcpy(item->target, who->id, sizeof item->target);
         open_navigate(item, who);
     } else {
@@ -565,6 +597,7 @@ static void on_launched(troupe_actor *self, void *context, troupe_error error,
     connections *state = context;
     errand *item;
     errand *next;
+    state->seeking = false;
     if (error == TROUPE_OK) {
         return; /* connections_browser_up goes on */
     }
@@ -601,8 +634,45 @@ static void on_browsers_listed(troupe_actor *self, void *context, troupe_error e
         coming |= now != NULL && (strcmp(now, "starting") == 0 || strcmp(now, "up") == 0);
     }
     json_decref(result);
-    if (!coming) {
+    if (coming) {
+        state->seeking = false; /* told by browser.up, or by browser.failed */
+    } else {
         launch_one(state);
+    }
+}
+
+static bool waits_for_browser(const errand *item)
+{
+    return item->kind == ERRAND_OPEN && item->target[0] == '\0';
+}
+
+/* For those who wait to open a page: find out whether a browser is coming, one time for all. */
+static troupe_error seek_browser(connections *state)
+{
+    if (state->seeking) {
+        return TROUPE_OK;
+    }
+    troupe_address launcher = troupe_whereis(troupe_self_system(state->self), NAME_LAUNCHER);
+    troupe_error error = json_call(state->self, launcher, "browsers.list", NULL, LIST_TIMEOUT_MS,
+                                   on_browsers_listed, state, NULL);
+    state->seeking = error == TROUPE_OK;
+    return error;
+}
+
+void connections_browser_failed(connections *state)
+{
+    errand *item;
+    errand *next;
+    DL_FOREACH_SAFE(state->errands, item, next)
+    {
+        if (!waits_for_browser(item)) {
+            continue;
+        }
+        if (item->deadline_ns <= troupe_now_ns(state->self)) {
+            errand_fault(item, TROUPE_ETIMEOUT, "no browser came up in time");
+        } else if (seek_browser(state) != TROUPE_OK) {
+            errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
+        }
     }
 }
 
@@ -627,10 +697,8 @@ static void run_open(connections *state, const troupe_envelope *call, json_t *pa
         open_on(item, browser);
         return;
     }
-    troupe_address launcher = troupe_whereis(troupe_self_system(state->self), NAME_LAUNCHER);
-    if (json_call(state->self, launcher, "browsers.list", NULL, item->timeout_ms,
-                  on_browsers_listed, state, NULL) != TROUPE_OK) {
-        errand_fault(item, TROUPE_EUNAVAILABLE, "no browser is up, and none can be launched");
+    if (seek_browser(state) != TROUPE_OK) {
+        errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
     }
 }
 
@@ -640,7 +708,12 @@ void connections_browser_up(connections *state, stage *browser)
     errand *next;
     DL_FOREACH_SAFE(state->errands, item, next)
     {
-        if (item->kind == ERRAND_OPEN && item->target[0] == '\0') {
+        if (!waits_for_browser(item)) {
+            continue;
+        }
+        if (item->deadline_ns <= troupe_now_ns(state->self)) {
+            errand_fault(item, TROUPE_ETIMEOUT, "no browser came up in time");
+        } else {
             open_on(item, browser);
         }
     }
@@ -648,21 +721,42 @@ void connections_browser_up(connections *state, stage *browser)
 
 /* Close, activate --------------------------------------------------------------------------- */
 
-static void on_done(troupe_actor *self, void *context, troupe_error error,
-                    const troupe_envelope *answer)
+static void on_activated(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer)
 {
     errand *item = context;
-    if (error != TROUPE_OK) {
-        json_fault_forward(self, item->caller, error, answer);
-    } else {
-        json_reply(self, item->caller,
-                   json_pack("{s:s, s:b}", "target", item->target, "done", true));
+    if (error == TROUPE_OK) {
+        answer_done(item);
+        return;
     }
+    json_fault_forward(self, item->caller, error, answer);
     errand_free(item);
 }
 
+static void on_close_slow(troupe_actor *self, void *context)
+{
+    (void)self;
+    errand *item = context;
+    item->timer = 0;
+    answer_done(item);
+}
+
+/* Chrome agreed; the page ends a little later, or asks its user first (beforeunload). */
+static void on_closed(troupe_actor *self, void *context, troupe_error error,
+                      const troupe_envelope *answer)
+{
+    errand *item = context;
+    if (error == TROUPE_OK && member_find(item->owner, item->target) != NULL &&
+        troupe_timer_start(self, CLOSE_WAIT_MS, 0, on_close_slow, item, &item->timer) ==
+            TROUPE_OK) {
+        item->kind = ERRAND_CLOSE;
+    } else {
+        on_activated(self, item, error, answer);
+    }
+}
+
 static void run_on_browser(connections *state, const troupe_envelope *call, json_t *params,
-                           const char *method)
+                           const char *method, troupe_answer_fn fn)
 {
     member *who = named_member(state, troupe_caller_of(call), params, true);
     errand *item = who != NULL ? errand_new(state, call, ERRAND_ANSWER, params) : NULL;
@@ -672,7 +766,7 @@ static void run_on_browser(connections *state, const troupe_envelope *call, json
     memcpy(item->target, who->id, sizeof item->target);
     troupe_error error =
         command(state, browser_of(state, who), method,
-                json_pack("{s:s}", "targetId", who->chrome_id), item->timeout_ms, on_done, item);
+                json_pack("{s:s}", "targetId", who->chrome_id), item->timeout_ms, fn, item);
     if (error != TROUPE_OK) {
         errand_fault(item, error, troupe_error_text(error));
     }
@@ -680,12 +774,12 @@ static void run_on_browser(connections *state, const troupe_envelope *call, json
 
 static void run_close(connections *state, const troupe_envelope *call, json_t *params)
 {
-    run_on_browser(state, call, params, "Target.closeTarget");
+    run_on_browser(state, call, params, "Target.closeTarget", on_closed);
 }
 
 static void run_activate(connections *state, const troupe_envelope *call, json_t *params)
 {
-    run_on_browser(state, call, params, "Target.activateTarget");
+    run_on_browser(state, call, params, "Target.activateTarget", on_activated);
 }
 
 /* Tracked targets --------------------------------------------------------------------------- */

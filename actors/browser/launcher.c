@@ -56,11 +56,13 @@ typedef struct entry {
     entry_state state;
     bool seen_up;
     bool failed;   /* closing because it never came up */
+    bool killed;   /* its process, by us: exit_text is only what it said */
     bool released; /* the supervisor has forgotten it: freed when its process is reaped */
     running *run;  /* its process now; NULL = none */
     char uid[40];
     char product[128];
     char url[256];
+    browser_end *end;    /* of its actor now; NULL = none was made yet */
     troupe_reason ended; /* why its actor ended last */
     char exit_text[400]; /* how its process ended last */
 } entry;
@@ -111,6 +113,7 @@ static entry *find_entry(launcher *state, const char *id)
 
 static void entry_free(entry *item)
 {
+    browser_end_unref(item->end);
     free(item->profile);
     free(item->endpoint);
     free(item->executable);
@@ -270,8 +273,10 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
     if (item != NULL && item->run == run) {
         item->run = NULL;
         snprintf(item->exit_text, sizeof item->exit_text, "%s", text);
-        if (code == 128 + SIGKILL && run->expected) {
-            item->exit_text[0] = '\0'; /* our own doing explains nothing */
+        item->killed = code == 128 + SIGKILL && run->expected;
+        if (item->killed) { /* our own doing: what it said may explain */
+            snprintf(item->exit_text, sizeof item->exit_text, "%s",
+                     process_last_words(run->process));
         }
     }
     process_destroy(run->process);
@@ -309,13 +314,21 @@ static troupe_error start_process(launcher *state, entry *item, troupe_reason *r
     }
     run->owner = state;
     snprintf(run->browser, sizeof run->browser, "%s", item->id);
-    DL_APPEND(state->running, run);
-    item->run = run;
     error = troupe_watch(state->self, run->process->pid_fd, POLLIN, on_process_end, run);
     if (error == TROUPE_OK) {
         error = troupe_watch(state->self, run->process->output_fd, POLLIN, on_output, run);
     }
-    return error;
+    if (error != TROUPE_OK) { /* its end would go unnoticed: waits for it, just this once */
+        troupe_unwatch(state->self, run->process->pid_fd);
+        process_let_go(run->process);
+        (void)process_reap(run->process);
+        process_destroy(run->process);
+        free(run);
+        return error;
+    }
+    DL_APPEND(state->running, run);
+    item->run = run;
+    return TROUPE_OK;
 }
 
 /* Browser actors ---------------------------------------------------------------------------- */
@@ -323,8 +336,7 @@ static troupe_error start_process(launcher *state, entry *item, troupe_reason *r
 static troupe_error prepare_launched(entry *item, browser_spec *spec, troupe_reason *reason)
 {
     launcher *state = item->owner;
-    if (item->run !=
-        NULL) { /* the one before is still being cleaned up: the next one is a new run */
+    if (item->run != NULL) { /* the one before is still being cleaned up: this is a new run */
         let_go(item);
         item->run = NULL;
     }
@@ -358,10 +370,12 @@ static troupe_error prepare(troupe_actor *self, void *context, troupe_spawn_opti
                                    (item->launched && strcmp(attach, "none") != 0),
                          .graceful = item->launched && item->profile != NULL,
                          .endpoint = item->endpoint,
-                         .pid_fd = -1,
-                         .ended = &item->ended};
-    troupe_error error = TROUPE_OK;
-    if (item->launched) {
+                         .pid_fd = -1};
+    item->ended.text[0] = '\0';
+    browser_end_unref(item->end);
+    item->end = spec.end = browser_end_create();
+    troupe_error error = spec.end != NULL ? TROUPE_OK : TROUPE_ENOMEM;
+    if (error == TROUPE_OK && item->launched) {
         error = prepare_launched(item, &spec, &item->ended);
     }
     if (error == TROUPE_OK) {
@@ -374,6 +388,35 @@ static troupe_error prepare(troupe_actor *self, void *context, troupe_spawn_opti
     return error;
 }
 
+/* Those who wait for a page in it may have to look for another one. */
+static void tell_failed(launcher *state, const entry *item)
+{
+    troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_CONNECTIONS);
+    troupe_bytes nil = {NULL, 0};
+    if (to != 0 &&
+        troupe_post(state->self, to, TROUPE_CAST, VERB_BROWSER_FAILED, NULL, nil) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "launcher", "notice-lost", item->id, "%s", VERB_BROWSER_FAILED);
+    }
+}
+
+/* It never came up: whoever waits for that is told why. */
+static void give_up(launcher *state, const entry *item)
+{
+    char why[900] = "closed";
+    if (item->failed) {
+        bool both = item->killed && item->exit_text[0] != '\0';
+        const char *first = item->exit_text[0] == '\0' || both ? item->ended.text : item->exit_text;
+        snprintf(why, sizeof why, "%s%s%s", first, both ? "; it said: " : "",
+                 both ? item->exit_text : "");
+        troupe_log(TROUPE_LOG_ERROR, "launcher", "browser-not-started", item->id, "%s", why);
+    }
+    char text[1200];
+    const char *what = item->launched ? item->executable : item->endpoint;
+    snprintf(text, sizeof text, "%.200s: %s", what != NULL ? what : item->id, why);
+    settle(state, item, text);
+    tell_failed(state, item);
+}
+
 /* The last of an entry: the supervisor has let go of it, and its process is reaped. */
 static void maybe_finish(entry *item)
 {
@@ -381,16 +424,10 @@ static void maybe_finish(entry *item)
     if (!item->released || item->run != NULL) {
         return;
     }
-    if (item->failed) {
-        const char *why = item->exit_text[0] != '\0' ? item->exit_text : item->ended.text;
-        troupe_log(TROUPE_LOG_ERROR, "launcher", "browser-not-started", item->id, "%s", why);
-        char text[700];
-        snprintf(text, sizeof text, "%.200s: %s",
-                 item->launched ? item->executable : item->endpoint, why);
-        settle(state, item, text);
-    } else {
-        settle_closed(state, item->id);
+    if (!item->seen_up) {
+        give_up(state, item);
     }
+    settle_closed(state, item->id);
     DL_DELETE(state->entries, item);
     entry_free(item);
 }
@@ -413,6 +450,9 @@ static void on_child(troupe_actor *self, void *context, const char *name, troupe
         return;
     }
     let_go(item);
+    if (item->ended.text[0] == '\0' && item->end != NULL) {
+        (void)troupe_fail(&item->ended, ended, "%s", browser_end_text(item->end));
+    }
     item->uid[0] = '\0';
     if (item->state == ENTRY_CLOSING || state->closing) {
         item->state = ENTRY_CLOSING; /* on_release comes next */
@@ -448,6 +488,7 @@ static troupe_error start_entry(launcher *state, entry *item, troupe_reason *rea
     if (error != TROUPE_OK) {
         const char *why = item->ended.text[0] != '\0' ? item->ended.text : troupe_error_text(error);
         (void)troupe_fail(reason, error, "%s", why);
+        item->state = ENTRY_CLOSING;
         on_release(item);
     }
     return error;
@@ -469,7 +510,8 @@ static troupe_error choose_id(launcher *state, const char *wanted, const char *p
     if (wanted != NULL) {
         if (!name_is_fine(wanted)) {
             return troupe_fail(reason, TROUPE_EPARAMS,
-                               "a browser's name has 1 to 63 of the characters A-Z a-z 0-9 . _ -");
+                               "a browser's name has 1 to %d of the characters A-Z a-z 0-9 . _ -",
+                               BROWSER_ID_MAX - 1);
         }
         if (find_entry(state, wanted) != NULL) {
             return troupe_fail(reason, TROUPE_ESTATE, "there is a browser %s already", wanted);
@@ -555,8 +597,9 @@ static void run_launch(launcher *state, troupe_caller caller, json_t *params)
         error = launch_one(state, params, executable, wait, &reason);
     }
     if (error != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_ERROR, "launcher", "launch-failed", NULL, "%s", reason.text);
-        troupe_fault(state->self, caller, error, NULL, "%s", reason.text);
+        const char *why = reason.text[0] != '\0' ? reason.text : troupe_error_text(error);
+        troupe_log(TROUPE_LOG_ERROR, "launcher", "launch-failed", NULL, "%s", why);
+        troupe_fault(state->self, caller, error, NULL, "%s", why);
         if (wait != NULL) {
             waiter_free(state, wait);
         }
@@ -596,6 +639,31 @@ static bool parse_port(json_t *port, char *endpoint, size_t size, int *number)
     return snprintf(endpoint, size, "http://%s", text) < (int)size;
 }
 
+/* The port is registered already: tell how it is, or will be. */
+static void add_again(launcher *state, troupe_caller caller, const entry *present)
+{
+    waiter now = {.caller = caller};
+    waiter *wait;
+    switch (present->state) {
+    case ENTRY_UP:
+        answer_port(state, &now, present, NULL);
+        return;
+    case ENTRY_RETRYING:
+        answer_port(state, &now, present, present->ended.text);
+        return;
+    case ENTRY_STARTING:
+        wait = waiter_new(state, caller, WAIT_PORT);
+        if (wait != NULL) {
+            waiter_add(wait, present->id);
+        }
+        return;
+    case ENTRY_CLOSING:
+        troupe_fault(state->self, caller, TROUPE_ESTATE, NULL, "browser %s is being closed",
+                     present->id);
+        return;
+    }
+}
+
 static void run_ports_add(launcher *state, troupe_caller caller, json_t *params)
 {
     char endpoint[256];
@@ -613,8 +681,7 @@ static void run_ports_add(launcher *state, troupe_caller caller, json_t *params)
     }
     entry *present = wanted != NULL ? find_entry(state, wanted) : NULL;
     if (present != NULL && !present->launched && strcmp(present->endpoint, endpoint) == 0) {
-        waiter now = {.caller = caller};
-        answer_port(state, &now, present, present->state == ENTRY_UP ? NULL : present->ended.text);
+        add_again(state, caller, present);
         return;
     }
     troupe_reason reason = {{0}};
@@ -726,16 +793,18 @@ static void on_up(launcher *state, const troupe_envelope *envelope)
     size_t uid_len;
     size_t product_len;
     size_t url_len;
+    uint64_t address;
     char name[BROWSER_ID_MAX];
-    if (troupe_unpack(envelope->payload, "{s:s#,s:s#,s:s#,s:s#}", "browser", &id, &id_len, "uid",
-                      &uid, &uid_len, "product", &product, &product_len, "endpoint", &url,
-                      &url_len) != TROUPE_OK) {
+    if (troupe_unpack(envelope->payload, "{s:s#,s:s#,s:s#,s:s#,s:U}", "browser", &id, &id_len,
+                      "uid", &uid, &uid_len, "product", &product, &product_len, "endpoint", &url,
+                      &url_len, "address", &address) != TROUPE_OK) {
         return;
     }
     snprintf(name, sizeof name, "%.*s", (int)id_len, id);
     entry *item = find_entry(state, name);
-    if (item == NULL || item->state == ENTRY_CLOSING) {
-        return;
+    if (item == NULL || item->state == ENTRY_CLOSING ||
+        troupe_supervisor_find(state->supervisor, name) != address) {
+        return; /* its end overtook the news */
     }
     snprintf(item->uid, sizeof item->uid, "%.*s", (int)uid_len, uid);
     snprintf(item->product, sizeof item->product, "%.*s", (int)product_len, product);

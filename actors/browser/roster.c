@@ -40,7 +40,7 @@ static bool assign_id(const roster *list, roster_target *target, const char *bro
     if (prefix + digits >= sizeof target->id) {
         return false;
     }
-    snprintf(target->id, sizeof target->id, "%s:%s", browser, target->chrome_id);
+    snprintf(target->id, sizeof target->id, "%.64s:%s", browser, target->chrome_id);
     for (char *at = target->id + prefix; *at != '\0'; at++) {
         *at = (char)tolower((unsigned char)*at);
     }

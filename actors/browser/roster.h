@@ -11,7 +11,7 @@
 /** Something for a target actor that had no room for it; kept in order. */
 typedef struct held {
     struct held *next;
-    troupe_caller caller; /* a reply, if ref is not 0 */
+    troupe_caller caller; /* an answer to it, if ref is not 0 */
     size_t verb_len;
     size_t payload_len;
     char bytes[]; /* verb, then payload */
@@ -24,7 +24,9 @@ typedef struct roster_target {
     char session[CHROME_ID_MAX]; /* its own; "" = not attached */
     troupe_address actor;        /* 0 = none */
     uint64_t epoch;
-    held *first; /* held back for the actor */
+    unsigned reloads; /* after crashes, since it was attached: its actor's epoch moved on */
+    bool destroyed;   /* in Chrome; forgotten when its actor has ended */
+    held *first;      /* held back for the actor */
     held *last;
     UT_hash_handle hh;
 } roster_target;

@@ -57,21 +57,6 @@ static void hold(target *state, troupe_kind kind, const char *verb, size_t verb_
     state->held_bytes += payload.len;
 }
 
-void target_record(target *state, troupe_kind kind, const char *verb, size_t verb_len,
-                   troupe_bytes payload)
-{
-    if (state->held_first != NULL) {
-        hold(state, kind, verb, verb_len, payload);
-        return;
-    }
-    troupe_error error = post_to_store(state, kind, verb, verb_len, payload);
-    if (error == TROUPE_EBUSY) {
-        hold(state, kind, verb, verb_len, payload);
-    } else if (error != TROUPE_OK) {
-        count_gap(state, payload.len);
-    }
-}
-
 static void record_gap(target *state)
 {
     if (state->gap_count == 0) {
@@ -87,6 +72,23 @@ static void record_gap(target *state)
         state->gap_bytes = 0;
     }
     troupe_buffer_fini(&payload);
+}
+
+void target_record(target *state, troupe_kind kind, const char *verb, size_t verb_len,
+                   troupe_bytes payload)
+{
+    if (state->held_first != NULL) {
+        hold(state, kind, verb, verb_len, payload);
+        return;
+    }
+    troupe_error error = post_to_store(state, kind, verb, verb_len, payload);
+    if (error == TROUPE_EBUSY) {
+        hold(state, kind, verb, verb_len, payload);
+    } else if (error != TROUPE_OK) {
+        count_gap(state, payload.len);
+    } else if (state->gap_count > 0) {
+        record_gap(state);
+    }
 }
 
 void target_record_room(target *state)
@@ -112,10 +114,11 @@ void target_record_room(target *state)
 
 void target_record_fini(target *state)
 {
-    record_gap(state);
     while (state->held_first != NULL) {
         target_held *item = state->held_first;
+        count_gap(state, item->payload_len);
         state->held_first = item->next;
         free(item);
     }
+    record_gap(state);
 }
