@@ -30,7 +30,7 @@ demo: setup-run all
 test: setup-test build/$(PRESET)/build.ninja
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 	@rm -f build/$(PRESET)/sanitizer.log*
-	ctest --preset $(PRESET) $(CTEST_ARGS)
+	ctest --preset $(PRESET) --no-label-summary $(CTEST_ARGS)
 
 ## bench    measure beside other clients (bench/)
 bench: setup-test all
