@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Targets and sessions of one browser. */
+#include "actors/browser/roster.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static roster_target *add(roster *list, const char *chrome_id)
+{
+    return roster_add(list, "p1", chrome_id, strlen(chrome_id));
+}
+
+Test(roster, short_ids_have_as_many_digits_as_make_them_unique)
+{
+    roster list = {0};
+    cr_assert_str_eq(add(&list, "ABCDEF0123456789")->id, "p1:abcdef");
+    cr_assert_str_eq(add(&list, "ABCDEF0199999999")->id, "p1:abcdef0");
+    cr_assert_str_eq(add(&list, "ABCDEF0188888888")->id, "p1:abcdef01");
+    cr_assert_str_eq(add(&list, "AB")->id, "p1:ab");
+    cr_assert_null(add(&list, "ab"), "the same but for its case");
+    roster_remove(&list, roster_find(&list, "ABCDEF0123456789", 16));
+    cr_assert_str_eq(add(&list, "ABCDEF0177777777")->id, "p1:abcdef");
+    roster_fini(&list);
+}
+
+Test(roster, ids_too_long_are_refused)
+{
+    roster list = {0};
+    char id[CHROME_ID_MAX + 1];
+    memset(id, 'A', sizeof id);
+    cr_assert_null(roster_add(&list, "p1", id, CHROME_ID_MAX));
+    cr_assert_not_null(roster_add(&list, "p1", id, CHROME_ID_MAX - 1));
+    roster_fini(&list);
+}
+
+Test(roster, sessions_lead_to_their_owner_until_they_end)
+{
+    roster list = {0};
+    roster_target *one = add(&list, "AAAAAAAA");
+    roster_target *two = add(&list, "BBBBBBBB");
+    cr_assert(roster_add_session(&list, "S1", 2, one));
+    cr_assert(roster_add_session(&list, "S2", 2, one));
+    cr_assert(roster_add_session(&list, "S3", 2, two));
+    cr_assert_eq(roster_owner(&list, "S2", 2), one);
+    cr_assert(roster_add_session(&list, "S2", 2, two), "moves");
+    cr_assert_eq(roster_owner(&list, "S2", 2), two);
+    roster_remove_session(&list, "S3", 2);
+    roster_remove_session(&list, "S3", 2);
+    cr_assert_null(roster_owner(&list, "S3", 2));
+    roster_drop_sessions(&list, two);
+    cr_assert_null(roster_owner(&list, "S2", 2));
+    cr_assert_eq(roster_owner(&list, "S1", 2), one);
+    cr_assert_null(roster_owner(&list, "S", 1));
+    roster_fini(&list);
+}
+
+Test(roster, actors_lead_to_their_target)
+{
+    roster list = {0};
+    add(&list, "AAAAAAAA")->actor = 7;
+    roster_target *two = add(&list, "BBBBBBBB");
+    two->actor = 9;
+    cr_assert_eq(roster_find_actor(&list, 9), two);
+    cr_assert_null(roster_find_actor(&list, 8));
+    roster_fini(&list);
+}
+
+Test(roster, held_things_come_out_in_order_and_are_freed_with_the_target)
+{
+    roster list = {0};
+    roster_target *target = add(&list, "AAAAAAAA");
+    for (int i = 0; i < 5; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "%d", i);
+        troupe_caller caller = {0, (uint64_t)i};
+        troupe_bytes payload = {(const uint8_t *)text, 1};
+        cr_assert(roster_hold(target, caller, "verb", 4, payload));
+    }
+    for (int i = 0; i < 3; i++) {
+        held *item = target->first;
+        cr_assert_eq(item->caller.ref, (uint64_t)i);
+        cr_assert_eq(memcmp(item->bytes, "verb", item->verb_len), 0);
+        cr_assert_eq(item->bytes[item->verb_len], '0' + i);
+        roster_unhold(target);
+    }
+    roster_unhold(target);
+    roster_unhold(target);
+    cr_assert_null(target->first);
+    troupe_bytes nothing = {NULL, 0};
+    troupe_caller nobody = {0, 0};
+    cr_assert(roster_hold(target, nobody, NULL, 0, nothing));
+    cr_assert_eq(target->first, target->last);
+    roster_fini(&list);
+}
