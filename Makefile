@@ -6,6 +6,7 @@
 PRESET ?= dev
 JOBS   ?= $(shell nproc)
 ARGS   ?=
+PREFIX ?= /usr/local
 CTEST_ARGS ?=
 
 TROUPE := build/bin/troupe
@@ -53,7 +54,8 @@ format: setup-check
 
 ## install  install command, libraries and headers (PREFIX=/usr/local, DESTDIR)
 install: all
-	DESTDIR=$(DESTDIR) cmake --install build/release $(if $(PREFIX),--prefix $(PREFIX))
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) > /dev/null
+	DESTDIR=$(DESTDIR) cmake --install build/release
 
 ## clean    remove everything that was built
 clean:
