@@ -15,7 +15,8 @@ const profile = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
 const chromium = spawn(process.env.CHROMIUM ?? 'chromium-headless-shell', ['--headless',
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--remote-debugging-port=0', `--user-data-dir=${profile}`], {stdio: ['ignore', 'ignore', 'pipe']});
+  '--remote-debugging-port=0', `--user-data-dir=${profile}`], {stdio: ['ignore', 'ignore', 'pipe'],
+  detached: true}); // a group of its own: the program on PATH may be a script
 const port = await new Promise((resolve, reject) => {
   let text = '';
   chromium.on('exit', () => reject(new Error('Chromium did not start')));
@@ -49,7 +50,7 @@ for (let round = 0; round < Number(rounds); round++) {
 }
 chromium.removeAllListeners('exit');
 const gone = once(chromium, 'exit');
-chromium.kill('SIGKILL');
+process.kill(-chromium.pid, 'SIGKILL');
 await gone;
 rmSync(profile, {recursive: true, force: true, maxRetries: 5});
 

@@ -453,6 +453,12 @@ static void print_warnings(const cli *self, const json_t *result)
 
 int cli_show(cli *self, const char *method, json_t *params, int (*print)(cli *, json_t *))
 {
+    return cli_show_checked(self, method, params, print, NULL);
+}
+
+int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)(cli *, json_t *),
+                     int (*check)(const json_t *result))
+{
     json_t *result;
     int status = cli_call(self, method, params, &result);
     if (status != CLI_OK) {
@@ -463,6 +469,9 @@ int cli_show(cli *self, const char *method, json_t *params, int (*print)(cli *, 
     } else {
         print_warnings(self, result);
         status = print != NULL ? print(self, result) : CLI_OK;
+    }
+    if (status == CLI_OK && check != NULL) {
+        status = check(result);
     }
     json_decref(result);
     return status;

@@ -62,6 +62,12 @@ int run_close(cli *self)
     return cli_show(self, is_target ? "close" : "browsers.close", params, print_closed);
 }
 
+static int check_reachable(const json_t *result)
+{
+    const char *status = json_string_value(json_object_get(result, "status"));
+    return status != NULL && strcmp(status, "unreachable") == 0 ? CLI_FAILED : CLI_OK;
+}
+
 /* A port, as a number; anything else (an URL) as it is. */
 static int ports_call(cli *self, const char *method)
 {
@@ -79,7 +85,7 @@ static int ports_call(cli *self, const char *method)
         param_string(params, "port", word);
     }
     param_string(params, "as", args_string(&self->args, "as"));
-    return cli_show(self, method, params, print_closed);
+    return cli_show_checked(self, method, params, print_closed, check_reachable);
 }
 
 int run_ports_add(cli *self)

@@ -115,12 +115,23 @@ int run_targets_clear(cli *self)
     return cli_show(self, "targets.clear", json_object(), print_targets);
 }
 
+/* Chrome went there, but not as asked: the page shows an error. */
+static int check_navigation(const json_t *result)
+{
+    const char *error = json_string_value(json_object_get(result, "error"));
+    if (error == NULL) {
+        return CLI_OK;
+    }
+    cli_error("%s: %s", json_string_value(json_object_get(result, "url")), error);
+    return CLI_FAILED;
+}
+
 int run_open(cli *self)
 {
     json_t *params = json_object();
     param_string(params, "url", args_word(&self->args, 0));
     param_string(params, "browser", args_string(&self->args, "browser"));
-    return cli_show(self, "open", params, print_connected);
+    return cli_show_checked(self, "open", params, print_connected, check_navigation);
 }
 
 static int print_done(cli *self, json_t *result)
@@ -136,7 +147,7 @@ int run_navigate(cli *self)
     json_t *params = json_object();
     param_string(params, "url", args_word(&self->args, 0));
     param_string(params, "target", args_string(&self->args, "target"));
-    return cli_show(self, "navigate", params, print_done);
+    return cli_show_checked(self, "navigate", params, print_done, check_navigation);
 }
 
 int run_reload(cli *self)

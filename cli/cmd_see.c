@@ -24,7 +24,7 @@ static int print_network(cli *self, json_t *result)
         {"STATE", "state", VIEW_STATE},    {"URL", "url", VIEW_URL},
     };
     print_oldest_first(self, json_object_get(result, "requests"), columns,
-                       sizeof columns / sizeof columns[0], "STATE|TIME|TYPE|TARGET");
+                       sizeof columns / sizeof columns[0], "TIME|TYPE|TARGET|STATE");
     return CLI_OK;
 }
 

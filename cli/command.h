@@ -89,6 +89,11 @@ int cli_call(cli *self, const char *method, json_t *params, json_t **result);
 int cli_show(cli *self, const char *method, json_t *params,
              int (*print)(cli *self, json_t *result));
 
+/** As cli_show; `check` then looks at the result, printed either way, and says one line on stderr
+ * if it amounts to a failure. @return its status */
+int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)(cli *, json_t *),
+                     int (*check)(const json_t *result));
+
 /** Print JSON: indented for a terminal, else compact in one line. */
 void cli_print_json(const json_t *value);
 

@@ -146,7 +146,8 @@ static void tell(browser *state, const char *name, const char *verb, troupe_buff
 
 void browser_tell_up(browser *state, const char *product, size_t product_len)
 {
-    const char *receivers[] = {NAME_LAUNCHER, NAME_CONNECTIONS};
+    /* connections first: who hears from the launcher that it is up may open a page at once */
+    const char *receivers[] = {NAME_CONNECTIONS, NAME_LAUNCHER};
     for (size_t i = 0; i < 2; i++) {
         troupe_buffer payload = {0};
         troupe_pack(&payload, "{s:s,s:s,s:U,s:s,s:s#,s:s,s:I}", "browser", state->id, "uid",
