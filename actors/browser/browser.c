@@ -127,12 +127,13 @@ static void pack_event(browser *state, const cdp_message *event, bool with_origi
     troupe_buffer_clear(&state->scratch);
     const char *params = event->params.data != NULL ? event->params.data : "{}";
     size_t len = event->params.data != NULL ? event->params.len : 2;
+    const char *session = event->session != NULL ? event->session : "";
     if (with_origin) {
-        troupe_pack(&state->scratch, "[s,s,s#,I,I,j#]", state->uid, target_id, event->session,
+        troupe_pack(&state->scratch, "[s,s,s#,I,I,j#]", state->uid, target_id, session,
                     event->session_len, state->wall_us, state->mono_us, params, len);
     } else {
-        troupe_pack(&state->scratch, "[s#,I,I,j#]", event->session != NULL ? event->session : "",
-                    event->session_len, state->wall_us, state->mono_us, params, len);
+        troupe_pack(&state->scratch, "[s#,I,I,j#]", session, event->session_len, state->wall_us,
+                    state->mono_us, params, len);
     }
 }
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * A scripted Chrome at the other end of a socket pair, with the real browser, target and connections
+ * actors before it, and a store that only notes what it is told.
+ *
+ * By itself Chrome answers every command with {}, except: attach and detach do what their names say;
+ * "Fake.hold" is not answered (fake_answer does); "Fake.refuse" and every command of a session or
+ * method named in `refuse` get an error {code: -32123, message: "no, thanks"}.
+ */
+#ifndef TROUPE_TESTS_FAKE_CHROME_H
+#define TROUPE_TESTS_FAKE_CHROME_H
+
+#include "actors/cast.h"
+#include "actors/verbs.h"
+
+#include <jansson.h>
+#include <pthread.h>
+
+#define FAKE_WAIT_MS 20000 /* never reached, unless something hangs */
+
+typedef struct fake {
+    host_options options;
+    troupe_system *system;
+    troupe_guest *guest;
+    troupe_address browser, connections, store;
+    const char *refuse; /* a method or session that gets errors; set before it matters */
+    int fd;             /* Chrome's end */
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards what follows, and writing */
+    pthread_cond_t changed;
+    int64_t held_id;
+    char held_session[64];
+    char last_session[64]; /* that was made */
+    unsigned held_count, attached, detached;
+    char *lines; /* what the store was told, a line each */
+    size_t lines_len;
+    unsigned next_event; /* Test.event: which number is expected, and how many came */
+    bool in_order;
+} fake;
+
+/** Start everything; returns when the browser is up. */
+void fake_open(fake *chrome);
+void fake_close(fake *chrome);
+
+/** Send one message. */
+void fake_send(fake *chrome, const char *format, ...) TROUPE_PRINTF(2, 3);
+/** A page with that id is there; returns when connections knows it. */
+void fake_page(fake *chrome, const char *chrome_id);
+/** Wait for the n-th command that is held (from 1). */
+void fake_await_held(fake *chrome, unsigned count);
+/** Answer the last one that is held. */
+void fake_answer(fake *chrome, const char *result);
+/** Wait until the store was told something that contains the text. */
+void fake_await_line(fake *chrome, const char *text);
+/** Wait until that many Test.event came to the store. */
+void fake_await_events(fake *chrome, unsigned count);
+/** End the connection as a crash does. */
+void fake_die(fake *chrome);
+
+/** Call connections with JSON params. New reference; NULL: *error, and what it says in message. */
+json_t *fake_call(fake *chrome, const char *verb, const char *params, troupe_error *error,
+                  char *message, size_t message_size);
+/** A browser.command as payload for troupe_guest_call_start. */
+void fake_command(troupe_buffer *payload, const char *method);
+
+#endif
