@@ -388,7 +388,7 @@ static void connections_stop(troupe_actor *self, void *context, troupe_error rea
     {
         free(browser);
     }
-    connections_methods_fini(state);
+    connections_errands_fini(state);
     free(state);
 }
 

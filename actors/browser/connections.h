@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** What the two files of connections share: the set (connections.c), its methods
- * (connections_methods.c). */
+/** What the files of connections share: the set (connections.c), its methods, its errands. */
 #ifndef TROUPE_ACTORS_BROWSER_CONNECTIONS_H
 #define TROUPE_ACTORS_BROWSER_CONNECTIONS_H
 
@@ -94,14 +93,48 @@ void connections_changed(connections *state);
 
 /* In connections_methods.c: */
 
-/** A member was connected (TROUPE_OK), or its actor ended, or it is gone: answer who waits for
- * that. */
+void connections_method(connections *state, const troupe_envelope *call);
+/** The member whose id is `text` or begins with it. NULL after answering the fault, if there is not
+ * just one. */
+member *connections_resolve(connections *state, troupe_caller caller, const char *text);
+/** The member that params.target names, the only connected page if it names none and need not.
+ * NULL after answering the fault. */
+member *connections_named(connections *state, troupe_caller caller, json_t *params, bool required);
+/** A member as users see it. */
+json_t *member_json(const member *item);
+
+/* In connections_errands.c: */
+
+/** An errand for a call; NULL after answering the fault for lack of memory. params: shared. */
+errand *errand_new(connections *state, const troupe_envelope *call, errand_kind kind,
+                   json_t *params);
+void errand_free(errand *item);
+/** Answer with a fault, and free. */
+void errand_fault(errand *item, troupe_error error, const char *why);
+/** Have the errand wait for the member to be connected; begins what is needed for that. It may be
+ * answered and freed at once. */
+void errand_await(errand *item, member *who);
+/** Call a browser. params: taken. As troupe_call. */
+troupe_error connections_command(connections *state, troupe_address browser, const char *method,
+                                 json_t *params, uint32_t timeout_ms, troupe_answer_fn fn,
+                                 void *context) TROUPE_MUST_USE;
+/** A member was connected or crashed (TROUPE_OK), or its actor ended, or it is gone: answer who
+ * waits for that. */
 void connections_settle(connections *state, member *item, troupe_error error);
+void connections_connect(connections *state, const troupe_envelope *call, json_t *params);
+void connections_disconnect(connections *state, const troupe_envelope *call, json_t *params);
+void connections_close(connections *state, const troupe_envelope *call, json_t *params);
+void connections_activate(connections *state, const troupe_envelope *call, json_t *params);
+void connections_errands_fini(connections *state);
+
+/* In connections_open.c: */
+
+void connections_open(connections *state, const troupe_envelope *call, json_t *params);
+/** The page that was opened is connected: go to the address. The errand may be freed. */
+void errand_navigate(errand *item, const member *who);
 /** A browser is there: for those who asked to open a page and found none. */
 void connections_browser_up(connections *state, stage *item);
 /** A browser will not come up: those who waited for it need another one. */
 void connections_browser_failed(connections *state);
-void connections_method(connections *state, const troupe_envelope *call);
-void connections_methods_fini(connections *state);
 
 #endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* The errand `open`: finds or launches a browser, makes a page, has it connected, and goes to the
+ * address. */
+#include "actors/json_call.h"
+#include "actors/verbs.h"
+#include "connections.h"
+
+#include <utlist.h>
+
+#define LIST_TIMEOUT_MS 5000
+
+#define NO_BROWSER "no browser is up, and none can be launched"
+
+static void on_opened(troupe_actor *self, void *context, troupe_error error,
+                      const troupe_envelope *answer)
+{
+    errand *item = context;
+    if (error != TROUPE_OK) {
+        json_fault_forward(self, item->caller, error, answer);
+        errand_free(item);
+        return;
+    }
+    json_t *result = json_payload(answer->payload);
+    member *who = member_find(item->owner, item->target);
+    json_object_set_new(result, "target", json_string(item->target));
+    json_object_set_new(result, "connected",
+                        json_boolean(who != NULL && who->state == MEMBER_CONNECTED));
+    if (who != NULL) {
+        json_object_set_new(result, "browser", json_string(who->browser));
+        json_object_set_new(result, "title", json_string(who->title));
+    }
+    json_reply(self, item->caller, result);
+    errand_free(item);
+}
+
+/* The page is connected, so its first request will be recorded: go to the address. */
+void errand_navigate(errand *item, const member *who)
+{
+    json_t *wait = json_object_get(item->params, "wait");
+    json_t *params = json_pack("{s:O, s:O}", "url", json_object_get(item->params, "url"), "wait",
+                               wait != NULL ? wait : json_null());
+    item->kind = ERRAND_ANSWER;
+    troupe_error error = json_call(item->owner->self, who->address, "navigate", params,
+                                   item->timeout_ms, on_opened, item, NULL);
+    if (error != TROUPE_OK) {
+        errand_fault(item, error, troupe_error_text(error));
+    }
+}
+
+static void on_created(troupe_actor *self, void *context, troupe_error error,
+                       const troupe_envelope *answer)
+{
+    errand *item = context;
+    connections *state = item->owner;
+    if (error != TROUPE_OK) {
+        json_fault_forward(self, item->caller, error, answer);
+        errand_free(item);
+        return;
+    }
+    json_t *result = json_payload(answer->payload);
+    const char *id = json_string_value(json_object_get(result, "targetId"));
+    member *who = state->members;
+    while (who != NULL && (id == NULL || strcmp(who->chrome_id, id) != 0)) {
+        who = who->hh.next;
+    }
+    json_decref(result);
+    if (who == NULL) {
+        errand_fault(item, TROUPE_EGONE, "the page was gone as soon as it was made");
+    } else if (who->state == MEMBER_CONNECTED || who->state == MEMBER_CRASHED) {
+        memcpy(item->target, who->id, sizeof item->target);
+        errand_navigate(item, who);
+    } else {
+        item->kind = ERRAND_OPEN;
+        errand_await(item, who);
+    }
+}
+
+static void open_on(errand *item, const stage *browser)
+{
+    item->kind = ERRAND_ANSWER;
+    troupe_error error = connections_command(item->owner, browser->address, "Target.createTarget",
+                                             json_pack("{s:s}", "url", "about:blank"),
+                                             item->timeout_ms, on_created, item);
+    if (error != TROUPE_OK) {
+        errand_fault(item, error, troupe_error_text(error));
+    }
+}
+
+static void on_launched(troupe_actor *self, void *context, troupe_error error,
+                        const troupe_envelope *answer)
+{
+    connections *state = context;
+    errand *item;
+    errand *next;
+    state->seeking = false;
+    if (error == TROUPE_OK) {
+        return; /* connections_browser_up goes on */
+    }
+    DL_FOREACH_SAFE(state->errands, item, next)
+    {
+        if (item->kind == ERRAND_OPEN && item->target[0] == '\0') {
+            json_fault_forward(self, item->caller, error, answer);
+            errand_free(item);
+        }
+    }
+}
+
+static void launch_one(connections *state)
+{
+    troupe_address launcher = troupe_whereis(troupe_self_system(state->self), NAME_LAUNCHER);
+    troupe_error error = json_call(state->self, launcher, "browsers.launch", json_object(), 60000,
+                                   on_launched, state, NULL);
+    if (error != TROUPE_OK) {
+        on_launched(state->self, state, error, NULL);
+    }
+}
+
+/* Nothing is up: wait for one that is starting, or start one. */
+static void on_browsers_listed(troupe_actor *self, void *context, troupe_error error,
+                               const troupe_envelope *answer)
+{
+    (void)self;
+    connections *state = context;
+    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
+    json_t *list = json_object_get(result, "browsers");
+    bool coming = state->stages != NULL;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *now = json_string_value(json_object_get(json_array_get(list, i), "state"));
+        coming |= now != NULL && (strcmp(now, "starting") == 0 || strcmp(now, "up") == 0);
+    }
+    json_decref(result);
+    if (coming) {
+        state->seeking = false; /* told by browser.up, or by browser.failed */
+    } else {
+        launch_one(state);
+    }
+}
+
+static bool waits_for_browser(const errand *item)
+{
+    return item->kind == ERRAND_OPEN && item->target[0] == '\0';
+}
+
+/* For those who wait to open a page: find out whether a browser is coming, one time for all. */
+static troupe_error seek_browser(connections *state)
+{
+    if (state->seeking) {
+        return TROUPE_OK;
+    }
+    troupe_address launcher = troupe_whereis(troupe_self_system(state->self), NAME_LAUNCHER);
+    troupe_error error = json_call(state->self, launcher, "browsers.list", NULL, LIST_TIMEOUT_MS,
+                                   on_browsers_listed, state, NULL);
+    state->seeking = error == TROUPE_OK;
+    return error;
+}
+
+void connections_browser_failed(connections *state)
+{
+    errand *item;
+    errand *next;
+    DL_FOREACH_SAFE(state->errands, item, next)
+    {
+        if (!waits_for_browser(item)) {
+            continue;
+        }
+        if (item->deadline_ns <= troupe_now_ns(state->self)) {
+            errand_fault(item, TROUPE_ETIMEOUT, "no browser came up in time");
+        } else if (seek_browser(state) != TROUPE_OK) {
+            errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
+        }
+    }
+}
+
+void connections_open(connections *state, const troupe_envelope *call, json_t *params)
+{
+    troupe_caller caller = troupe_caller_of(call);
+    if (!json_is_string(json_object_get(params, "url"))) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "`url` must be a string");
+        return;
+    }
+    const char *id = json_string_value(json_object_get(params, "browser"));
+    stage *browser = id != NULL ? stage_find(state, id) : state->stages;
+    if (browser == NULL && id != NULL) {
+        troupe_fault(state->self, caller, TROUPE_ENOTFOUND, NULL, "no browser %s is up", id);
+        return;
+    }
+    errand *item = errand_new(state, call, ERRAND_OPEN, params);
+    if (item == NULL) {
+        return;
+    }
+    if (browser != NULL) {
+        open_on(item, browser);
+        return;
+    }
+    if (seek_browser(state) != TROUPE_OK) {
+        errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
+    }
+}
+
+void connections_browser_up(connections *state, stage *browser)
+{
+    errand *item;
+    errand *next;
+    DL_FOREACH_SAFE(state->errands, item, next)
+    {
+        if (!waits_for_browser(item)) {
+            continue;
+        }
+        if (item->deadline_ns <= troupe_now_ns(state->self)) {
+            errand_fault(item, TROUPE_ETIMEOUT, "no browser came up in time");
+        } else {
+            open_on(item, browser);
+        }
+    }
+}
