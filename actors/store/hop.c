@@ -50,6 +50,7 @@ static void read_entry(open_request *request, sqlite3_stmt *row)
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         *values[i] = sqlite3_column_int64(row, (int)i + 5);
     }
+    request->hop_ids[request->hop % HOPS_IN_REACH] = request->id;
     request->request_extra_hop = request->hop;
     request->response_extra_hop = request->hop;
 }
@@ -194,6 +195,7 @@ static void begin_entry(recorder *rec, const recorded_event *event, open_request
     request->id = ++rec->request_last;
     request->chain = request->chain != 0 ? request->chain : request->id;
     request->hop++;
+    request->hop_ids[request->hop % HOPS_IN_REACH] = request->id;
     request->state = REQUEST_PENDING;
     request->started_us = start->wall_us != 0 ? start->wall_us : event->wall_us;
     request->started_mono_us = start->mono_us;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define EARLY_BYTES_MAX (256 * 1024)
+#define EXTRA_LOST      (-1)
 
 /* Extra information ------------------------------------------------------------------------- */
 
@@ -39,18 +40,17 @@ static void drop_early(early_extra *early)
     *early = (early_extra){NULL, 0};
 }
 
-/* The row of the hop that extra information belongs to; 0: not begun yet. Moves *next on. */
+/* The row of the hop that extra information belongs to; 0: not begun yet; EXTRA_LOST: one that is
+ * out of reach. Moves *next on. */
 static int64_t extra_row(const open_request *request, int32_t *next)
 {
-    if (*next < request->hop - 1) {
-        *next = request->hop - 1; /* older hops are out of reach */
-    }
     if (*next > request->hop) {
         return 0;
     }
-    int64_t row = *next == request->hop ? request->id : request->previous_id;
-    (*next)++;
-    return row;
+    int32_t hop = (*next)++;
+    int64_t row =
+        request->hop - hop < HOPS_IN_REACH ? request->hop_ids[hop % HOPS_IN_REACH] : EXTRA_LOST;
+    return row != 0 ? row : EXTRA_LOST;
 }
 
 void extra_of_request(recorder *rec, open_request *request, json_span params)
@@ -58,6 +58,9 @@ void extra_of_request(recorder *rec, open_request *request, json_span params)
     int64_t row = extra_row(request, &request->request_extra_hop);
     if (row == 0) {
         keep_early(&request->request_early, params);
+        return;
+    }
+    if (row == EXTRA_LOST) {
         return;
     }
     json_field headers = {"headers", {NULL, 0}};
@@ -75,6 +78,9 @@ void extra_of_response(recorder *rec, open_request *request, json_span params)
     int64_t row = extra_row(request, &request->response_extra_hop);
     if (row == 0) {
         keep_early(&request->response_early, params);
+        return;
+    }
+    if (row == EXTRA_LOST) {
         return;
     }
     json_field fields[] = {

@@ -21,6 +21,9 @@ typedef enum request_state {
 } request_state;
 
 /* Extra information that came before the hop it belongs to. */
+/* Extra information can lag behind by whole hops; this many of them are told apart. */
+#define HOPS_IN_REACH 8
+
 typedef struct early_extra {
     char *params; /* owned */
     size_t len;
@@ -34,6 +37,8 @@ typedef struct open_request {
     int64_t id;          /* row of the present hop; 0 = only extra information so far */
     int64_t chain;       /* row of the first hop */
     int64_t previous_id; /* row of the hop before; 0 = none */
+    int64_t
+        hop_ids[HOPS_IN_REACH]; /* rows of the latest hops, by hop % HOPS_IN_REACH; 0 = unknown */
     int32_t hop;
     request_state state;
     bool websocket;

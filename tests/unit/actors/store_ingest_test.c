@@ -128,6 +128,44 @@ Test(store_ingest, three_hops_each_with_raw_headers_before_their_events)
                  " 200:{\"q\":\"q3\"}{\"r\":\"r3\"}");
 }
 
+/* The order in which Chromium 156 sent them when it was busy. */
+Test(store_ingest, three_hops_whose_raw_headers_lag_behind_by_hops)
+{
+    sent("7", "http://x/1", 1, "");
+    request_extra("7", "q1");
+    redirected("7", "http://x/2", 2, 302, true);
+    redirected("7", "http://x/3", 3, 302, true);
+    response_extra("7", 302, "r1");
+    request_extra("7", "q2");
+    response_extra("7", 302, "r2");
+    request_extra("7", "q3");
+    response_extra("7", 200, "r3");
+    received("7", 4, 200, true);
+    finished("7", 5, 99);
+    expect_value(&rec, HOPS,
+                 "302:{\"q\":\"q1\"}{\"r\":\"r1\"} 302:{\"q\":\"q2\"}{\"r\":\"r2\"}"
+                 " 200:{\"q\":\"q3\"}{\"r\":\"r3\"}");
+}
+
+Test(store_ingest, raw_headers_of_hops_out_of_reach_go_to_no_other)
+{
+    char url[32];
+    sent("7", "http://x/0", 1, "");
+    for (int i = 1; i <= 20; i++) {
+        snprintf(url, sizeof url, "http://x/%d", i);
+        redirected("7", url, 1 + i, 302, true);
+    }
+    for (int i = 0; i <= 20; i++) {
+        response_extra("7", i < 20 ? 302 : 200, "r");
+    }
+    received("7", 30, 200, true);
+    expect_value(&rec,
+                 "SELECT group_concat(status, ' ') FROM (SELECT status FROM har_summary"
+                 " ORDER BY id DESC LIMIT 3)",
+                 "200 302 302");
+    expect_value(&rec, "SELECT count(*) FROM response WHERE raw_headers_json IS NOT NULL", "8");
+}
+
 Test(store_ingest, raw_headers_skip_hops_that_have_none)
 {
     sent("7", "http://x/1", 1, "");
