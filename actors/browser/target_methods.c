@@ -14,8 +14,6 @@
 
 #include <utlist.h>
 
-#define OBJECT_GROUP "troupe"
-
 typedef void (*method_fn)(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms);
 
 typedef struct method_row {
@@ -27,7 +25,7 @@ typedef struct method_row {
 /* Params ------------------------------------------------------------------------------------ */
 
 /* A string member; NULL after answering INVALID_PARAMS. */
-static const char *need_string(target *state, troupe_caller caller, json_t *params, const char *key)
+const char *target_need_string(target *state, troupe_caller caller, json_t *params, const char *key)
 {
     json_t *value = json_object_get(params, key);
     if (!json_is_string(value)) {
@@ -37,14 +35,14 @@ static const char *need_string(target *state, troupe_caller caller, json_t *para
     return json_string_value(value);
 }
 
-static bool flag_of(json_t *params, const char *key, bool fallback)
+bool target_flag_of(json_t *params, const char *key, bool fallback)
 {
     json_t *value = json_object_get(params, key);
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
 /* Sends a command for a request; answers the fault if it cannot be sent. params: taken. */
-static void send_for(target_request *request, const char *session, const char *method,
+void target_send_for(target_request *request, const char *session, const char *method,
                      json_t *params, uint32_t timeout_ms, troupe_answer_fn fn)
 {
     target *state = request->owner;
@@ -65,7 +63,7 @@ static void send_for(target_request *request, const char *session, const char *m
 
 /* The result of an answer as JSON text; false after passing the fault on and freeing the request.
  */
-static bool result_of(target_request *request, troupe_error error, const troupe_envelope *answer,
+bool target_result_of(target_request *request, troupe_error error, const troupe_envelope *answer,
                       json_span *result)
 {
     target *state = request->owner;
@@ -83,168 +81,6 @@ static bool result_of(target_request *request, troupe_error error, const troupe_
     return false;
 }
 
-/* js ---------------------------------------------------------------------------------------------
- */
-
-/* exceptionDetails -> fault JS_EXCEPTION {text, line, column, url, stack}. */
-static void answer_exception(target_request *request, json_span details)
-{
-    json_t *root = json_loadb(details.data, details.len, JSON_ALLOW_NUL, NULL);
-    json_t *thrown = json_object_get(root, "exception");
-    const char *text = json_string_value(json_object_get(thrown, "description"));
-    json_t *value = json_object_get(thrown, "value");
-    char *dumped = text == NULL && value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-    if (text == NULL) {
-        text = dumped != NULL ? dumped : json_string_value(json_object_get(root, "text"));
-    }
-    text = text != NULL ? text : "exception";
-    /* Where it was thrown; without a stack (a syntax error), where Chrome says. Both count from 0.
-     */
-    json_t *frames = json_object_get(json_object_get(root, "stackTrace"), "callFrames");
-    json_t *place = json_array_size(frames) > 0 ? json_array_get(frames, 0) : root;
-    json_t *data = json_pack("{s:s, s:I, s:I, s:O?, s:O?}", "text", text, "line",
-                             json_integer_value(json_object_get(place, "lineNumber")) + 1, "column",
-                             json_integer_value(json_object_get(place, "columnNumber")) + 1, "url",
-                             json_object_get(place, "url"), "stack", frames);
-    json_fault(request->owner->self, request->caller, TROUPE_EJS, data, "%.*s",
-               (int)strcspn(text, "\n"), text);
-    free(dumped);
-    json_decref(root);
-}
-
-static void append_member(troupe_buffer *out, json_span result, const char *path, const char *name)
-{
-    json_span span;
-    if (json_path(result.data, result.len, path, &span)) {
-        troupe_buffer_printf(out, ",\"%s\":", name);
-        troupe_buffer_append(out, span.data, span.len);
-    }
-}
-
-/* The value may be large: its text is passed through, not parsed. */
-static void answer_value(target_request *request, json_span result)
-{
-    json_span span;
-    troupe_buffer out = {0};
-    troupe_buffer_append(&out, "{\"value\":", 9);
-    if (request->flag && json_path(result.data, result.len, "result.value", &span)) {
-        troupe_buffer_append(&out, span.data, span.len);
-    } else {
-        troupe_buffer_append(&out, "null", 4);
-    }
-    append_member(&out, result, "result.type", "type");
-    append_member(&out, result, "result.subtype", "subtype");
-    append_member(&out, result, "result.unserializableValue", "unserializable");
-    if (!json_path(result.data, result.len, "result.value", &span)) {
-        append_member(&out, result, "result.description", "description");
-    }
-    troupe_buffer_append(&out, ",\"executed\":true}", 17);
-    if (out.failed) {
-        troupe_fault(request->owner->self, request->caller, TROUPE_ENOMEM, NULL, NULL);
-    } else {
-        troupe_reply_json(request->owner->self, request->caller, (const char *)out.data, out.len);
-    }
-    troupe_buffer_fini(&out);
-}
-
-static void on_released(troupe_actor *self, void *context, troupe_error error,
-                        const troupe_envelope *answer)
-{
-    (void)self; /* nobody waits for it */
-    (void)context;
-    (void)error;
-    (void)answer;
-}
-
-/* Lets the page's garbage collector have what evaluations held. */
-static void release_objects(target *state)
-{
-    const char *group = "{\"objectGroup\":\"" OBJECT_GROUP "\"}";
-    if (target_command(state, state->session, "Runtime.releaseObjectGroup", group, strlen(group),
-                       state->host->command_timeout_ms, on_released, NULL, NULL) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_DEBUG, "target", "not-released", state->id, "objects of js");
-    }
-}
-
-static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
-                         const troupe_envelope *answer);
-
-/* What REPL mode gave is an object: a promise is awaited, anything else fetched by value. */
-static bool fetch_object(target_request *request, json_span result)
-{
-    json_span span;
-    const char *text;
-    size_t len;
-    if (!request->as_object || !json_path(result.data, result.len, "result.objectId", &span) ||
-        !json_plain_string(span, &text, &len)) {
-        return false;
-    }
-    request->as_object = false; /* once */
-    json_t *id = json_stringn(text, len);
-    bool promise = json_path(result.data, result.len, "result.subtype", &span) && span.len == 9 &&
-                   memcmp(span.data, "\"promise\"", 9) == 0;
-    json_t *params =
-        promise ? json_pack("{s:o, s:b}", "promiseObjectId", id, "returnByValue", request->flag)
-                : json_pack("{s:o, s:s, s:b}", "objectId", id, "functionDeclaration",
-                            "function() { return this; }", "returnByValue", request->flag);
-    send_for(request, request->owner->session,
-             promise ? "Runtime.awaitPromise" : "Runtime.callFunctionOn", params,
-             request->timeout_ms, on_evaluated);
-    return true;
-}
-
-static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
-                         const troupe_envelope *answer)
-{
-    (void)self;
-    target_request *request = context;
-    json_span result;
-    json_span span;
-    if (!result_of(request, error, answer, &result)) {
-        return;
-    }
-    if (json_member(result.data, result.len, "exceptionDetails", &span)) {
-        answer_exception(request, span);
-    } else if (fetch_object(request, result)) {
-        return;
-    } else {
-        answer_value(request, result);
-    }
-    if (request->holds_objects) {
-        release_objects(request->owner);
-    }
-    target_request_free(request);
-}
-
-/*
- * Unless the code is to persist it runs in REPL mode (`await` and repeated `let` at the top level).
- * There Chrome awaits its own wrapper only, never the promise that the code returns: so with
- * `await_promise` the value is taken as an object first. Primitives, the usual case, are there at
- * once.
- */
-static void run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
-{
-    const char *code = need_string(state, caller, params, "code");
-    target_request *request = code != NULL ? target_request_new(state, caller) : NULL;
-    if (request == NULL) {
-        return;
-    }
-    request->flag = flag_of(params, "return_value", true);
-    request->timeout_ms = timeout_ms;
-    bool repl = !flag_of(params, "persist", false);
-    bool await = flag_of(params, "await_promise", false);
-    bool by_value = request->flag && !(repl && await);
-    request->as_object = repl && await;
-    request->holds_objects = !by_value;
-    json_t *command =
-        json_pack("{s:O, s:b, s:b, s:b}", "expression", json_object_get(params, "code"), "replMode",
-                  repl, "awaitPromise", await, "returnByValue", by_value);
-    if (!by_value) {
-        json_object_set_new(command, "objectGroup", json_string(OBJECT_GROUP));
-    }
-    send_for(request, state->session, "Runtime.evaluate", command, timeout_ms, on_evaluated);
-}
-
 /* cdp --------------------------------------------------------------------------------------------
  */
 
@@ -253,7 +89,7 @@ static void on_cdp(troupe_actor *self, void *context, troupe_error error,
 {
     target_request *request = context;
     json_span result;
-    if (!result_of(request, error, answer, &result)) {
+    if (!target_result_of(request, error, answer, &result)) {
         return;
     }
     troupe_buffer out = {0};
@@ -271,7 +107,7 @@ static void on_cdp(troupe_actor *self, void *context, troupe_error error,
 
 static void run_cdp(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
-    const char *command = need_string(state, caller, params, "command");
+    const char *command = target_need_string(state, caller, params, "command");
     if (command == NULL) {
         return;
     }
@@ -286,8 +122,8 @@ static void run_cdp(target *state, troupe_caller caller, json_t *params, uint32_
     }
     bool has = json_is_object(given);
     bool own = strncmp(command, "Browser.", 8) == 0; /* of the browser, whatever the target */
-    send_for(request, own ? NULL : state->session, command,
-             has ? json_incref(given) : json_object(), timeout_ms, on_cdp);
+    target_send_for(request, own ? NULL : state->session, command,
+                    has ? json_incref(given) : json_object(), timeout_ms, on_cdp);
 }
 
 /* Navigation -------------------------------------------------------------------------------- */
@@ -358,7 +194,7 @@ void target_give_up(target *state)
                          state->id);
             target_request_free(request);
         } else {
-            troupe_cancel(state->self, request->ref); /* result_of answers */
+            troupe_cancel(state->self, request->ref); /* target_result_of answers */
         }
     }
 }
@@ -393,7 +229,7 @@ static void on_navigated(troupe_actor *self, void *context, troupe_error error,
     target_request *request = context;
     target *state = request->owner;
     json_span result;
-    if (!result_of(request, error, answer, &result)) {
+    if (!target_result_of(request, error, answer, &result)) {
         return;
     }
     json_t *chrome = json_loadb(result.data, result.len, 0, NULL);
@@ -430,7 +266,7 @@ static bool wait_mode(target *state, troupe_caller caller, json_t *params, bool 
 static void run_navigate(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
     bool load;
-    const char *url = need_string(state, caller, params, "url");
+    const char *url = target_need_string(state, caller, params, "url");
     if (url == NULL || !wait_mode(state, caller, params, &load)) {
         return;
     }
@@ -440,8 +276,8 @@ static void run_navigate(target *state, troupe_caller caller, json_t *params, ui
     }
     request->flag = load;
     request->text = strdup(url);
-    send_for(request, state->session, "Page.navigate", json_pack("{s:s}", "url", url), timeout_ms,
-             on_navigated);
+    target_send_for(request, state->session, "Page.navigate", json_pack("{s:s}", "url", url),
+                    timeout_ms, on_navigated);
 }
 
 static void on_reloaded(troupe_actor *self, void *context, troupe_error error,
@@ -449,7 +285,7 @@ static void on_reloaded(troupe_actor *self, void *context, troupe_error error,
 {
     target_request *request = context;
     json_span result;
-    if (result_of(request, error, answer, &result)) {
+    if (target_result_of(request, error, answer, &result)) {
         json_reply(self, request->caller,
                    json_pack("{s:b, s:b}", "reloaded", true, "ignore_cache", request->flag));
         target_request_free(request);
@@ -462,9 +298,9 @@ static void run_reload(target *state, troupe_caller caller, json_t *params, uint
     if (request == NULL) {
         return;
     }
-    request->flag = flag_of(params, "ignore_cache", false);
-    send_for(request, state->session, "Page.reload",
-             json_pack("{s:b}", "ignoreCache", request->flag), timeout_ms, on_reloaded);
+    request->flag = target_flag_of(params, "ignore_cache", false);
+    target_send_for(request, state->session, "Page.reload",
+                    json_pack("{s:b}", "ignoreCache", request->flag), timeout_ms, on_reloaded);
 }
 
 static void on_page(troupe_actor *self, void *context, troupe_error error,
@@ -474,7 +310,7 @@ static void on_page(troupe_actor *self, void *context, troupe_error error,
     target *state = request->owner;
     json_span result;
     json_span value;
-    if (!result_of(request, error, answer, &result)) {
+    if (!target_result_of(request, error, answer, &result)) {
         return;
     }
     json_t *page = NULL;
@@ -496,12 +332,12 @@ static void run_page(target *state, troupe_caller caller, json_t *params, uint32
     (void)params;
     target_request *request = target_request_new(state, caller);
     if (request != NULL) {
-        send_for(request, state->session, "Runtime.evaluate",
-                 json_pack("{s:s, s:b}", "expression",
-                           "({url: String(globalThis.location?.href ?? ''), title: "
-                           "globalThis.document?.title || 'Untitled'})",
-                           "returnByValue", true),
-                 timeout_ms, on_page);
+        target_send_for(request, state->session, "Runtime.evaluate",
+                        json_pack("{s:s, s:b}", "expression",
+                                  "({url: String(globalThis.location?.href ?? ''), title: "
+                                  "globalThis.document?.title || 'Untitled'})",
+                                  "returnByValue", true),
+                        timeout_ms, on_page);
     }
 }
 
@@ -533,7 +369,7 @@ static void on_body(troupe_actor *self, void *context, troupe_error error,
         record_body(request, NULL, 0, false, why);
     }
     json_span result;
-    if (!result_of(request, error, answer, &result)) {
+    if (!target_result_of(request, error, answer, &result)) {
         return;
     }
     json_t *chrome = json_loadb(result.data, result.len, JSON_ALLOW_NUL, NULL);
@@ -549,7 +385,7 @@ static void on_body(troupe_actor *self, void *context, troupe_error error,
 
 static void run_body(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
-    const char *id = need_string(state, caller, params, "request_id");
+    const char *id = target_need_string(state, caller, params, "request_id");
     target_request *request = id != NULL ? target_request_new(state, caller) : NULL;
     if (request == NULL) {
         return;
@@ -562,14 +398,14 @@ static void run_body(target *state, troupe_caller caller, json_t *params, uint32
         target_request_free(request);
         return;
     }
-    send_for(request, request->session, "Network.getResponseBody",
-             json_pack("{s:s}", "requestId", id), timeout_ms, on_body);
+    target_send_for(request, request->session, "Network.getResponseBody",
+                    json_pack("{s:s}", "requestId", id), timeout_ms, on_body);
 }
 
 /* Dispatch ---------------------------------------------------------------------------------- */
 
 static const method_row methods[] = {
-    {"js", run_js, true},         {"cdp", run_cdp, true},    {"navigate", run_navigate, true},
+    {"js", target_run_js, true},  {"cdp", run_cdp, true},    {"navigate", run_navigate, true},
     {"reload", run_reload, true}, {"page", run_page, false}, {VERB_TARGET_BODY, run_body, false},
 };
 

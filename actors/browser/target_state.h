@@ -5,6 +5,8 @@
 
 #include "target.h"
 
+#include "transport/json_scan.h"
+
 #include <jansson.h>
 
 typedef enum target_phase {
@@ -84,6 +86,23 @@ void target_record(target *state, troupe_kind kind, const char *verb, size_t ver
 /** There is room in the store again. */
 void target_record_room(target *state);
 void target_record_fini(target *state);
+
+/* For the methods, in target_methods.c: */
+
+/** A string member; NULL after answering INVALID_PARAMS. */
+const char *target_need_string(target *state, troupe_caller caller, json_t *params,
+                               const char *key);
+bool target_flag_of(json_t *params, const char *key, bool fallback);
+/** Send a command for a request; answers the fault, and frees it, if it cannot be sent. params:
+ * taken. */
+void target_send_for(target_request *request, const char *session, const char *method,
+                     json_t *params, uint32_t timeout_ms, troupe_answer_fn fn);
+/** The result of an answer as JSON text; false after passing the fault on and freeing the request.
+ */
+bool target_result_of(target_request *request, troupe_error error, const troupe_envelope *answer,
+                      json_span *result);
+/** RPC `js` (target_js.c). */
+void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms);
 
 /** RPC methods (target_methods.c); false: not one of them. */
 bool target_method(target *state, const troupe_envelope *call);

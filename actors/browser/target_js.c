@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* The target's method `js`: evaluates code, awaits or fetches what it gives, tells what it throws.
+ */
+#include "actors/json_call.h"
+#include "target_state.h"
+#include "transport/json_scan.h"
+
+#include <stdlib.h>
+
+#define OBJECT_GROUP "troupe"
+
+/* exceptionDetails -> fault JS_EXCEPTION {text, line, column, url, stack}. */
+static void answer_exception(target_request *request, json_span details)
+{
+    json_t *root = json_loadb(details.data, details.len, JSON_ALLOW_NUL, NULL);
+    json_t *thrown = json_object_get(root, "exception");
+    const char *text = json_string_value(json_object_get(thrown, "description"));
+    json_t *value = json_object_get(thrown, "value");
+    char *dumped = text == NULL && value != NULL ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    if (text == NULL) {
+        text = dumped != NULL ? dumped : json_string_value(json_object_get(root, "text"));
+    }
+    text = text != NULL ? text : "exception";
+    /* Where it was thrown; without a stack (a syntax error), where Chrome says. Both count from 0.
+     */
+    json_t *frames = json_object_get(json_object_get(root, "stackTrace"), "callFrames");
+    json_t *place = json_array_size(frames) > 0 ? json_array_get(frames, 0) : root;
+    json_t *data = json_pack("{s:s, s:I, s:I, s:O?, s:O?}", "text", text, "line",
+                             json_integer_value(json_object_get(place, "lineNumber")) + 1, "column",
+                             json_integer_value(json_object_get(place, "columnNumber")) + 1, "url",
+                             json_object_get(place, "url"), "stack", frames);
+    json_fault(request->owner->self, request->caller, TROUPE_EJS, data, "%.*s",
+               (int)strcspn(text, "\n"), text);
+    free(dumped);
+    json_decref(root);
+}
+
+static void append_member(troupe_buffer *out, json_span result, const char *path, const char *name)
+{
+    json_span span;
+    if (json_path(result.data, result.len, path, &span)) {
+        troupe_buffer_printf(out, ",\"%s\":", name);
+        troupe_buffer_append(out, span.data, span.len);
+    }
+}
+
+/* The value may be large: its text is passed through, not parsed. */
+static void answer_value(target_request *request, json_span result)
+{
+    json_span span;
+    troupe_buffer out = {0};
+    troupe_buffer_append(&out, "{\"value\":", 9);
+    if (request->flag && json_path(result.data, result.len, "result.value", &span)) {
+        troupe_buffer_append(&out, span.data, span.len);
+    } else {
+        troupe_buffer_append(&out, "null", 4);
+    }
+    append_member(&out, result, "result.type", "type");
+    append_member(&out, result, "result.subtype", "subtype");
+    append_member(&out, result, "result.unserializableValue", "unserializable");
+    if (!json_path(result.data, result.len, "result.value", &span)) {
+        append_member(&out, result, "result.description", "description");
+    }
+    troupe_buffer_append(&out, ",\"executed\":true}", 17);
+    if (out.failed) {
+        troupe_fault(request->owner->self, request->caller, TROUPE_ENOMEM, NULL, NULL);
+    } else {
+        troupe_reply_json(request->owner->self, request->caller, (const char *)out.data, out.len);
+    }
+    troupe_buffer_fini(&out);
+}
+
+static void on_released(troupe_actor *self, void *context, troupe_error error,
+                        const troupe_envelope *answer)
+{
+    (void)self; /* nobody waits for it */
+    (void)context;
+    (void)error;
+    (void)answer;
+}
+
+/* Lets the page's garbage collector have what evaluations held. */
+static void release_objects(target *state)
+{
+    const char *group = "{\"objectGroup\":\"" OBJECT_GROUP "\"}";
+    if (target_command(state, state->session, "Runtime.releaseObjectGroup", group, strlen(group),
+                       state->host->command_timeout_ms, on_released, NULL, NULL) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_DEBUG, "target", "not-released", state->id, "objects of js");
+    }
+}
+
+static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer);
+
+/* What REPL mode gave is an object: a promise is awaited, anything else fetched by value. */
+static bool fetch_object(target_request *request, json_span result)
+{
+    json_span span;
+    const char *text;
+    size_t len;
+    if (!request->as_object || !json_path(result.data, result.len, "result.objectId", &span) ||
+        !json_plain_string(span, &text, &len)) {
+        return false;
+    }
+    request->as_object = false; /* once */
+    json_t *id = json_stringn(text, len);
+    bool promise = json_path(result.data, result.len, "result.subtype", &span) && span.len == 9 &&
+                   memcmp(span.data, "\"promise\"", 9) == 0;
+    json_t *params =
+        promise ? json_pack("{s:o, s:b}", "promiseObjectId", id, "returnByValue", request->flag)
+                : json_pack("{s:o, s:s, s:b}", "objectId", id, "functionDeclaration",
+                            "function() { return this; }", "returnByValue", request->flag);
+    target_send_for(request, request->owner->session,
+                    promise ? "Runtime.awaitPromise" : "Runtime.callFunctionOn", params,
+                    request->timeout_ms, on_evaluated);
+    return true;
+}
+
+static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer)
+{
+    (void)self;
+    target_request *request = context;
+    json_span result;
+    json_span span;
+    if (!target_result_of(request, error, answer, &result)) {
+        return;
+    }
+    if (json_member(result.data, result.len, "exceptionDetails", &span)) {
+        answer_exception(request, span);
+    } else if (fetch_object(request, result)) {
+        return;
+    } else {
+        answer_value(request, result);
+    }
+    if (request->holds_objects) {
+        release_objects(request->owner);
+    }
+    target_request_free(request);
+}
+
+/*
+ * Unless the code is to persist it runs in REPL mode (`await` and repeated `let` at the top level).
+ * There Chrome awaits its own wrapper only, never the promise that the code returns: so with
+ * `await_promise` the value is taken as an object first. Primitives, the usual case, are there at
+ * once.
+ */
+void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    const char *code = target_need_string(state, caller, params, "code");
+    target_request *request = code != NULL ? target_request_new(state, caller) : NULL;
+    if (request == NULL) {
+        return;
+    }
+    request->flag = target_flag_of(params, "return_value", true);
+    request->timeout_ms = timeout_ms;
+    bool repl = !target_flag_of(params, "persist", false);
+    bool await = target_flag_of(params, "await_promise", false);
+    bool by_value = request->flag && !(repl && await);
+    request->as_object = repl && await;
+    request->holds_objects = !by_value;
+    json_t *command =
+        json_pack("{s:O, s:b, s:b, s:b}", "expression", json_object_get(params, "code"), "replMode",
+                  repl, "awaitPromise", await, "returnByValue", by_value);
+    if (!by_value) {
+        json_object_set_new(command, "objectGroup", json_string(OBJECT_GROUP));
+    }
+    target_send_for(request, state->session, "Runtime.evaluate", command, timeout_ms, on_evaluated);
+}
