@@ -459,6 +459,7 @@ static bool browser_closing(troupe_actor *self, void *context)
     if (!state->graceful || state->stream == NULL ||
         troupe_timer_start(self, GRACE_MS, 0, grace_over, state, NULL) != TROUPE_OK) {
         state->lost = true;
+        (void)troupe_fail(&state->end->reason, TROUPE_ECLOSED, "closed");
         fault_pending(state, "closed");
         return true;
     }

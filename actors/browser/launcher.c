@@ -203,6 +203,12 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
     }
     if (item != NULL && item->run == run) {
         item->run = NULL;
+        if (run->process->orphaned && !run->expected) {
+            /* The browser died with it, but its helpers may hold the connection open: start anew.
+             */
+            (void)troupe_stop(troupe_self_system(state->self),
+                              troupe_supervisor_find(state->supervisor, item->id), TROUPE_STOP_NOW);
+        }
         snprintf(item->exit_text, sizeof item->exit_text, "%s", text);
         item->killed = code == 128 + SIGKILL && run->expected;
         if (item->killed) { /* our own doing: what it said may explain */

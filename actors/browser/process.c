@@ -367,6 +367,7 @@ int process_reap(process *run)
     }
     close_fd(&run->pid_fd);
     if (WIFSIGNALED(status)) { /* the keeper itself: it could not clean up */
+        run->orphaned = true;
         keeper_remove_tree(run->scratch);
         return 128 + WTERMSIG(status);
     }

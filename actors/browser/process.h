@@ -20,6 +20,7 @@ typedef struct process {
     int pid_fd;        /* readable when the keeper has ended; -1 after process_reap */
     int host_fd;       /* closing it has the keeper end the browser; -1 = let go */
     int output_fd;     /* stdout and stderr of keeper and browser, non-blocking */
+    bool orphaned;     /* after process_reap: the keeper itself was killed */
     int read_fd;       /* the browser's answers; -1 once handed over, or with a port */
     int write_fd;      /* commands to the browser; likewise */
     char scratch[256]; /* its own directory, deleted by the keeper */
