@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * A scripted Chrome at the other end of a socket pair, with the real browser, target and connections
- * actors before it, and a store that only notes what it is told.
+ * A scripted Chrome at the other end of a socket pair, with the real browser, target and
+ * connections actors before it, and a store that only notes what it is told.
  *
- * By itself Chrome answers every command with {}, except: attach and detach do what their names say;
- * "Fake.hold" is not answered (fake_answer does); "Fake.refuse" and every command of a session or
- * method named in `refuse` get an error {code: -32123, message: "no, thanks"}.
+ * By itself Chrome answers every command with {}, except: attach and detach do what their names
+ * say; "Fake.hold" is not answered (fake_answer does); "Fake.refuse" and every command of a session
+ * or method named in `refuse` get an error {code: -32123, message: "no, thanks"}.
  */
 #ifndef TROUPE_TESTS_FAKE_CHROME_H
 #define TROUPE_TESTS_FAKE_CHROME_H
