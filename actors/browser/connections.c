@@ -215,6 +215,16 @@ static void on_browser_failed(connections *state, const troupe_envelope *notice)
     connections_browser_failed(state);
 }
 
+bool member_update(connections *state, member *item, const json_t *info)
+{
+    bool changed = replace(&item->url, json_object_get(info, "url"));
+    changed |= replace(&item->title, json_object_get(info, "title"));
+    if (changed) {
+        record_target(state, item);
+    }
+    return changed;
+}
+
 static void on_info(connections *state, const troupe_envelope *notice)
 {
     const char *browser, *uid, *id, *info;
@@ -229,8 +239,8 @@ static void on_info(connections *state, const troupe_envelope *notice)
     char key[TARGET_ID_MAX];
     copy(key, sizeof key, id, id_len);
     member *item = member_find(state, key);
-    bool changed = item == NULL;
-    if (item == NULL) {
+    bool added = item == NULL;
+    if (added) {
         item = member_add(state, id, id_len);
     }
     if (item != NULL) {
@@ -242,13 +252,11 @@ static void on_info(connections *state, const troupe_envelope *notice)
              type != NULL ? strlen(type) : 0);
         copy(item->chrome_id, sizeof item->chrome_id, chrome_id != NULL ? chrome_id : "",
              chrome_id != NULL ? strlen(chrome_id) : 0);
-        changed |= replace(&item->url, json_object_get(chrome, "url"));
-        changed |= replace(&item->title, json_object_get(chrome, "title"));
+        if (!member_update(state, item, chrome) && added) {
+            record_target(state, item);
+        }
     }
     json_decref(chrome);
-    if (item != NULL && changed) {
-        record_target(state, item);
-    }
 }
 
 /* The member a notice is about, by its "target". */

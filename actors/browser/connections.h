@@ -67,6 +67,7 @@ typedef struct errand {
     json_t *params;             /* as they came */
     json_t *list;               /* disconnect: ids done */
     json_t *waiting;            /* disconnect: ids not yet done, as keys */
+    size_t asked;               /* pages: browsers that have not answered */
     bool retry;                 /* connect: begin when the disconnect under way has ended */
     uint32_t timeout_ms;
     uint64_t deadline_ns; /* when its caller no longer waits */
@@ -87,6 +88,10 @@ struct connections {
 const char *member_state_name(member_state state);
 member *member_find(connections *state, const char *id);
 stage *stage_find(connections *state, const char *id);
+
+/** Take over URL and title from Chrome's TargetInfo; a change is recorded. Returns whether there
+ * was one. */
+bool member_update(connections *state, member *item, const json_t *info);
 
 /** The host epoch moves on. */
 void connections_changed(connections *state);

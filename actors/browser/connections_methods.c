@@ -16,6 +16,8 @@
 
 #include <utlist.h>
 
+#define TITLES_TIMEOUT_MS 2000 /* a browser that hangs does not hold the list back for longer */
+
 /* Resolving --------------------------------------------------------------------------------- */
 
 /* Whether `text` is a beginning of the id, or, without a colon, of the part behind its colon. */
@@ -52,13 +54,22 @@ member *connections_resolve(connections *state, troupe_caller caller, const char
     return NULL;
 }
 
-/* The only connected page, when no target is named. */
+static bool is_connected_page(const member *item)
+{
+    return item->state == MEMBER_CONNECTED && strcmp(item->type, "page") == 0;
+}
+
+/* When no target is named: the only connected page, or the only tracked one of them. */
 static member *only_page(connections *state, troupe_caller caller)
 {
+    bool tracked = false;
+    for (member *item = state->members; item != NULL; item = item->hh.next) {
+        tracked |= item->tracked && is_connected_page(item);
+    }
     member *found = NULL;
     json_t *candidates = json_array();
     for (member *item = state->members; item != NULL; item = item->hh.next) {
-        if (item->state == MEMBER_CONNECTED && strcmp(item->type, "page") == 0) {
+        if (is_connected_page(item) && (item->tracked || !tracked)) {
             found = item;
             json_array_append_new(candidates, json_string(item->id));
         }
@@ -69,9 +80,9 @@ static member *only_page(connections *state, troupe_caller caller)
         return found;
     }
     json_fault(state->self, caller, count == 0 ? TROUPE_ENOTCONNECTED : TROUPE_EPARAMS,
-               json_pack("{s:o}", "connected", candidates),
-               count == 0 ? "no page is connected" : "`target` is needed: %zu pages are connected",
-               count);
+               json_pack("{s:o}", tracked ? "tracked" : "connected", candidates),
+               count == 0 ? "no page is connected" : "`target` is needed: %zu pages are %s", count,
+               tracked ? "tracked" : "connected");
     return NULL;
 }
 
@@ -134,12 +145,56 @@ static json_t *members_json(const connections *state, member_filter filter, bool
     return list;
 }
 
-static void run_pages(connections *state, const troupe_envelope *call, json_t *params)
+static void answer_pages(errand *item)
 {
-    (void)params;
-    json_reply(state->self, troupe_caller_of(call),
+    connections *state = item->owner;
+    json_reply(state->self, item->caller,
                json_pack("{s:o, s:I}", "pages", members_json(state, is_page, false), "epoch",
                          (json_int_t)state->epoch));
+    errand_free(item);
+}
+
+static void on_titles(troupe_actor *self, void *context, troupe_error error,
+                      const troupe_envelope *answer)
+{
+    (void)self;
+    errand *item = context;
+    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
+    size_t index;
+    json_t *info;
+    json_array_foreach(json_object_get(result, "targetInfos"), index, info)
+    {
+        const char *id = json_string_value(json_object_get(info, "targetId"));
+        for (member *each = item->owner->members; id != NULL && each != NULL;
+             each = each->hh.next) {
+            if (strcmp(each->chrome_id, id) == 0) {
+                member_update(item->owner, each, info);
+            }
+        }
+    }
+    json_decref(result);
+    if (--item->asked == 0) {
+        answer_pages(item);
+    }
+}
+
+/* Chrome does not tell when a page's code changes its title, so it is asked. */
+static void run_pages(connections *state, const troupe_envelope *call, json_t *params)
+{
+    errand *item = errand_new(state, call, ERRAND_ANSWER, params);
+    if (item == NULL) {
+        return;
+    }
+    item->asked = 1;
+    for (const stage *each = state->stages; each != NULL; each = each->next) {
+        if (connections_command(state, each->address, "Target.getTargets", json_object(),
+                                TITLES_TIMEOUT_MS, on_titles, item) == TROUPE_OK) {
+            item->asked++;
+        }
+    }
+    if (--item->asked == 0) {
+        answer_pages(item);
+    }
 }
 
 static void answer_targets(connections *state, troupe_caller caller)
