@@ -11,12 +11,37 @@
 
 #define NO_BROWSER "no browser is up, and none can be launched"
 
+static void on_withdrawn(troupe_actor *self, void *context, troupe_error error,
+                         const troupe_envelope *answer)
+{
+    (void)self; /* its end is told by the browser */
+    (void)context;
+    (void)error;
+    (void)answer;
+}
+
+/* Chrome would not go there at all: the empty page is of no use to anybody. */
+static void withdraw(errand *item)
+{
+    connections *state = item->owner;
+    member *who = member_find(state, item->target);
+    stage *browser = who != NULL ? stage_find(state, who->browser) : NULL;
+    if (browser != NULL && connections_command(state, browser->address, "Target.closeTarget",
+                                               json_pack("{s:s}", "targetId", who->chrome_id),
+                                               item->timeout_ms, on_withdrawn, NULL) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_DEBUG, "connections", "page-left", item->target, "not closed");
+    }
+}
+
 static void on_opened(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
 {
     errand *item = context;
     if (error != TROUPE_OK) {
         json_fault_forward(self, item->caller, error, answer);
+        if (error == TROUPE_ECDP) {
+            withdraw(item);
+        }
         errand_free(item);
         return;
     }
