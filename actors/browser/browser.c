@@ -314,6 +314,20 @@ static void on_attach_ready(browser *state, void *context, const char *result, s
     }
 }
 
+/* Its targets were announced before this answer: who asked for the browser sees them at once. */
+static void on_discovered(browser *state, void *context, const char *result, size_t result_len,
+                          const char *error)
+{
+    (void)context;
+    (void)result;
+    (void)result_len;
+    troupe_timer_cancel(state->self, state->start_timer);
+    if (error != NULL) {
+        troupe_log(TROUPE_LOG_WARN, "browser", "discover-refused", state->id, "%s", error);
+    }
+    browser_tell_up(state, NAME_LAUNCHER);
+}
+
 static void on_start_timeout(troupe_actor *self, void *context)
 {
     (void)self;
@@ -327,16 +341,16 @@ static void on_version(browser *state, void *context, const char *result, size_t
                        const char *error)
 {
     (void)context;
-    troupe_timer_cancel(state->self, state->start_timer);
     const char *product = "unknown";
     size_t len = strlen(product);
     if (error == NULL) {
         json_span span = {result, result_len};
         (void)browser_member_string(span, "product", &product, &len);
     }
-    browser_tell_up(state, product, len);
-    browser_send_own(state, "Target.setDiscoverTargets", "{\"discover\":true}",
-                     browser_ignore_answer, "Target.setDiscoverTargets");
+    snprintf(state->product, sizeof state->product, "%.*s", (int)len, product);
+    browser_tell_up(state, NAME_CONNECTIONS);
+    browser_send_own(state, "Target.setDiscoverTargets", "{\"discover\":true}", on_discovered,
+                     NULL);
     if (state->attach) {
         /* Paused at birth until its actor has enabled the domains: nothing goes unrecorded. */
         browser_send_own(

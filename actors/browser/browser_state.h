@@ -24,6 +24,7 @@ struct browser {
     char endpoint[256]; /* "" = the pipe */
     char url[256];      /* where a discovered endpoint was found */
     char profile[320];
+    char product[128];
     bool launched;
     bool attach;
     bool graceful;
@@ -69,8 +70,8 @@ void browser_answer_caller(browser *state, troupe_caller caller, const char *res
 void browser_fault_caller(browser *state, troupe_caller caller, json_span error);
 /** A target's actor has room again (0: one is gone). */
 void browser_on_room(browser *state, troupe_address actor);
-/** Tell launcher and connections that the browser answers. */
-void browser_tell_up(browser *state, const char *product, size_t product_len);
+/** Tell the actor of that name that the browser answers. */
+void browser_tell_up(browser *state, const char *name);
 void browser_on_target_info(browser *state, const cdp_message *event);
 void browser_on_target_destroyed(browser *state, const cdp_message *event);
 /** Both return the target whose actor is to see the event too; NULL if none. */

@@ -144,19 +144,14 @@ static void tell(browser *state, const char *name, const char *verb, troupe_buff
     troupe_buffer_fini(payload);
 }
 
-void browser_tell_up(browser *state, const char *product, size_t product_len)
+void browser_tell_up(browser *state, const char *name)
 {
-    /* connections first: who hears from the launcher that it is up may open a page at once */
-    const char *receivers[] = {NAME_CONNECTIONS, NAME_LAUNCHER};
-    for (size_t i = 0; i < 2; i++) {
-        troupe_buffer payload = {0};
-        troupe_pack(&payload, "{s:s,s:s,s:U,s:s,s:s#,s:s,s:I}", "browser", state->id, "uid",
-                    state->uid, "address", troupe_self_address(state->self), "origin",
-                    state->launched ? "launched" : "attached", "product", product, product_len,
-                    "endpoint", state->url[0] != '\0' ? state->url : "pipe", "pid",
-                    (int64_t)state->pid);
-        tell(state, receivers[i], VERB_BROWSER_UP, &payload);
-    }
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s,s:s,s:U,s:s,s:s,s:s,s:I}", "browser", state->id, "uid", state->uid,
+                "address", troupe_self_address(state->self), "origin",
+                state->launched ? "launched" : "attached", "product", state->product, "endpoint",
+                state->url[0] != '\0' ? state->url : "pipe", "pid", (int64_t)state->pid);
+    tell(state, name, VERB_BROWSER_UP, &payload);
 }
 
 static void tell_info(browser *state, const roster_target *target, json_span info)
