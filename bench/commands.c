@@ -181,6 +181,8 @@ static void run(host *started, const char *port)
     (void)troupe_pack(&script.payload, "j#", code, strlen(code));
     measure(guest, &version);
     measure(guest, &script);
+    json_decref(call_json(guest, troupe_whereis(system, NAME_CONNECTIONS), "close",
+                          json_pack("{s:O}", "target", json_object_get(page, "target"))));
     troupe_buffer_fini(&version.payload);
     troupe_buffer_fini(&script.payload);
     json_decref(page);

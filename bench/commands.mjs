@@ -15,8 +15,7 @@ const profile = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
 const chromium = spawn(process.env.CHROMIUM ?? 'chromium-headless-shell', ['--headless',
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--remote-debugging-port=0', `--user-data-dir=${profile}`], {stdio: ['ignore', 'ignore', 'pipe'],
-  detached: true}); // a group of its own: the program on PATH may be a script
+  '--remote-debugging-port=0', `--user-data-dir=${profile}`], {stdio: ['ignore', 'ignore', 'pipe']});
 const port = await new Promise((resolve, reject) => {
   let text = '';
   chromium.on('exit', () => reject(new Error('Chromium did not start')));
@@ -26,6 +25,14 @@ const port = await new Promise((resolve, reject) => {
     if (found) resolve(found[1]);
   });
 });
+
+// The program on PATH may be a script around the browser. (No session of its own for it: the kernel
+// would schedule it against the clients as a group, which is another measure.)
+function killTree(pid) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  for (const child of children.filter(Boolean)) killTree(child);
+  try { process.kill(Number(pid), 'SIGKILL'); } catch { /* gone already */ }
+}
 
 const clients = {
   'troupe ws': [binary, 'attach', port],
@@ -50,7 +57,7 @@ for (let round = 0; round < Number(rounds); round++) {
 }
 chromium.removeAllListeners('exit');
 const gone = once(chromium, 'exit');
-process.kill(-chromium.pid, 'SIGKILL');
+killTree(chromium.pid);
 await gone;
 rmSync(profile, {recursive: true, force: true, maxRetries: 5});
 

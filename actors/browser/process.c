@@ -235,9 +235,11 @@ static int spawn_keeper(pid_t *pid, char **argv, pipes ends)
     posix_spawn_file_actions_adddup2(&actions, ends[2][0], KEEPER_HOST_FD);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    /* A session of its own: a Ctrl-C on the host's terminal must not reach it. */
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    /* A group of its own: a Ctrl-C on the host's terminal must not reach it. Not a session: the
+     * kernel schedules sessions against each other, and the browser would lose to the host's many
+     * threads. */
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              POSIX_SPAWN_SETPGROUP);
     int code = posix_spawn(pid, argv[0], &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
