@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages of packages.txt that are missing. Quiet when none is.
 #
-#   scripts/setup.sh GROUP…    groups: build, run, test, check
+#   scripts/setup.sh GROUP…    groups: build, run, test, bench, check
 set -eu
 cd "$(dirname "$0")/.."
 
