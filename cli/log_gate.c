@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* The sink is called by one thread at a time; the gate is opened by another. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -15,25 +14,11 @@ static FILE *held; /* guarded by lock; NULL = records are written at once */
 static char *held_text;
 static size_t held_len;
 
-static void write_record(FILE *out, const troupe_log_record *record)
-{
-    static const char *const levels[] = {"error", "warn ", "info ", "debug", "trace"};
-    time_t seconds = (time_t)(record->time_us / 1000000);
-    struct tm parts;
-    char clock[32];
-    gmtime_r(&seconds, &parts);
-    strftime(clock, sizeof clock, "%Y-%m-%dT%H:%M:%S", &parts);
-    fprintf(out, "%s.%06dZ %s %s %s%s%s: %s\n", clock, (int)(record->time_us % 1000000),
-            levels[record->level], record->component, record->event,
-            record->subject != NULL ? " " : "", record->subject != NULL ? record->subject : "",
-            record->text);
-}
-
 static void sink(void *context, const troupe_log_record *record)
 {
     (void)context;
     pthread_mutex_lock(&lock);
-    write_record(held != NULL ? held : stderr, record);
+    troupe_log_write(held != NULL ? held : stderr, record);
     pthread_mutex_unlock(&lock);
 }
 

@@ -22,14 +22,14 @@ static void *current_context;           /* mutex */
 static atomic_int current_level = TROUPE_LOG_INFO;
 static _Thread_local bool inside_sink;
 
-static void write_line(const troupe_log_record *record)
+void troupe_log_write(FILE *out, const troupe_log_record *record)
 {
     time_t seconds = (time_t)(record->time_us / 1000000);
     struct tm when;
     char stamp[32];
     gmtime_r(&seconds, &when);
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &when);
-    fprintf(stderr, "%s.%06dZ %-5s %s %s%s%s: %s\n", stamp, (int)(record->time_us % 1000000),
+    fprintf(out, "%s.%06dZ %-5s %s %s%s%s: %s\n", stamp, (int)(record->time_us % 1000000),
             level_words[record->level], record->component, record->event,
             record->subject != NULL ? " " : "", record->subject != NULL ? record->subject : "",
             record->text);
@@ -85,7 +85,7 @@ void troupe_log(troupe_log_level level, const char *component, const char *event
     if (current_sink != NULL)
         current_sink(current_context, &record);
     else
-        write_line(&record);
+        troupe_log_write(stderr, &record);
     inside_sink = false;
     pthread_mutex_unlock(&mutex);
 }

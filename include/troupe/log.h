@@ -10,6 +10,7 @@
 #include "troupe/error.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +39,9 @@ typedef void (*troupe_log_sink_fn)(void *context, const troupe_log_record *recor
 
 /** Set the sink; NULL restores the default (text lines on stderr). Thread: any. */
 TROUPE_API void troupe_log_set_sink(troupe_log_sink_fn sink, void *context);
+
+/** Write a record as one line of text, as the default sink does. Thread: any. */
+TROUPE_API void troupe_log_write(FILE *out, const troupe_log_record *record);
 
 /** Set the most detailed level that is still reported; TROUPE_LOG_INFO at start. Thread: any. */
 TROUPE_API void troupe_log_set_level(troupe_log_level level);
