@@ -201,25 +201,31 @@ static size_t clean_run(const char *text, size_t len, char stop, char stop2)
     return at;
 }
 
-bool json_text_append(troupe_buffer *buffer, json_span span)
+/* Copies what is clean as it is, each escape by `escape` (which returns how many characters it
+ * took), and a replacement for each byte that is no UTF-8. */
+static void append_runs(troupe_buffer *buffer, const char *text, size_t len,
+                        size_t (*escape)(troupe_buffer *buffer, const char *text, size_t len))
 {
-    if (!json_is_text(span)) {
-        return false;
-    }
-    const char *text = span.data + 1;
-    size_t len = span.len - 2;
     size_t at = 0;
     while (at < len) {
         size_t run = clean_run(text + at, len - at, '\\', '\\');
         (void)troupe_buffer_append(buffer, text + at, run);
         at += run;
         if (at < len && text[at] == '\\') {
-            at += append_escape(buffer, text + at, len - at);
+            at += escape(buffer, text + at, len - at);
         } else if (at < len) {
             (void)troupe_buffer_append(buffer, REPLACEMENT, 3);
             at++;
         }
     }
+}
+
+bool json_text_append(troupe_buffer *buffer, json_span span)
+{
+    if (!json_is_text(span)) {
+        return false;
+    }
+    append_runs(buffer, span.data + 1, span.len - 2, append_escape);
     return true;
 }
 
@@ -241,18 +247,7 @@ static size_t clean_escape(troupe_buffer *buffer, const char *text, size_t len)
 
 void json_clean_append(troupe_buffer *buffer, const char *text, size_t len)
 {
-    size_t at = 0;
-    while (at < len) {
-        size_t run = clean_run(text + at, len - at, '\\', '\\');
-        (void)troupe_buffer_append(buffer, text + at, run);
-        at += run;
-        if (at < len && text[at] == '\\') {
-            at += clean_escape(buffer, text + at, len - at);
-        } else if (at < len) {
-            (void)troupe_buffer_append(buffer, REPLACEMENT, 3);
-            at++;
-        }
-    }
+    append_runs(buffer, text, len, clean_escape);
 }
 
 static void quote_character(troupe_buffer *buffer, char character)
