@@ -13,7 +13,6 @@
 #include "actors/verbs.h"
 #include "troupe/version.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

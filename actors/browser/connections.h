@@ -119,6 +119,9 @@ void errand_fault(errand *item, troupe_error error, const char *why);
 /** Have the errand wait for the member to be connected; begins what is needed for that. It may be
  * answered and freed at once. */
 void errand_await(errand *item, member *who);
+/** For calls whose outcome is told another way (by the browser, when a target ends). */
+void errand_ignore(troupe_actor *self, void *context, troupe_error error,
+                   const troupe_envelope *answer);
 /** Call a browser. params: taken. As troupe_call. */
 troupe_error connections_command(connections *state, troupe_address browser, const char *method,
                                  json_t *params, uint32_t timeout_ms, troupe_answer_fn fn,

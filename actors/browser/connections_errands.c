@@ -193,10 +193,10 @@ static void settle_connect(errand *item, member *who, troupe_error error)
     }
 }
 
-static void on_let_go(troupe_actor *self, void *context, troupe_error error,
-                      const troupe_envelope *answer)
+void errand_ignore(troupe_actor *self, void *context, troupe_error error,
+                   const troupe_envelope *answer)
 {
-    (void)self; /* its end is told by the browser (VERB_TARGET_ENDED), whatever it answered */
+    (void)self;
     (void)context;
     (void)error;
     (void)answer;
@@ -212,7 +212,7 @@ static void begin_detach(connections *state, member *who)
     connections_changed(state);
     troupe_bytes nil = {NULL, 0};
     troupe_error error = troupe_call(state->self, who->address, VERB_TARGET_DETACH, NULL, nil,
-                                     ATTACH_TIMEOUT_MS, on_let_go, NULL, NULL);
+                                     ATTACH_TIMEOUT_MS, errand_ignore, NULL, NULL);
     if (error == TROUPE_EBUSY || error == TROUPE_ENOMEM) {
         (void)troupe_stop(troupe_self_system(state->self), who->address, TROUPE_STOP_NOW);
     }

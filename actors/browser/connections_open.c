@@ -11,24 +11,16 @@
 
 #define NO_BROWSER "no browser is up, and none can be launched"
 
-static void on_withdrawn(troupe_actor *self, void *context, troupe_error error,
-                         const troupe_envelope *answer)
-{
-    (void)self; /* its end is told by the browser */
-    (void)context;
-    (void)error;
-    (void)answer;
-}
-
 /* Chrome would not go there at all: the empty page is of no use to anybody. */
 static void withdraw(errand *item)
 {
     connections *state = item->owner;
     member *who = member_find(state, item->target);
     stage *browser = who != NULL ? stage_find(state, who->browser) : NULL;
-    if (browser != NULL && connections_command(state, browser->address, "Target.closeTarget",
-                                               json_pack("{s:s}", "targetId", who->chrome_id),
-                                               item->timeout_ms, on_withdrawn, NULL) != TROUPE_OK) {
+    if (browser != NULL &&
+        connections_command(state, browser->address, "Target.closeTarget",
+                            json_pack("{s:s}", "targetId", who->chrome_id), item->timeout_ms,
+                            errand_ignore, NULL) != TROUPE_OK) {
         troupe_log(TROUPE_LOG_DEBUG, "connections", "page-left", item->target, "not closed");
     }
 }
@@ -179,7 +171,8 @@ static troupe_error seek_browser(connections *state)
     return error;
 }
 
-void connections_browser_failed(connections *state)
+/* Goes on with those who wait for a browser: on this one, or, without one, by seeking another. */
+static void go_on(connections *state, const stage *browser)
 {
     errand *item;
     errand *next;
@@ -190,10 +183,17 @@ void connections_browser_failed(connections *state)
         }
         if (item->deadline_ns <= troupe_now_ns(state->self)) {
             errand_fault(item, TROUPE_ETIMEOUT, "no browser came up in time");
+        } else if (browser != NULL) {
+            open_on(item, browser);
         } else if (seek_browser(state) != TROUPE_OK) {
             errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
         }
     }
+}
+
+void connections_browser_failed(connections *state)
+{
+    go_on(state, NULL);
 }
 
 void connections_open(connections *state, const troupe_envelope *call, json_t *params)
@@ -224,17 +224,5 @@ void connections_open(connections *state, const troupe_envelope *call, json_t *p
 
 void connections_browser_up(connections *state, stage *browser)
 {
-    errand *item;
-    errand *next;
-    DL_FOREACH_SAFE(state->errands, item, next)
-    {
-        if (!waits_for_browser(item)) {
-            continue;
-        }
-        if (item->deadline_ns <= troupe_now_ns(state->self)) {
-            errand_fault(item, TROUPE_ETIMEOUT, "no browser came up in time");
-        } else {
-            open_on(item, browser);
-        }
-    }
+    go_on(state, browser);
 }

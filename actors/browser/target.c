@@ -279,7 +279,7 @@ static void on_event(target *state, const troupe_envelope *event)
         on_detached(state, params, params_len);
     } else if (of_main_session(state, session, session_len)) {
         if (event->verb_len > 5 && memcmp(event->verb, "Page.", 5) == 0) {
-            target_follow_page(state, event, session, session_len, params, params_len);
+            target_follow_page(state, event, params, params_len);
         } else if (event->verb_len > 10 && memcmp(event->verb, "Inspector.", 10) == 0) {
             on_crash(state, event);
         }

@@ -199,11 +199,9 @@ void target_give_up(target *state)
     }
 }
 
-void target_follow_page(target *state, const troupe_envelope *event, const char *session,
-                        size_t session_len, const char *params, size_t params_len)
+void target_follow_page(target *state, const troupe_envelope *event, const char *params,
+                        size_t params_len)
 {
-    (void)session;
-    (void)session_len;
     if (troupe_verb_is(event, "Page.frameNavigated")) {
         on_document(state, params, params_len);
     } else if (troupe_verb_is(event, "Page.loadEventFired")) {

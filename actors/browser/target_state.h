@@ -109,7 +109,7 @@ bool target_method(target *state, const troupe_envelope *call);
 /** The renderer crashed: nothing under way will be answered by Chrome. */
 void target_give_up(target *state);
 /** Follows the main frame's documents and answers those who wait for a load. */
-void target_follow_page(target *state, const troupe_envelope *event, const char *session,
-                        size_t session_len, const char *params, size_t params_len);
+void target_follow_page(target *state, const troupe_envelope *event, const char *params,
+                        size_t params_len);
 
 #endif
