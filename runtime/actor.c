@@ -20,7 +20,8 @@
 
 #define TURN_BUNDLES 16
 #define TURN_NS      1000000U
-#define CLOCK_EVERY  8 /* envelopes */
+#define CLOCK_EVERY  8  /* envelopes */
+#define SPENT_PART   64 /* of the mailbox that may be handled before its credit goes back */
 
 troupe_system *troupe_self_system(const troupe_actor *self)
 {
@@ -151,13 +152,36 @@ static void receive_call(troupe_actor *self, const troupe_envelope *e)
     receive(self, e);
 }
 
-static void handle(troupe_actor *self, const troupe_envelope *e, size_t size)
+/* Credit goes back for some envelopes together: senders and receiver share one word for it. */
+static void return_spent(troupe_actor *self)
+{
+    if (self->spent == 0)
+        return;
+    mailbox_credit_return(&self->slot->box, self->spent, self->spent_bytes);
+    self->spent = 0;
+    self->spent_bytes = 0;
+    room_announce(self->system, self->slot);
+}
+
+/* last: of its bundle. So what is handled for long, alone, does not count as waiting. */
+static void spend(troupe_actor *self, size_t size, bool last)
+{
+    const mailbox *box = &self->slot->box;
+    self->spent++;
+    self->spent_bytes += size;
+    if (last ||
+        self->spent * SPENT_PART >
+            atomic_load_explicit(&box->envelopes_max, memory_order_relaxed) ||
+        self->spent_bytes * SPENT_PART >
+            atomic_load_explicit(&box->bytes_max, memory_order_relaxed))
+        return_spent(self);
+}
+
+static void handle(troupe_actor *self, const troupe_envelope *e, size_t size, bool last)
 {
     bool is_answer = envelope_is_answer(e);
-    if (!is_answer) {
-        mailbox_credit_return(&self->slot->box, size);
-        room_announce(self->system, self->slot);
-    }
+    if (!is_answer)
+        spend(self, size, last);
     if (e->to != self->address) { /* for one who lived here before */
         turn_dead_letter(&self->turn, e, TROUPE_EGONE);
         return;
@@ -197,7 +221,7 @@ static bool handle_bundle(troupe_actor *self, uint64_t until_ns)
         if (troupe_envelope_read(rest, &e, &used) != TROUPE_OK)
             break; /* cannot be: it was encoded by us */
         self->offset += used;
-        handle(self, &e, used);
+        handle(self, &e, used, self->offset == b->len);
         if (n % CLOCK_EVERY == 0)
             self->now_ns = clock_now_ns();
         if ((must_break(self) || self->now_ns > until_ns) && self->offset < b->len)
@@ -219,6 +243,7 @@ static void handle_bundles(troupe_actor *self)
             break;
         self->now_ns = clock_now_ns();
     }
+    return_spent(self);
     show_idle(self);
 }
 
@@ -352,9 +377,9 @@ static control_signal *leave_slot(troupe_actor *self)
     pthread_mutex_lock(&s->box.mutex);
     atomic_store(&s->address, 0);
     atomic_store(&s->open, 0);
-    s->box.consumed = false;
-    s->box.sleeping = false;
-    bundle *rest = mailbox_take_locked(&s->box);
+    atomic_store(&s->box.consumed, false);
+    atomic_store(&s->box.sleeping, false);
+    bundle *rest = mailbox_take(&s->box);
     control_signal *watchers = watchers_take_locked(s);
     pthread_mutex_unlock(&s->box.mutex);
     free_signals(signal_take(s));
@@ -455,8 +480,8 @@ static void enter_slot(troupe_actor *self, const troupe_spawn_options *options)
     atomic_store(&s->box.envelopes_max, envelopes == 0 ? 4096 : envelopes);
     atomic_store(&s->box.bytes_max,
                  options->mailbox_bytes == 0 ? 8U << 20 : options->mailbox_bytes);
-    s->box.consumed = true;
-    s->box.sleeping = false;
+    atomic_store(&s->box.consumed, true);
+    atomic_store(&s->box.sleeping, false);
     atomic_store(&s->box.attention, false);
     atomic_store(&s->box.refused, 0);
     atomic_store(&s->stop, STOP_NONE);

@@ -65,6 +65,8 @@ struct troupe_actor {
 
     bundle *inbox; /* taken, not handled; the first from `offset` on */
     size_t offset;
+    uint32_t spent; /* envelopes handled whose credit has not gone back yet */
+    uint64_t spent_bytes;
     uint64_t now_ns;
 
     stop_level stop_seen;

@@ -9,6 +9,7 @@
 
 #include "troupe/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,9 +41,13 @@ typedef struct lane_kind {
     void (*sender_destroy)(lane_sender *sender);
     /* Takes the bundle; it always arrives. Waits no longer than the lane needs to move on. */
     void (*send)(lane *l, lane_sender *sender, bundle *b);
+
+    /* Whether all that was sent has arrived. NULL: sending is arriving. */
+    bool (*idle)(const lane *l);
 } lane_kind;
 
 extern const lane_kind lane_nng;
+extern const lane_kind lane_ring;
 
 /* The lane of that name; NULL = the default. NULL if there is none. */
 const lane_kind *lane_find(const char *name);

@@ -15,6 +15,7 @@
 
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,11 +26,13 @@ struct lane {
     nng_socket listener;
     nng_socket dialer;
     nng_aio *receive;
+    atomic_uint_fast64_t sent; /* bundles */
+    atomic_uint_fast64_t arrived;
 };
 
 struct lane_sender {
     nng_aio *aio;
-    mailbox *to; /* of the send under way; NULL = none */
+    lane *to; /* of the send under way; NULL = none */
 };
 
 static bundle *nng_bundle_create(size_t len)
@@ -49,14 +52,18 @@ static void nng_bundle_destroy(bundle *b)
     nng_msg_free(b->owner);
 }
 
+static void arrived(lane *l, nng_msg *message)
+{
+    mailbox_arrived(l->box, nng_msg_body(message), &l->arrived);
+}
+
 /* On one of nng's threads. */
 static void received(void *arg)
 {
     lane *l = arg;
     if (nng_aio_result(l->receive) != 0)
         return; /* closing */
-    nng_msg *message = nng_aio_get_msg(l->receive);
-    mailbox_arrived(l->box, nng_msg_body(message));
+    arrived(l, nng_aio_get_msg(l->receive));
     nng_recv_aio(l->listener, l->receive);
 }
 
@@ -128,7 +135,7 @@ static void settle(lane_sender *sender)
         return;
     nng_aio_wait(sender->aio);
     if (nng_aio_result(sender->aio) != 0)
-        mailbox_arrived(sender->to, nng_msg_body(nng_aio_get_msg(sender->aio)));
+        arrived(sender->to, nng_aio_get_msg(sender->aio));
     sender->to = NULL;
 }
 
@@ -144,9 +151,15 @@ static void nng_sender_destroy(lane_sender *sender)
 static void nng_lane_send(lane *l, lane_sender *sender, bundle *b)
 {
     settle(sender);
-    sender->to = l->box;
+    sender->to = l;
+    atomic_fetch_add(&l->sent, 1);
     nng_aio_set_msg(sender->aio, b->owner);
     nng_send_aio(l->dialer, sender->aio);
+}
+
+static bool nng_lane_idle(const lane *l)
+{
+    return atomic_load(&l->sent) == atomic_load(&l->arrived);
 }
 
 const lane_kind lane_nng = {
@@ -158,9 +171,5 @@ const lane_kind lane_nng = {
     .sender_create = nng_sender_create,
     .sender_destroy = nng_sender_destroy,
     .send = nng_lane_send,
+    .idle = nng_lane_idle,
 };
-
-const lane_kind *lane_find(const char *name)
-{
-    return name == NULL || strcmp(name, lane_nng.name) == 0 ? &lane_nng : NULL;
-}

@@ -40,30 +40,33 @@ void mailbox_fini(mailbox *box)
     close(box->eventfd);
 }
 
-bool mailbox_credit_take(mailbox *box, uint64_t bytes)
+bool mailbox_credit_take(mailbox *box, uint64_t envelopes, uint64_t bytes)
 {
     uint64_t envelopes_max = atomic_load_explicit(&box->envelopes_max, memory_order_relaxed);
     uint64_t bytes_max = atomic_load_explicit(&box->bytes_max, memory_order_relaxed);
     uint64_t used = atomic_load_explicit(&box->credit, memory_order_relaxed);
     do {
-        bool fits = (used >> MAILBOX_BYTES_BITS) < envelopes_max &&
+        bool fits = (used >> MAILBOX_BYTES_BITS) + envelopes <= envelopes_max &&
                     (used & BYTES_MASK) + bytes <= bytes_max;
-        if (used != 0 && !fits) {
-            atomic_fetch_add_explicit(&box->refused, 1, memory_order_relaxed);
+        if (!fits && (used != 0 || envelopes > 1))
             return false;
-        }
-    } while (!atomic_compare_exchange_weak(&box->credit, &used, used + ONE_ENVELOPE + bytes));
+    } while (!atomic_compare_exchange_weak(&box->credit, &used,
+                                           used + envelopes * ONE_ENVELOPE + bytes));
     return true;
 }
 
-void mailbox_credit_return(mailbox *box, uint64_t bytes)
+void mailbox_refuse(mailbox *box)
 {
-    atomic_fetch_sub(&box->credit, ONE_ENVELOPE + bytes);
+    atomic_fetch_add_explicit(&box->refused, 1, memory_order_relaxed);
+}
+
+void mailbox_credit_return(mailbox *box, uint64_t envelopes, uint64_t bytes)
+{
+    atomic_fetch_sub(&box->credit, envelopes * ONE_ENVELOPE + bytes);
 }
 
 void mailbox_post(mailbox *box, lane_sender *sender, bundle *b)
 {
-    atomic_fetch_add(&box->sent, 1);
     box->kind->send(box->lane, sender, b);
 }
 
@@ -74,62 +77,53 @@ void mailbox_wake(mailbox *box)
         continue;
 }
 
-/* Only a consumer that sleeps needs the eventfd. */
-static bool must_wake_locked(mailbox *box)
+/* Only a consumer that sleeps needs the eventfd, and only once. */
+static bool must_wake(mailbox *box)
 {
-    bool wake = box->sleeping;
-    box->sleeping = false;
-    return wake;
+    return atomic_load(&box->sleeping) && atomic_exchange(&box->sleeping, false);
 }
 
 bool mailbox_rouse_locked(mailbox *box)
 {
     atomic_store(&box->attention, true);
-    return must_wake_locked(box);
+    return must_wake(box);
 }
 
-void mailbox_arrived(mailbox *box, bundle *b)
+void mailbox_arrived(mailbox *box, bundle *b, atomic_uint_fast64_t *counter)
 {
-    b->next = NULL;
-    pthread_mutex_lock(&box->mutex);
-    if (box->head == NULL)
-        box->head = b;
-    else
-        box->tail->next = b;
-    box->tail = b;
-    box->arrived++;
-    bool wake = must_wake_locked(box);
-    bool orphan = !box->consumed;
-    pthread_mutex_unlock(&box->mutex);
-    if (wake)
+    bundle *last = atomic_load_explicit(&box->box, memory_order_relaxed);
+    do {
+        b->next = last;
+    } while (!atomic_compare_exchange_weak(&box->box, &last, b));
+    if (counter != NULL)
+        atomic_fetch_add(counter, 1);
+    if (must_wake(box))
         mailbox_wake(box);
-    if (orphan)
+    if (!atomic_load(&box->consumed))
         box->orphan(box->orphan_context);
-}
-
-bundle *mailbox_take_locked(mailbox *box)
-{
-    bundle *list = box->head;
-    box->head = NULL;
-    box->tail = NULL;
-    return list;
 }
 
 bundle *mailbox_take(mailbox *box)
 {
-    pthread_mutex_lock(&box->mutex);
-    bundle *list = mailbox_take_locked(box);
-    pthread_mutex_unlock(&box->mutex);
-    return list;
+    if (atomic_load(&box->box) == NULL)
+        return NULL;
+    bundle *first = NULL;
+    for (bundle *b = atomic_exchange(&box->box, NULL); b != NULL;) {
+        bundle *earlier = b->next;
+        b->next = first;
+        first = b;
+        b = earlier;
+    }
+    return first;
 }
 
 bool mailbox_sleep(mailbox *box)
 {
-    pthread_mutex_lock(&box->mutex);
-    bool idle = box->head == NULL && !atomic_load(&box->attention);
-    box->sleeping = idle;
-    pthread_mutex_unlock(&box->mutex);
-    return idle;
+    atomic_store(&box->sleeping, true);
+    if (atomic_load(&box->box) == NULL && !atomic_load(&box->attention))
+        return true;
+    atomic_store(&box->sleeping, false);
+    return false;
 }
 
 void mailbox_awake(mailbox *box, bool woken)
@@ -139,17 +133,14 @@ void mailbox_awake(mailbox *box, bool woken)
         while (read(box->eventfd, &count, sizeof count) < 0 && errno == EINTR)
             continue;
     }
-    pthread_mutex_lock(&box->mutex);
-    box->sleeping = false;
-    pthread_mutex_unlock(&box->mutex);
+    atomic_store(&box->sleeping, false);
 }
 
+/* What is under way is looked at first: what is not under way any more is in the box. */
 bool mailbox_drained(mailbox *box)
 {
-    pthread_mutex_lock(&box->mutex);
-    bool drained = box->head == NULL && atomic_load(&box->sent) == box->arrived;
-    pthread_mutex_unlock(&box->mutex);
-    return drained;
+    return (box->kind->idle == NULL || box->kind->idle(box->lane)) &&
+           atomic_load(&box->box) == NULL;
 }
 
 bool mailbox_quiet(mailbox *box)

@@ -53,7 +53,7 @@ static void join_dead(struct troupe_system *system, troupe_actor *actor)
 static void dispose_orphans(struct troupe_system *system, slot *s)
 {
     pthread_mutex_lock(&s->box.mutex);
-    bundle *b = s->box.consumed ? NULL : mailbox_take_locked(&s->box);
+    bundle *b = atomic_load(&s->box.consumed) ? NULL : mailbox_take(&s->box);
     pthread_mutex_unlock(&s->box.mutex);
     while (b != NULL) {
         bundle *next = b->next;

@@ -20,9 +20,10 @@
 
 static slot *slot_create(struct troupe_system *system, uint32_t index)
 {
-    slot *s = calloc(1, sizeof *s);
+    slot *s = aligned_alloc(_Alignof(slot), sizeof *s);
     if (s == NULL)
         return NULL;
+    memset(s, 0, sizeof *s);
     s->system = system;
     s->index = index;
     s->timerfd = -1;
@@ -113,19 +114,33 @@ static troupe_error configure(struct troupe_system *system, const troupe_system_
     return system->kind != NULL ? TROUPE_OK : TROUPE_EUNAVAILABLE;
 }
 
-/* Slot 0 is nobody's: its address claims the system's name within the process. */
+/* The names of a process's open systems: two of one name would share their mailboxes' addresses. */
+static pthread_mutex_t open_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct troupe_system *open_systems; /* open_mutex */
+
 static troupe_error claim_name(struct troupe_system *system)
 {
-    slot *s = slot_create(system, 0);
-    if (s == NULL)
-        return TROUPE_ENOMEM;
-    troupe_error error = slot_open(s);
-    if (error != TROUPE_OK) {
-        slot_destroy(s);
-        return error == TROUPE_ESTATE ? TROUPE_EINVAL : error;
+    pthread_mutex_lock(&open_mutex);
+    const struct troupe_system *other = open_systems;
+    while (other != NULL && strcmp(other->name, system->name) != 0)
+        other = other->next_open;
+    if (other == NULL) {
+        system->next_open = open_systems;
+        open_systems = system;
     }
-    atomic_store(&system->slots[0], s);
-    return TROUPE_OK;
+    pthread_mutex_unlock(&open_mutex);
+    return other == NULL ? TROUPE_OK : TROUPE_EINVAL;
+}
+
+static void release_name(struct troupe_system *system)
+{
+    pthread_mutex_lock(&open_mutex);
+    struct troupe_system **at = &open_systems;
+    while (*at != NULL && *at != system)
+        at = &(*at)->next_open;
+    if (*at != NULL)
+        *at = system->next_open;
+    pthread_mutex_unlock(&open_mutex);
 }
 
 static void init_condition(pthread_cond_t *condition)
@@ -164,8 +179,7 @@ troupe_error troupe_system_open(const troupe_system_options *options, troupe_sys
     *out = system;
     return TROUPE_OK;
 out:
-    if (system->slots != NULL && atomic_load(&system->slots[0]) != NULL)
-        slot_destroy(atomic_load(&system->slots[0]));
+    release_name(system);
     if (named)
         names_fini(&system->names);
     free(system->slots);
@@ -246,7 +260,7 @@ void troupe_system_close(troupe_system *system, uint32_t timeout_ms)
         slot_destroy(s);
         s = next;
     }
-    slot_destroy(atomic_load(&system->slots[0]));
+    release_name(system);
     names_fini(&system->names);
     call_table_fini(&system->calls);
     pthread_mutex_destroy(&system->reaper_mutex);

@@ -20,7 +20,8 @@ struct troupe_system {
     const lane_kind *kind;
     uint32_t actors_max;
     size_t stack_bytes;
-    _Atomic(slot *) *slots; /* by index, up to actors_max; 0 only claims the name */
+    _Atomic(slot *) *slots;          /* by index, 1 to actors_max */
+    struct troupe_system *next_open; /* the process's list of open systems */
 
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* an actor was joined */

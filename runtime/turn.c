@@ -12,12 +12,13 @@
 
 #define SCRATCH_KEEP     (8U * 1024U)
 #define RETRY_MS         10
+#define ADVANCE_PART     64 /* of a mailbox that one sender may hold in advance */
 #define DEAD_LETTER_LOGS 10 /* logged in full; then each time their count doubles */
 
 /* Where an envelope may be written: behind what was gathered, or a bundle of its own. */
 typedef struct place {
     slot *to;
-    unsigned entry;
+    outlet *outlet;
     bundle *alone;
     uint8_t *at;
     size_t size;
@@ -35,10 +36,9 @@ void turn_fini(turn *t)
     while (!turn_flush(t))
         poll(NULL, 0,
              RETRY_MS); /* without memory there is nothing better to do than to wait for it */
-    if (t->sender != NULL)
-        t->system->kind->sender_destroy(t->sender);
+    t->system->kind->sender_destroy(t->sender);
     for (unsigned i = 0; i < TURN_DESTINATIONS; i++)
-        troupe_buffer_fini(&t->scratch[i]);
+        troupe_buffer_fini(&t->outlets[i].scratch);
     troupe_buffer_fini(&t->fault);
 }
 
@@ -48,70 +48,97 @@ static void send_bundle(turn *t, slot *s, bundle *b)
     mailbox_post(&s->box, t->sender, b);
 }
 
-static bool flush_entry(turn *t, unsigned i)
+/* Credit came back from elsewhere than the consumer, who may be waiting for the last of it. */
+static void rouse(turn *t, slot *s)
 {
-    troupe_buffer *scratch = &t->scratch[i];
-    if (scratch->len == 0)
-        return true;
-    bundle *b = t->system->kind->bundle_create(scratch->len);
-    if (b == NULL)
-        return false;
-    memcpy(b->data, scratch->data, scratch->len);
-    scratch->len = 0;
-    send_bundle(t, t->slots[i], b);
+    room_announce(t->system, s);
+    pthread_mutex_lock(&s->box.mutex);
+    bool wake = mailbox_rouse_locked(&s->box);
+    pthread_mutex_unlock(&s->box.mutex);
+    if (wake)
+        mailbox_wake(&s->box);
+}
+
+/* A consumer that drains waits until no credit is out; one that does not is not disturbed. */
+static void give_credit_back(turn *t, slot *s, uint64_t envelopes, uint64_t bytes)
+{
+    mailbox_credit_return(&s->box, envelopes, bytes);
+    if (atomic_load(&s->open) == 0)
+        rouse(t, s);
+    else
+        room_announce(t->system, s);
+}
+
+/* What was taken in advance and not used. */
+static void return_advance(turn *t, outlet *o)
+{
+    if (o->advance == 0 && o->advance_bytes == 0)
+        return;
+    give_credit_back(t, o->to, o->advance, o->advance_bytes);
+    o->advance = 0;
+    o->advance_bytes = 0;
+}
+
+static bool flush_outlet(turn *t, outlet *o)
+{
+    if (o->scratch.len > 0) {
+        bundle *b = t->system->kind->bundle_create(o->scratch.len);
+        if (b == NULL)
+            return false;
+        memcpy(b->data, o->scratch.data, o->scratch.len);
+        o->scratch.len = 0;
+        send_bundle(t, o->to, b);
+    }
+    o->gathered = 0;
+    return_advance(t, o);
     return true;
 }
 
-/* The entry of that slot, or TURN_DESTINATIONS. */
-static unsigned find_entry(const turn *t, const slot *s)
+/* The outlet to that slot; NULL: there is none. */
+static outlet *find_outlet(turn *t, const slot *s)
 {
     for (unsigned i = 0; i < t->count; i++) {
-        if (t->slots[i] == s)
-            return i;
+        if (t->outlets[i].to == s)
+            return &t->outlets[i];
     }
-    return TURN_DESTINATIONS;
+    return NULL;
 }
 
-/* The entry of that slot, made if there is none; TURN_DESTINATIONS: out of memory. */
-static unsigned take_entry(turn *t, slot *s)
+/* The outlet to that slot, made if there is none; NULL: out of memory. */
+static outlet *take_outlet(turn *t, slot *s)
 {
-    unsigned i = find_entry(t, s);
-    if (i < TURN_DESTINATIONS)
-        return i;
+    outlet *o = find_outlet(t, s);
+    if (o != NULL)
+        return o;
     if (t->count < TURN_DESTINATIONS) {
-        i = t->count++;
+        o = &t->outlets[t->count++];
     } else {
-        i = t->next_victim++ % TURN_DESTINATIONS;
-        if (!flush_entry(t, i))
-            return TURN_DESTINATIONS;
+        o = &t->outlets[t->next_victim++ % TURN_DESTINATIONS];
+        if (!flush_outlet(t, o))
+            return NULL;
     }
-    t->slots[i] = s;
-    return i;
+    o->to = s;
+    return o;
 }
 
 /* Find room for an envelope; all that can fail fails here. */
-static troupe_error prepare(turn *t, slot *s, size_t size, place *out)
+static troupe_error prepare(turn *t, slot *s, outlet *o, size_t size, place *out)
 {
-    *out = (place){.to = s, .size = size};
+    *out = (place){.to = s, .outlet = o, .size = size};
     if (size > TURN_BUNDLE_MAX) {
-        unsigned i = find_entry(t, s);
-        if (i < TURN_DESTINATIONS && !flush_entry(t, i))
+        if (o->scratch.len > 0 && !flush_outlet(t, o))
             return TROUPE_ENOMEM;
         out->alone = t->system->kind->bundle_create(size);
         out->at = out->alone != NULL ? out->alone->data : NULL;
         return out->alone != NULL ? TROUPE_OK : TROUPE_ENOMEM;
     }
-    out->entry = take_entry(t, s);
-    if (out->entry == TURN_DESTINATIONS)
+    if (o->scratch.len + size > TURN_BUNDLE_MAX && !flush_outlet(t, o))
         return TROUPE_ENOMEM;
-    troupe_buffer *scratch = &t->scratch[out->entry];
-    if (scratch->len + size > TURN_BUNDLE_MAX && !flush_entry(t, out->entry))
-        return TROUPE_ENOMEM;
-    if (troupe_buffer_reserve(scratch, size) != TROUPE_OK) {
-        scratch->failed = false; /* nothing was cut: try again next time */
+    if (troupe_buffer_reserve(&o->scratch, size) != TROUPE_OK) {
+        o->scratch.failed = false; /* nothing was cut: try again next time */
         return TROUPE_ENOMEM;
     }
-    out->at = scratch->data + scratch->len;
+    out->at = o->scratch.data + o->scratch.len;
     return TROUPE_OK;
 }
 
@@ -121,7 +148,8 @@ static void commit(turn *t, const place *p)
     if (p->alone != NULL)
         send_bundle(t, p->to, p->alone);
     else
-        t->scratch[p->entry].len += p->size;
+        p->outlet->scratch.len += p->size;
+    p->outlet->gathered++;
 }
 
 static void abandon(turn *t, const place *p)
@@ -136,15 +164,40 @@ static bool payload_valid(troupe_bytes payload)
     return payload.len == 0 || (troupe_pack_walk(payload, &len) == TROUPE_OK && len == payload.len);
 }
 
-/* Credit came back from elsewhere than the consumer, who may be waiting for the last of it. */
-static void rouse(turn *t, slot *s)
+/*
+ * Credit for one envelope: from what was taken in advance, else with as many more as this turn has
+ * already gathered, up to a small part of the mailbox, else alone.
+ */
+static bool take_credit(turn *t, outlet *o, size_t size)
 {
-    room_announce(t->system, s);
-    pthread_mutex_lock(&s->box.mutex);
-    bool wake = mailbox_rouse_locked(&s->box);
-    pthread_mutex_unlock(&s->box.mutex);
-    if (wake)
-        mailbox_wake(&s->box);
+    mailbox *box = &o->to->box;
+    if (o->advance > 0 && o->advance_bytes >= size) {
+        o->advance--;
+        o->advance_bytes -= size;
+        return true;
+    }
+    return_advance(t, o);
+    uint64_t part = atomic_load_explicit(&box->envelopes_max, memory_order_relaxed) / ADVANCE_PART;
+    uint64_t bytes_part =
+        atomic_load_explicit(&box->bytes_max, memory_order_relaxed) / ADVANCE_PART;
+    uint64_t more = o->gathered < part ? o->gathered : part;
+    if (more > 0 && more * size <= bytes_part &&
+        mailbox_credit_take(box, 1 + more, (1 + more) * size)) {
+        o->advance += (uint32_t)more;
+        o->advance_bytes += more * size;
+        return true;
+    }
+    return mailbox_credit_take(box, 1, size);
+}
+
+static troupe_error refuse(turn *t, outlet *o, troupe_address to, size_t size)
+{
+    tally_add(&t->tally->refused, 1);
+    mailbox_refuse(&o->to->box);
+    t->refused_by = to;
+    t->refused_bytes = size;
+    flush_outlet(t, o); /* what holds the credit may be here */
+    return TROUPE_EBUSY;
 }
 
 troupe_error turn_post(turn *t, const troupe_envelope *envelope)
@@ -157,18 +210,15 @@ troupe_error turn_post(turn *t, const troupe_envelope *envelope)
     size_t size = envelope_size(envelope);
     if (size > TURN_ENVELOPE_MAX)
         return TROUPE_ELIMIT;
-    if (!mailbox_credit_take(&s->box, size)) {
-        tally_add(&t->tally->refused, 1);
-        t->refused_by = envelope->to;
-        t->refused_bytes = size;
-        turn_flush_slot(t, s); /* what holds the credit may be here */
-        return TROUPE_EBUSY;
-    }
+    outlet *o = take_outlet(t, s);
+    if (o == NULL)
+        return TROUPE_ENOMEM;
+    if (!take_credit(t, o, size))
+        return refuse(t, o, envelope->to, size);
     place p;
-    troupe_error error = prepare(t, s, size, &p);
+    troupe_error error = prepare(t, s, o, size, &p);
     if (error != TROUPE_OK) {
-        mailbox_credit_return(&s->box, size);
-        rouse(t, s);
+        give_credit_back(t, s, 1, size);
         return error;
     }
     envelope_encode(p.at, envelope);
@@ -271,8 +321,11 @@ static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_tex
                          .payload = text->payload};
     if (fault && build_fault(t, text, &e.payload) != TROUPE_OK)
         return TROUPE_ENOMEM;
+    outlet *o = take_outlet(t, s);
+    if (o == NULL)
+        return TROUPE_ENOMEM;
     place p;
-    troupe_error error = prepare(t, s, envelope_size(&e), &p);
+    troupe_error error = prepare(t, s, o, envelope_size(&e), &p);
     if (error != TROUPE_OK)
         return error;
     if (call_answer(&t->system->calls, caller.ref) == NULL) {
@@ -330,7 +383,7 @@ void turn_dispose(turn *t, slot *s, bundle *b, size_t offset)
         if (troupe_envelope_read(rest, &e, &used) != TROUPE_OK)
             break; /* cannot be: it was encoded by us */
         if (!envelope_is_answer(&e))
-            mailbox_credit_return(&s->box, used);
+            mailbox_credit_return(&s->box, 1, used);
         turn_dead_letter(t, &e, TROUPE_EGONE);
         offset += used;
     }
@@ -342,7 +395,7 @@ bool turn_flush(turn *t)
 {
     bool all = true;
     for (unsigned i = 0; i < t->count; i++)
-        all = flush_entry(t, i) && all;
+        all = flush_outlet(t, &t->outlets[i]) && all;
     if (all)
         t->count = 0;
     if (t->answers != NULL)
@@ -350,17 +403,11 @@ bool turn_flush(turn *t)
     return all;
 }
 
-void turn_flush_slot(turn *t, const slot *s)
-{
-    unsigned i = find_entry(t, s);
-    if (i < TURN_DESTINATIONS)
-        flush_entry(t, i);
-}
-
 void turn_trim(turn *t)
 {
     for (unsigned i = 0; i < TURN_DESTINATIONS; i++) {
-        if (t->scratch[i].len == 0 && t->scratch[i].capacity > SCRATCH_KEEP)
-            troupe_buffer_fini(&t->scratch[i]);
+        troupe_buffer *scratch = &t->outlets[i].scratch;
+        if (scratch->len == 0 && scratch->capacity > SCRATCH_KEEP)
+            troupe_buffer_fini(scratch);
     }
 }

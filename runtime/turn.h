@@ -32,14 +32,26 @@ typedef struct guest_answer {
     uint8_t bytes[];
 } guest_answer;
 
+/*
+ * What is gathered for one destination. A stream takes credit in advance, a little more each time:
+ * the atomic word that all its senders and its receiver share is then touched seldom. What is left
+ * of it goes back with the flush.
+ */
+typedef struct outlet {
+    slot *to;
+    troupe_buffer scratch;
+    uint32_t gathered; /* envelopes since the last flush */
+    uint32_t advance;  /* credit taken and not used: envelopes */
+    uint64_t advance_bytes;
+} outlet;
+
 /* One thread's; the thread that owns it. */
 typedef struct turn {
     struct troupe_system *system;
     struct tally *tally;
     lane_sender *sender;
-    unsigned count; /* destinations with something gathered */
-    slot *slots[TURN_DESTINATIONS];
-    troupe_buffer scratch[TURN_DESTINATIONS];
+    unsigned count; /* outlets in use */
+    outlet outlets[TURN_DESTINATIONS];
     unsigned next_victim;  /* flushed when there are more destinations */
     guest_answer *answers; /* in the order given */
     guest_answer *answers_tail;
@@ -75,7 +87,6 @@ void turn_dispose(turn *t, slot *s, bundle *b, size_t offset);
 
 /* Send all. False: out of memory, something is left and keeps its order. */
 bool turn_flush(turn *t);
-void turn_flush_slot(turn *t, const slot *s);
 
 /* Free large scratch buffers; before a long sleep. */
 void turn_trim(turn *t);

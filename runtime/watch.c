@@ -200,6 +200,10 @@ void watch_wait(troupe_actor *self)
         watch_check(self);
         return;
     }
+    if (self->draining && mailbox_quiet(&self->slot->box)) { /* since the loop looked */
+        mailbox_awake(&self->slot->box, false);
+        return;
+    }
     int ready = poll(w->polled, OWN_FDS + w->count, timeout);
     mailbox_awake(&self->slot->box, ready > 0 && w->polled[0].revents != 0);
     if (ready > 0)
