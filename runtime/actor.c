@@ -207,7 +207,8 @@ static void refill_inbox(troupe_actor *self)
 
 static bool must_break(const troupe_actor *self)
 {
-    return self->ending || atomic_load_explicit(&self->slot->box.attention, memory_order_relaxed);
+    return self->ending || atomic_load_explicit(&self->slot->box.attention, memory_order_relaxed) ||
+           (self->system->deterministic != NULL && deterministic_chance(self->system, 4));
 }
 
 /* Handle the first bundle; true if it is done. Control and time may break in between envelopes. */
@@ -223,8 +224,8 @@ static bool handle_bundle(troupe_actor *self, uint64_t until_ns)
         self->offset += used;
         handle(self, &e, used, self->offset == b->len);
         if (n % CLOCK_EVERY == 0)
-            self->now_ns = clock_now_ns();
-        if ((must_break(self) || self->now_ns > until_ns) && self->offset < b->len)
+            self->now_ns = system_now_ns(self->system);
+        if (self->offset < b->len && (must_break(self) || self->now_ns > until_ns))
             return false;
     }
     self->inbox = b->next;
@@ -241,13 +242,19 @@ static void handle_bundles(troupe_actor *self)
             refill_inbox(self);
         if (self->inbox == NULL || !handle_bundle(self, until_ns) || must_break(self))
             break;
-        self->now_ns = clock_now_ns();
+        self->now_ns = system_now_ns(self->system);
     }
     return_spent(self);
     show_idle(self);
 }
 
 /* ---- control ---- */
+
+/* Left over from this turn, whoever is waiting. */
+static bool has_work(const troupe_actor *self)
+{
+    return self->inbox != NULL || self->ended != NULL; /* `turn` may cancel calls */
+}
 
 static void show_signal(troupe_actor *self, const control_signal *sig)
 {
@@ -311,26 +318,43 @@ static void handle_stop(troupe_actor *self)
 
 /* ---- the loop ---- */
 
+static void start(troupe_actor *self)
+{
+    self->started = true;
+    self->now_ns = system_now_ns(self->system);
+    if (self->behaviour->start == NULL)
+        return;
+    troupe_error error = self->behaviour->start(self, self->state);
+    if (error != TROUPE_OK)
+        troupe_exit(self, error);
+}
+
+/* Everything but the wait. */
+static void take_turn(troupe_actor *self)
+{
+    self->now_ns = system_now_ns(self->system);
+    handle_signals(self);
+    handle_stop(self);
+    if (!self->ending)
+        handle_bundles(self);
+    if (!self->ending)
+        alarm_run(self);
+    actor_complete_ended(self);
+    if (self->behaviour->turn != NULL)
+        self->behaviour->turn(self, self->state);
+    turn_flush(&self->turn);
+    if (!self->ending && self->draining && !has_work(self) && mailbox_quiet(&self->slot->box))
+        troupe_exit(self, TROUPE_OK);
+}
+
 static void run(troupe_actor *self)
 {
     while (!self->ending) {
-        self->now_ns = clock_now_ns();
-        handle_signals(self);
-        handle_stop(self);
-        if (!self->ending)
-            handle_bundles(self);
-        if (!self->ending)
-            alarm_run(self);
-        actor_complete_ended(self);
-        if (self->behaviour->turn != NULL)
-            self->behaviour->turn(self, self->state);
-        turn_flush(&self->turn);
+        take_turn(self);
         if (self->ending)
             break;
-        if (self->inbox != NULL || self->ended != NULL) /* `turn` may cancel calls */
+        if (has_work(self))
             watch_check(self);
-        else if (self->draining && mailbox_quiet(&self->slot->box))
-            troupe_exit(self, TROUPE_OK);
         else
             watch_wait(self);
     }
@@ -416,6 +440,31 @@ static void end(troupe_actor *self)
     watchers_deliver(self->system, watchers, self->reason);
 }
 
+bool actor_ready(const troupe_actor *self)
+{
+    const mailbox *box = &self->slot->box;
+    if (self->buried)
+        return false;
+    const timer *head = timers_head(&self->timers);
+    return !self->started || self->ending || has_work(self) || self->turn.count > 0 ||
+           atomic_load(&box->box) != NULL || atomic_load(&box->attention) ||
+           (head != NULL && head->due_ns <= system_now_ns(self->system)) ||
+           (self->draining && mailbox_quiet(&self->slot->box));
+}
+
+void actor_step(troupe_actor *self)
+{
+    if (!self->started)
+        start(self);
+    else if (!self->ending)
+        take_turn(self);
+    if (!self->ending)
+        return;
+    self->buried = true;
+    end(self);
+    reaper_bury(self->system, self);
+}
+
 static void name_thread(const troupe_actor *self)
 {
     char name[16];
@@ -429,12 +478,7 @@ static void *actor_main(void *arg)
     self->thread = pthread_self();
     name_thread(self);
     atomic_store(&self->thread_id, syscall(SYS_gettid));
-    self->now_ns = clock_now_ns();
-    if (self->behaviour->start != NULL) {
-        troupe_error error = self->behaviour->start(self, self->state);
-        if (error != TROUPE_OK)
-            troupe_exit(self, error);
-    }
+    start(self);
     run(self);
     end(self);
     reaper_bury(self->system, self);
@@ -495,6 +539,8 @@ static troupe_error start_thread(troupe_actor *self)
     sigset_t all;
     sigset_t before;
     pthread_attr_t attributes;
+    if (self->system->deterministic != NULL)
+        return TROUPE_OK; /* its turn will come */
     if (pthread_attr_init(&attributes) != 0)
         return TROUPE_ENOMEM;
     pthread_attr_setstacksize(&attributes, self->system->stack_bytes);
@@ -548,7 +594,7 @@ static troupe_actor *create(troupe_system *system, slot *s, const troupe_spawn_o
     self->behaviour = options->behaviour;
     self->state = options->state;
     self->parent = options->monitor;
-    self->spawned_ns = clock_now_ns();
+    self->spawned_ns = system_now_ns(self->system);
     self->named = options->name != NULL;
     if (self->named)
         snprintf(self->name, sizeof self->name, "%s", options->name);

@@ -70,6 +70,8 @@ struct troupe_actor {
     uint64_t now_ns;
 
     stop_level stop_seen;
+    bool started; /* `start` was called */
+    bool buried;  /* deterministic mode: waits to be joined */
     bool draining;
     bool ending;
     troupe_error reason;
@@ -93,6 +95,10 @@ struct troupe_actor {
     name_entry *names;
     troupe_buffer payload; /* of signals */
 };
+
+/* Deterministic mode: whether a turn would do anything now, and one turn. */
+bool actor_ready(const troupe_actor *self);
+void actor_step(troupe_actor *self);
 
 /* Run the continuation of a completed call and forget it. */
 void actor_complete(troupe_actor *self, call *c, troupe_error error, const troupe_envelope *answer);

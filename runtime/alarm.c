@@ -2,6 +2,7 @@
 /* An actor's timers: those it started, and the deadlines of its calls, in one heap. */
 #include "actor.h"
 #include "clock.h"
+#include "system.h"
 
 #include <stdlib.h>
 
@@ -30,7 +31,7 @@ troupe_error troupe_timer_start(troupe_actor *self, uint32_t after_ms, uint32_t 
     item->context = context;
     item->period_ns = period_ms * CLOCK_NS_PER_MS;
     item->timer.kind = TIMER_USER;
-    item->timer.due_ns = clock_now_ns() + after_ms * CLOCK_NS_PER_MS;
+    item->timer.due_ns = system_now_ns(self->system) + after_ms * CLOCK_NS_PER_MS;
     timers_add(&self->timers, &item->timer);
     if (id != NULL)
         *id = item->id;

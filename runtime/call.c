@@ -164,7 +164,7 @@ bool call_end(call *c, troupe_error error)
     return true;
 }
 
-uint32_t call_remaining_ms(call_table *table, uint64_t ref)
+uint32_t call_remaining_ms(call_table *table, uint64_t ref, uint64_t now_ns)
 {
     call *c = lookup(table, ref);
     if (c == NULL)
@@ -172,7 +172,7 @@ uint32_t call_remaining_ms(call_table *table, uint64_t ref)
     uint64_t deadline = atomic_load(&c->deadline_ns);
     if (atomic_load(&c->word) != word_of(ref, CALL_PENDING))
         return 0; /* the record may be another call's by now, and its deadline too */
-    uint64_t now = clock_now_ns();
-    return deadline > now ? (uint32_t)((deadline - now + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS)
-                          : 1;
+    return deadline > now_ns
+               ? (uint32_t)((deadline - now_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS)
+               : 1;
 }

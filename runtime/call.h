@@ -84,6 +84,6 @@ call *call_answer(call_table *table, uint64_t ref);
 bool call_end(call *c, troupe_error error);
 
 /* Milliseconds until the call's deadline, at least 1; 0 if it has ended. */
-uint32_t call_remaining_ms(call_table *table, uint64_t ref);
+uint32_t call_remaining_ms(call_table *table, uint64_t ref, uint64_t now_ns);
 
 #endif

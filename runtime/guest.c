@@ -10,6 +10,7 @@
 #include "envelope.h"
 #include "system.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -164,7 +165,7 @@ static troupe_error start_call(troupe_guest *guest, const troupe_envelope *reque
     c->context = context;
     c->guest = guest;
     c->timer.kind = TIMER_CALL;
-    c->timer.due_ns = clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS;
+    c->timer.due_ns = system_now_ns(guest->system) + timeout_ms * CLOCK_NS_PER_MS;
     atomic_store(&c->deadline_ns, c->timer.due_ns);
     troupe_envelope e = *request;
     e.ref = call_ref(c);
@@ -236,7 +237,7 @@ static uint64_t expire(troupe_guest *guest)
 {
     timer *head;
     while ((head = timers_head(&guest->deadlines)) != NULL) {
-        if (head->due_ns > clock_now_ns())
+        if (head->due_ns > system_now_ns(guest->system))
             return head->due_ns;
         call *c = (call *)(void *)((char *)head - offsetof(call, timer));
         end_call(guest, c, TROUPE_ETIMEOUT);
@@ -287,13 +288,16 @@ static void hand_out_ended(troupe_guest *guest, call *c, troupe_answer *out)
 static bool fetch(troupe_guest *guest, uint64_t until_ns)
 {
     if (guest->turn.count > 0) { /* could not all be sent: try again soon */
-        uint64_t soon = clock_now_ns() + RETRY_NS;
+        uint64_t soon = system_now_ns(guest->system) + RETRY_NS;
         until_ns = soon < until_ns ? soon : until_ns;
     }
+    while (guest->system->deterministic != NULL && guest->list == NULL &&
+           deterministic_drive(guest->system, until_ns))
+        continue;
     struct timespec until = clock_timespec(until_ns);
     pthread_mutex_lock(&guest->mutex);
     guest->waiting = true;
-    int error = 0;
+    int error = guest->system->deterministic != NULL ? ETIMEDOUT : 0;
     while (guest->list == NULL && error == 0)
         error = pthread_cond_timedwait(&guest->arrived, &guest->mutex, &until);
     guest->waiting = false;
@@ -332,7 +336,7 @@ troupe_error troupe_guest_wait(troupe_guest *guest, uint32_t timeout_ms, troupe_
         return TROUPE_ENOTFOUND;
     if (hand_out(guest, out))
         return TROUPE_OK;
-    uint64_t until = clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS;
+    uint64_t until = system_now_ns(guest->system) + timeout_ms * CLOCK_NS_PER_MS;
     for (;;) {
         turn_flush(&guest->turn);
         uint64_t deadline = expire(guest);
@@ -340,7 +344,7 @@ troupe_error troupe_guest_wait(troupe_guest *guest, uint32_t timeout_ms, troupe_
             fetch(guest, deadline < until ? deadline : until);
         if (hand_out(guest, out))
             return TROUPE_OK;
-        if (clock_now_ns() >= until)
+        if (system_now_ns(guest->system) >= until)
             return TROUPE_ETIMEOUT;
     }
 }
@@ -378,7 +382,7 @@ troupe_error troupe_guest_call(troupe_guest *guest, troupe_address to, const cha
         bool came = fetch(guest, deadline);
         if (came && hand_out_call(guest, c, out))
             return out->error;
-        if (clock_now_ns() < deadline)
+        if (system_now_ns(guest->system) < deadline)
             continue;
         if (call_end(c, TROUPE_ETIMEOUT)) {
             hand_out_ended(guest, c, out);

@@ -28,6 +28,7 @@ typedef struct lane_sender lane_sender; /* what a sending thread keeps; one thre
 
 typedef struct lane_kind {
     const char *name;
+    bool wakeless; /* consumers never sleep: no eventfd */
 
     /* NULL: out of memory. */
     bundle *(*bundle_create)(size_t len);
@@ -45,6 +46,10 @@ typedef struct lane_kind {
     /* Whether all that was sent has arrived. NULL: sending is arriving. */
     bool (*idle)(const lane *l);
 } lane_kind;
+
+/* Bundles in plain memory; for lanes that need no more. */
+bundle *lane_bundle_create(size_t len);
+void lane_bundle_destroy(bundle *b);
 
 extern const lane_kind lane_nng;
 extern const lane_kind lane_ring;

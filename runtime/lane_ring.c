@@ -23,7 +23,7 @@ static void ring_lane_close(lane *l)
     (void)l;
 }
 
-static bundle *ring_bundle_create(size_t len)
+bundle *lane_bundle_create(size_t len)
 {
     bundle *b = malloc(sizeof *b + len);
     if (b == NULL)
@@ -34,7 +34,7 @@ static bundle *ring_bundle_create(size_t len)
     return b;
 }
 
-static void ring_bundle_destroy(bundle *b)
+void lane_bundle_destroy(bundle *b)
 {
     free(b);
 }
@@ -58,8 +58,8 @@ static void ring_lane_send(lane *l, lane_sender *sender, bundle *b)
 
 const lane_kind lane_ring = {
     .name = "ring",
-    .bundle_create = ring_bundle_create,
-    .bundle_destroy = ring_bundle_destroy,
+    .bundle_create = lane_bundle_create,
+    .bundle_destroy = lane_bundle_destroy,
     .open = ring_lane_open,
     .close = ring_lane_close,
     .sender_create = ring_sender_create,

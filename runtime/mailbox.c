@@ -10,20 +10,26 @@
 #define ONE_ENVELOPE (1ULL << MAILBOX_BYTES_BITS)
 #define BYTES_MASK   (ONE_ENVELOPE - 1)
 
+static void close_eventfd(mailbox *box)
+{
+    if (box->eventfd >= 0)
+        close(box->eventfd);
+}
+
 troupe_error mailbox_init(mailbox *box, const lane_kind *kind, const char *url,
                           mailbox_orphan_fn orphan, void *context)
 {
     box->kind = kind;
     box->orphan = orphan;
     box->orphan_context = context;
-    box->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (box->eventfd < 0)
+    box->eventfd = kind->wakeless ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (box->eventfd < 0 && !kind->wakeless)
         return errno == EMFILE || errno == ENFILE ? TROUPE_ELIMIT : TROUPE_ENOMEM;
     pthread_mutex_init(&box->mutex, NULL);
     troupe_error error = kind->open(box, url, &box->lane);
     if (error != TROUPE_OK) {
         pthread_mutex_destroy(&box->mutex);
-        close(box->eventfd);
+        close_eventfd(box);
     }
     return error;
 }
@@ -37,7 +43,7 @@ void mailbox_fini(mailbox *box)
         b = next;
     }
     pthread_mutex_destroy(&box->mutex);
-    close(box->eventfd);
+    close_eventfd(box);
 }
 
 bool mailbox_credit_take(mailbox *box, uint64_t envelopes, uint64_t bytes)

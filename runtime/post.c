@@ -56,7 +56,7 @@ troupe_error troupe_call(troupe_actor *self, troupe_address to, const char *verb
     c->context = context;
     c->guest = NULL;
     c->timer.kind = TIMER_CALL;
-    c->timer.due_ns = clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS;
+    c->timer.due_ns = system_now_ns(self->system) + timeout_ms * CLOCK_NS_PER_MS;
     atomic_store(&c->deadline_ns, c->timer.due_ns);
     troupe_envelope e = {.kind = TROUPE_CALL,
                          .to = to,
@@ -150,7 +150,8 @@ troupe_error troupe_forward(troupe_actor *self, const troupe_envelope *request, 
         return TROUPE_EINVAL;
     troupe_envelope e = *request;
     e.to = to;
-    uint32_t remaining_ms = call_remaining_ms(&self->system->calls, e.ref);
+    uint32_t remaining_ms =
+        call_remaining_ms(&self->system->calls, e.ref, system_now_ns(self->system));
     if (remaining_ms != 0)
         e.meta.timeout_ms = remaining_ms;
     troupe_error error = turn_post(&self->turn, &e);

@@ -6,6 +6,8 @@
 #include "actor.h"
 #include "system.h"
 
+#include "troupe/deterministic.h"
+
 #include <signal.h>
 #include <stdlib.h>
 
@@ -34,7 +36,8 @@ void reaper_orphan(void *slot_context)
 
 static void join_dead(struct troupe_system *system, troupe_actor *actor)
 {
-    pthread_join(actor->thread, NULL);
+    if (system->deterministic == NULL)
+        pthread_join(actor->thread, NULL);
     pthread_mutex_lock(&system->mutex);
     if (actor->prev != NULL)
         actor->prev->next = actor->next;
@@ -133,6 +136,8 @@ troupe_error reaper_start(struct troupe_system *system)
         return error;
     pthread_mutex_init(&system->reaper_mutex, NULL);
     pthread_cond_init(&system->reaper_work, NULL);
+    if (system->deterministic != NULL)
+        return TROUPE_OK;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&system->reaper, NULL, reaper_main, system);
@@ -145,8 +150,26 @@ troupe_error reaper_start(struct troupe_system *system)
     return TROUPE_ENOMEM;
 }
 
+bool reaper_has_work(struct troupe_system *system)
+{
+    return system->dead != NULL || system->orphaned != NULL;
+}
+
+void reaper_step(struct troupe_system *system)
+{
+    pthread_mutex_lock(&system->reaper_mutex);
+    (void)work_locked(system);
+    pthread_mutex_unlock(&system->reaper_mutex);
+}
+
 void reaper_finish(struct troupe_system *system)
 {
+    if (system->deterministic != NULL) { /* nobody lives: what is left comes to an end by itself */
+        while (troupe_deterministic_step(system))
+            continue;
+        turn_fini(&system->reaper_turn);
+        return;
+    }
     pthread_mutex_lock(&system->reaper_mutex);
     system->finish = true;
     pthread_cond_signal(&system->reaper_work);

@@ -100,7 +100,6 @@ static bool name_valid(const char *name)
 static troupe_error configure(struct troupe_system *system, const troupe_system_options *options)
 {
     static atomic_uint made_up;
-    system->kind = lane_find(options->lane);
     system->actors_max = options->actors_max == 0 ? ACTORS_DEFAULT : options->actors_max;
     system->stack_bytes = options->stack_bytes == 0 ? STACK_DEFAULT : options->stack_bytes;
     if (options->name != NULL && !name_valid(options->name))
@@ -111,7 +110,7 @@ static troupe_error configure(struct troupe_system *system, const troupe_system_
         snprintf(system->name, sizeof system->name, "system-%u", atomic_fetch_add(&made_up, 1));
     if (system->actors_max > SLOT_INDEX_MAX || system->stack_bytes < (size_t)PTHREAD_STACK_MIN)
         return TROUPE_EINVAL;
-    return system->kind != NULL ? TROUPE_OK : TROUPE_EUNAVAILABLE;
+    return TROUPE_OK;
 }
 
 /* The names of a process's open systems: two of one name would share their mailboxes' addresses. */
@@ -152,13 +151,16 @@ static void init_condition(pthread_cond_t *condition)
     pthread_condattr_destroy(&attributes);
 }
 
-troupe_error troupe_system_open(const troupe_system_options *options, troupe_system **out)
+troupe_error system_open(const troupe_system_options *options, const lane_kind *kind,
+                         deterministic *d, struct troupe_system **out)
 {
     const troupe_system_options defaults = {0};
     troupe_system *system = calloc(1, sizeof *system);
     if (system == NULL)
         return TROUPE_ENOMEM;
     bool named = false;
+    system->kind = kind;
+    system->deterministic = d;
     troupe_error error = configure(system, options != NULL ? options : &defaults);
     if (error != TROUPE_OK)
         goto out;
@@ -180,11 +182,21 @@ troupe_error troupe_system_open(const troupe_system_options *options, troupe_sys
     return TROUPE_OK;
 out:
     release_name(system);
-    if (named)
+    if (named) {
+        call_table_fini(&system->calls);
+        pthread_cond_destroy(&system->changed);
+        pthread_mutex_destroy(&system->mutex);
         names_fini(&system->names);
+    }
     free(system->slots);
     free(system);
     return error;
+}
+
+troupe_error troupe_system_open(const troupe_system_options *options, troupe_system **out)
+{
+    const lane_kind *kind = lane_find(options != NULL ? options->lane : NULL);
+    return kind != NULL ? system_open(options, kind, NULL, out) : TROUPE_EUNAVAILABLE;
 }
 
 /* ---- closing ---- */
@@ -224,6 +236,19 @@ static void report_waiting(struct troupe_system *system)
                    "%u actors have not ended, one is %s", count, who);
 }
 
+/* Until an actor was joined, or that time has come (false). Called and returns with the mutex. */
+static bool await_change_locked(struct troupe_system *system, uint64_t until_ns)
+{
+    if (system->deterministic != NULL) {
+        pthread_mutex_unlock(&system->mutex);
+        bool more = deterministic_drive(system, until_ns);
+        pthread_mutex_lock(&system->mutex);
+        return more;
+    }
+    struct timespec until = clock_timespec(until_ns);
+    return pthread_cond_timedwait(&system->changed, &system->mutex, &until) != ETIMEDOUT;
+}
+
 static void end_actors(struct troupe_system *system, uint64_t deadline_ns)
 {
     bool force = false;
@@ -231,15 +256,14 @@ static void end_actors(struct troupe_system *system, uint64_t deadline_ns)
     pthread_mutex_lock(&system->mutex);
     system->closing = true;
     while (system->actors != NULL) {
-        uint64_t now = clock_now_ns();
+        uint64_t now = system_now_ns(system);
         if (!force && now >= deadline_ns) {
             force = true;
             report_ns = now + REPORT_NS;
         }
         stop_actors_locked(system, force);
-        struct timespec until = clock_timespec(force ? report_ns : deadline_ns);
-        pthread_cond_timedwait(&system->changed, &system->mutex, &until);
-        if (clock_now_ns() >= report_ns) {
+        await_change_locked(system, force ? report_ns : deadline_ns);
+        if (system_now_ns(system) >= report_ns) {
             report_ns += REPORT_NS;
             pthread_mutex_unlock(&system->mutex);
             report_waiting(system);
@@ -253,7 +277,7 @@ void troupe_system_close(troupe_system *system, uint32_t timeout_ms)
 {
     if (system == NULL)
         return;
-    end_actors(system, clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS);
+    end_actors(system, system_now_ns(system) + timeout_ms * CLOCK_NS_PER_MS);
     reaper_finish(system);
     for (slot *s = system->free_slots; s != NULL;) { /* all are free: nobody lives */
         slot *next = s->next_free;
@@ -268,6 +292,7 @@ void troupe_system_close(troupe_system *system, uint32_t timeout_ms)
     pthread_mutex_destroy(&system->mutex);
     pthread_cond_destroy(&system->changed);
     free(system->slots);
+    free(system->deterministic);
     free(system);
 }
 
@@ -296,11 +321,11 @@ static bool listed_locked(const struct troupe_system *system, troupe_address add
 
 troupe_error troupe_join(troupe_system *system, troupe_address address, uint32_t timeout_ms)
 {
-    struct timespec until = clock_timespec(clock_now_ns() + timeout_ms * CLOCK_NS_PER_MS);
+    uint64_t until = system_now_ns(system) + timeout_ms * CLOCK_NS_PER_MS;
     troupe_error error = TROUPE_OK;
     pthread_mutex_lock(&system->mutex);
     while (error == TROUPE_OK && listed_locked(system, address)) {
-        if (pthread_cond_timedwait(&system->changed, &system->mutex, &until) == ETIMEDOUT)
+        if (!await_change_locked(system, until))
             error = TROUPE_ETIMEOUT;
     }
     pthread_mutex_unlock(&system->mutex);
@@ -387,7 +412,7 @@ void troupe_system_inspect(troupe_system *system, troupe_inspect_fn fn, void *co
         room++;
     if (room > 0)
         infos = malloc(room * sizeof *infos);
-    uint64_t now = clock_now_ns();
+    uint64_t now = system_now_ns(system);
     for (const troupe_actor *a = system->actors; infos != NULL && a != NULL; a = a->next) {
         if (slot_holds(a->slot, a->address))
             describe_locked(a, now, &infos[count++]);

@@ -10,6 +10,8 @@
 #define RUNTIME_SYSTEM_H
 
 #include "call.h"
+#include "clock.h"
+#include "deterministic.h"
 #include "names.h"
 #include "turn.h"
 
@@ -18,6 +20,7 @@
 struct troupe_system {
     char name[32];
     const lane_kind *kind;
+    deterministic *deterministic; /* NULL: threads and the real clock */
     uint32_t actors_max;
     size_t stack_bytes;
     _Atomic(slot *) *slots;          /* by index, 1 to actors_max */
@@ -47,6 +50,16 @@ struct troupe_system {
     bool finish;               /* reaper_mutex */
 };
 
+/* troupe_system_open with another lane. d: NULL, or taken on TROUPE_OK. */
+troupe_error system_open(const troupe_system_options *options, const lane_kind *kind,
+                         deterministic *d, struct troupe_system **out);
+
+/* The time that actors, guests and deadlines go by. */
+static inline uint64_t system_now_ns(const struct troupe_system *system)
+{
+    return system->deterministic != NULL ? system->deterministic->now_ns : clock_now_ns();
+}
+
 /* The slot of an address; NULL: never used. Not for address 0. */
 static inline slot *system_slot(struct troupe_system *system, troupe_address address)
 {
@@ -68,6 +81,9 @@ troupe_error reaper_start(struct troupe_system *system);
 void reaper_finish(struct troupe_system *system);
 /* The actor's thread is about to return. */
 void reaper_bury(struct troupe_system *system, struct troupe_actor *actor);
+/* In deterministic mode, which has no reaper's thread. */
+bool reaper_has_work(struct troupe_system *system);
+void reaper_step(struct troupe_system *system);
 /* A bundle arrived in a slot where nobody lives. */
 void reaper_orphan(void *slot_context);
 

@@ -74,6 +74,8 @@ troupe_error troupe_watch(troupe_actor *self, int fd, short events, troupe_watch
     watches *w = &self->watches;
     if (fd < 0 || fn == NULL)
         return TROUPE_EINVAL;
+    if (self->system->deterministic != NULL)
+        return TROUPE_EUNAVAILABLE;
     if (find(w, fd) < w->count)
         return TROUPE_ESTATE;
     if (w->count == w->capacity && grow(w) != TROUPE_OK)
