@@ -292,7 +292,7 @@ static bool fetch(troupe_guest *guest, uint64_t until_ns)
         until_ns = soon < until_ns ? soon : until_ns;
     }
     while (guest->system->deterministic != NULL && guest->list == NULL &&
-           deterministic_drive(guest->system, until_ns))
+           system_now_ns(guest->system) < until_ns && deterministic_drive(guest->system, until_ns))
         continue;
     struct timespec until = clock_timespec(until_ns);
     pthread_mutex_lock(&guest->mutex);
@@ -332,8 +332,10 @@ static bool hand_out(troupe_guest *guest, troupe_answer *out)
 
 troupe_error troupe_guest_wait(troupe_guest *guest, uint32_t timeout_ms, troupe_answer *out)
 {
-    if (guest->calls.count == 0)
+    if (guest->calls.count == 0) {
+        turn_flush(&guest->turn); /* calls that were cancelled may still be held back */
         return TROUPE_ENOTFOUND;
+    }
     if (hand_out(guest, out))
         return TROUPE_OK;
     uint64_t until = system_now_ns(guest->system) + timeout_ms * CLOCK_NS_PER_MS;

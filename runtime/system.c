@@ -241,7 +241,7 @@ static bool await_change_locked(struct troupe_system *system, uint64_t until_ns)
 {
     if (system->deterministic != NULL) {
         pthread_mutex_unlock(&system->mutex);
-        bool more = deterministic_drive(system, until_ns);
+        bool more = system_now_ns(system) < until_ns && deterministic_drive(system, until_ns);
         pthread_mutex_lock(&system->mutex);
         return more;
     }
