@@ -230,7 +230,7 @@ static bool handle_bundle(troupe_actor *self, uint64_t until_ns)
     }
     self->inbox = b->next;
     self->offset = 0;
-    self->system->kind->bundle_destroy(b);
+    mailbox_bundle_done(&self->slot->box, b);
     return true;
 }
 
@@ -407,6 +407,7 @@ static control_signal *leave_slot(troupe_actor *self)
     control_signal *watchers = watchers_take_locked(s);
     pthread_mutex_unlock(&s->box.mutex);
     free_signals(signal_take(s));
+    mailbox_drop_spare(&s->box);
 
     while (self->inbox != NULL) {
         bundle *b = self->inbox;

@@ -20,6 +20,7 @@ typedef struct bundle {
     struct bundle *next; /* whoever holds it */
     void *owner;         /* private to the lane */
     size_t len;          /* of data */
+    size_t capacity;
     uint8_t data[];
 } bundle;
 

@@ -44,6 +44,7 @@ static bundle *nng_bundle_create(size_t len)
     b->next = NULL;
     b->owner = message;
     b->len = len;
+    b->capacity = len;
     return b;
 }
 

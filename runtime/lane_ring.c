@@ -31,6 +31,7 @@ bundle *lane_bundle_create(size_t len)
     b->next = NULL;
     b->owner = NULL;
     b->len = len;
+    b->capacity = len;
     return b;
 }
 

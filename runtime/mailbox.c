@@ -9,6 +9,8 @@
 
 #define ONE_ENVELOPE (1ULL << MAILBOX_BYTES_BITS)
 #define BYTES_MASK   (ONE_ENVELOPE - 1)
+#define SPARE_MIN    4096U         /* smaller ones are cheap to allocate */
+#define SPARE_MAX    (64U * 1024U) /* larger ones are seldom */
 
 static void close_eventfd(mailbox *box)
 {
@@ -37,6 +39,7 @@ troupe_error mailbox_init(mailbox *box, const lane_kind *kind, const char *url,
 void mailbox_fini(mailbox *box)
 {
     box->kind->close(box->lane);
+    mailbox_drop_spare(box);
     for (bundle *b = mailbox_take(box); b != NULL;) {
         bundle *next = b->next;
         box->kind->bundle_destroy(b);
@@ -69,6 +72,35 @@ void mailbox_refuse(mailbox *box)
 void mailbox_credit_return(mailbox *box, uint64_t envelopes, uint64_t bytes)
 {
     atomic_fetch_sub(&box->credit, envelopes * ONE_ENVELOPE + bytes);
+}
+
+bundle *mailbox_bundle_create(mailbox *box, size_t len)
+{
+    if (len < SPARE_MIN || len > SPARE_MAX)
+        return box->kind->bundle_create(len);
+    bundle *b = atomic_exchange(&box->spare, NULL);
+    if (b != NULL && b->capacity >= len) {
+        b->len = len;
+        return b;
+    }
+    if (b != NULL)
+        box->kind->bundle_destroy(b);
+    return box->kind->bundle_create(len);
+}
+
+void mailbox_bundle_done(mailbox *box, bundle *b)
+{
+    if (b->capacity >= SPARE_MIN && b->capacity <= SPARE_MAX)
+        b = atomic_exchange(&box->spare, b);
+    if (b != NULL)
+        box->kind->bundle_destroy(b);
+}
+
+void mailbox_drop_spare(mailbox *box)
+{
+    bundle *b = atomic_exchange(&box->spare, NULL);
+    if (b != NULL)
+        box->kind->bundle_destroy(b);
 }
 
 void mailbox_post(mailbox *box, lane_sender *sender, bundle *b)

@@ -34,6 +34,7 @@ typedef void (*mailbox_orphan_fn)(void *context);
 
 typedef struct mailbox {
     _Alignas(MAILBOX_LINE) _Atomic(bundle *) box; /* the last that arrived first */
+    _Atomic(bundle *) spare;                      /* one to be used again, or NULL */
 
     _Alignas(MAILBOX_LINE) atomic_uint_fast64_t credit; /* in use */
     atomic_uint_fast64_t refused;
@@ -77,6 +78,18 @@ static inline uint64_t mailbox_depth_bytes(const mailbox *box)
 {
     return atomic_load(&box->credit) & ((1ULL << MAILBOX_BYTES_BITS) - 1);
 }
+
+/* A bundle to be posted here; NULL: out of memory. */
+bundle *mailbox_bundle_create(mailbox *box, size_t len);
+/* Its consumer has read it. Takes it; a large one is kept for the next sender: else each would be
+ * allocated by one thread and freed by another, which costs more than what is in it. */
+void mailbox_bundle_done(mailbox *box, bundle *b);
+/* Whether one is kept, and letting it go: before a long sleep. */
+static inline bool mailbox_keeps_spare(const mailbox *box)
+{
+    return atomic_load_explicit(&box->spare, memory_order_relaxed) != NULL;
+}
+void mailbox_drop_spare(mailbox *box);
 
 /* Hand a bundle to the lane. Takes it. */
 void mailbox_post(mailbox *box, lane_sender *sender, bundle *b);

@@ -82,7 +82,7 @@ static void return_advance(turn *t, outlet *o)
 static bool flush_outlet(turn *t, outlet *o)
 {
     if (o->scratch.len > 0) {
-        bundle *b = t->system->kind->bundle_create(o->scratch.len);
+        bundle *b = mailbox_bundle_create(&o->to->box, o->scratch.len);
         if (b == NULL)
             return false;
         memcpy(b->data, o->scratch.data, o->scratch.len);
@@ -138,6 +138,7 @@ static troupe_error prepare(turn *t, slot *s, outlet *o, size_t size, place *out
         o->scratch.failed = false; /* nothing was cut: try again next time */
         return TROUPE_ENOMEM;
     }
+    t->large |= o->scratch.capacity > SCRATCH_KEEP;
     out->at = o->scratch.data + o->scratch.len;
     return TROUPE_OK;
 }
@@ -410,4 +411,5 @@ void turn_trim(turn *t)
         if (scratch->len == 0 && scratch->capacity > SCRATCH_KEEP)
             troupe_buffer_fini(scratch);
     }
+    t->large = false;
 }

@@ -53,6 +53,7 @@ typedef struct turn {
     unsigned count; /* outlets in use */
     outlet outlets[TURN_DESTINATIONS];
     unsigned next_victim;  /* flushed when there are more destinations */
+    bool large;            /* some scratch buffer is */
     guest_answer *answers; /* in the order given */
     guest_answer *answers_tail;
     unsigned answer_count;
@@ -88,7 +89,7 @@ void turn_dispose(turn *t, slot *s, bundle *b, size_t offset);
 /* Send all. False: out of memory, something is left and keeps its order. */
 bool turn_flush(turn *t);
 
-/* Free large scratch buffers; before a long sleep. */
+/* Free large scratch buffers (if `large`); for a long sleep. */
 void turn_trim(turn *t);
 
 #endif

@@ -18,6 +18,7 @@
 #define OWN_FDS        2
 #define RETRY_MS       10 /* when memory ran out under the outbox */
 #define FIRST_CAPACITY 4
+#define TRIM_MS        100 /* a sleep this long is a rest: buffers of the last burst are freed */
 
 static troupe_error grow(watches *w)
 {
@@ -184,6 +185,17 @@ static int arm(troupe_actor *self)
     return -1;
 }
 
+static bool keeps_memory(const troupe_actor *self)
+{
+    return self->turn.large || mailbox_keeps_spare(&self->slot->box);
+}
+
+static void let_memory_go(troupe_actor *self)
+{
+    turn_trim(&self->turn);
+    mailbox_drop_spare(&self->slot->box);
+}
+
 void watch_check(troupe_actor *self)
 {
     watches *w = &self->watches;
@@ -197,7 +209,9 @@ void watch_wait(troupe_actor *self)
     int timeout = arm(self);
     if (self->turn.count > 0 && timeout < 0)
         timeout = RETRY_MS;
-    turn_trim(&self->turn);
+    bool trim = timeout < 0 && keeps_memory(self);
+    if (trim)
+        timeout = TRIM_MS;
     if (timeout == 0 || !mailbox_sleep(&self->slot->box)) {
         watch_check(self);
         return;
@@ -210,4 +224,6 @@ void watch_wait(troupe_actor *self)
     mailbox_awake(&self->slot->box, ready > 0 && w->polled[0].revents != 0);
     if (ready > 0)
         handle_ready(self);
+    else if (trim)
+        let_memory_go(self);
 }

@@ -129,7 +129,7 @@ static bool take_coded(troupe_bytes data, wire_token *out)
     }
 }
 
-bool wire_read(troupe_bytes data, wire_token *out)
+bool wire_read_long(troupe_bytes data, wire_token *out)
 {
     if (data.len == 0)
         return false;
@@ -147,29 +147,45 @@ bool wire_read(troupe_bytes data, wire_token *out)
     return take_coded(data, out);
 }
 
-troupe_error troupe_pack_walk(troupe_bytes data, size_t *len)
+static bool is_container(const wire_token *token)
 {
-    uint64_t missing[TROUPE_PACK_DEPTH_MAX + 1] = {1}; /* values still to come, each level */
+    return token->type == WIRE_TYPE_ARRAY || token->type == WIRE_TYPE_MAP;
+}
+
+/* The values behind the head of a container; *len: of head and values. */
+static troupe_error walk_container(troupe_bytes data, wire_token token, size_t *len)
+{
+    uint64_t missing[TROUPE_PACK_DEPTH_MAX]; /* values still to come, each level */
     unsigned depth = 0;
-    troupe_bytes rest = data;
+    troupe_bytes rest = wire_behind(data, token.len);
     for (;;) {
-        wire_token token;
-        if (!wire_read(rest, &token))
-            return TROUPE_EPROTOCOL;
-        rest = wire_behind(rest, token.len);
-        missing[depth]--;
-        if (token.type == WIRE_TYPE_ARRAY || token.type == WIRE_TYPE_MAP) {
+        if (is_container(&token)) {
             uint64_t values = token.type == WIRE_TYPE_MAP ? 2 * token.number : token.number;
             if (depth == TROUPE_PACK_DEPTH_MAX ||
                 values > rest.len) /* each takes a byte at least */
                 return TROUPE_EPROTOCOL;
-            missing[++depth] = values;
+            missing[depth++] = values;
         }
-        while (missing[depth] == 0) {
-            if (depth-- == 0) {
+        while (missing[depth - 1] == 0) {
+            if (--depth == 0) {
                 *len = data.len - rest.len;
                 return TROUPE_OK;
             }
         }
+        missing[depth - 1]--;
+        if (!wire_read(rest, &token))
+            return TROUPE_EPROTOCOL;
+        rest = wire_behind(rest, token.len);
     }
+}
+
+troupe_error troupe_pack_walk(troupe_bytes data, size_t *len)
+{
+    wire_token token;
+    if (!wire_read(data, &token))
+        return TROUPE_EPROTOCOL;
+    if (is_container(&token))
+        return walk_container(data, token, len);
+    *len = token.len;
+    return TROUPE_OK;
 }

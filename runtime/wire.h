@@ -88,8 +88,37 @@ typedef struct wire_token {
     size_t len; /* of the whole token, body included */
 } wire_token;
 
-/* Read the token at the beginning of `data`; false if it is cut or not MessagePack. */
-bool wire_read(troupe_bytes data, wire_token *out);
+/* wire_read for what has a body or a long number. */
+bool wire_read_long(troupe_bytes data, wire_token *out);
+
+/* Read the token at the beginning of `data`; false if it is cut or not MessagePack. Short numbers
+ * and strings, which are most of what is read, are read here. */
+static inline bool wire_read(troupe_bytes data, wire_token *out)
+{
+    if (data.len == 0)
+        return false;
+    unsigned code = data.data[0];
+    if (code < 0x80) {
+        out->type = WIRE_TYPE_UINT;
+        out->number = code;
+        out->len = 1;
+        return true;
+    }
+    if (code == 0xce && data.len >= 5) {
+        out->type = WIRE_TYPE_UINT;
+        out->number = wire_get_be(data.data + 1, 4);
+        out->len = 5;
+        return true;
+    }
+    if ((code & 0xe0) == 0xa0 && data.len > (code & 0x1f)) {
+        out->type = WIRE_TYPE_STR;
+        out->body = data.data + 1;
+        out->body_len = code & 0x1f;
+        out->len = 1 + out->body_len;
+        return true;
+    }
+    return wire_read_long(data, out);
+}
 
 static inline troupe_bytes wire_behind(troupe_bytes data, size_t len)
 {
