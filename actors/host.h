@@ -17,7 +17,7 @@ typedef struct host_options {
     const char *name;        /* of this host; its state file is NAME.json. "default" */
     const char *state_dir;   /* 0700; store, state file */
     const char *runtime_dir; /* browsers' temporary profiles are made here (TMPDIR or /tmp) */
-    const char *mailbox;     /* "nng" */
+    const char *mailbox;     /* "nng" or "ring" */
 
     /* [bridge] */
     const char *listen;      /* "ADDR:PORT"; NULL = first free of 127.0.0.1:37650-37659 */

@@ -15,7 +15,7 @@ typedef struct troupe_system troupe_system;
 
 typedef struct troupe_system_options {
     const char *name;    /* part of the inproc addresses; NULL = made up; [A-Za-z0-9_-]{1,31} */
-    const char *lane;    /* mailbox lane: NULL or "nng" */
+    const char *lane;    /* what carries mailboxes: "nng" (NULL) or "ring" */
     uint32_t actors_max; /* 0 = 4096; at most 65535 */
     size_t stack_bytes;  /* of actor threads; 0 = 256 KiB */
 } troupe_system_options;

@@ -131,7 +131,7 @@ Test(config, mistakes_name_file_line_and_nearest_key)
         {"[store]\nbytes_max = lots\n", "troupe.conf:2: 'lots' is not a value of bytes_max"},
         {"[store]\nkeep = 30s\n", "number of days"},
         {"[store]\nkeep =\n", "keep"},
-        {"mailbox = pigeon\n", "expected: nng"},
+        {"mailbox = pigeon\n", "expected: nng|ring"},
         {"[launcher]\nheaded = perhaps\n", "true or false"},
         {"[launcher]\ntimeout = 30\n", "duration"},
         {"[recorder]\nbody_bytes_max = 8G\n", "size"},
