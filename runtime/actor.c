@@ -263,12 +263,15 @@ static void show_signal(troupe_actor *self, const control_signal *sig)
         sig->kind == SIGNAL_ROOM
             ? troupe_pack(&self->payload, "U", sig->subject)
             : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject, "reason",
-                          troupe_error_name(sig->reason), "ref", sig->ref);
+                          troupe_error_name(sig->reason), "ref",
+                          sig->kind == SIGNAL_LINK ? (uint64_t)0 : sig->ref);
     if (error != TROUPE_OK) {
         troupe_exit(self, TROUPE_ENOMEM);
         return;
     }
-    const char *verb = sig->kind == SIGNAL_ROOM ? "room" : "down";
+    static const char *const verbs[] = {
+        [SIGNAL_DOWN] = "down", [SIGNAL_ROOM] = "room", [SIGNAL_LINK] = "link"};
+    const char *verb = verbs[sig->kind];
     troupe_envelope e = {.kind = TROUPE_SIGNAL,
                          .to = self->address,
                          .verb = verb,
@@ -568,13 +571,20 @@ static troupe_error begin(troupe_actor *self, const troupe_spawn_options *option
             return TROUPE_ENOMEM;
         signal_list(self->slot, sig);
     }
+    if (options->link != 0) {
+        troupe_error error = link_make(self, options->link);
+        if (error != TROUPE_OK)
+            return error;
+    }
     return start_thread(self);
 }
 
 /* Spawning failed after the slot was entered. */
-static void undo(troupe_actor *self)
+static void undo(troupe_actor *self, troupe_address link)
 {
     names_release(&self->system->names, &self->names);
+    if (link != 0)
+        link_break(self, link);
     watch_fini(self);
     free_signals(leave_slot(self));
     turn_fini(&self->turn);
@@ -638,7 +648,7 @@ troupe_error troupe_spawn(troupe_system *system, const troupe_spawn_options *opt
     enter_slot(self, options);
     error = begin(self, options);
     if (error != TROUPE_OK) {
-        undo(self);
+        undo(self, options->link);
         return error;
     }
     if (out != NULL)

@@ -89,6 +89,7 @@ struct troupe_actor {
     call *ended; /* ended here, continuation still to run */
     call *ended_tail;
 
+    bool traps_links;
     map monitors;                       /* ref -> control_signal */
     map wishes;                         /* address -> control_signal */
     struct control_signal *held_wishes; /* until there are fewer calls pending */
@@ -125,5 +126,11 @@ void monitor_clear(troupe_actor *self);
 void monitor_release_wishes(troupe_actor *self);
 /* A signal came: true if it is to be shown to the actor. */
 bool monitor_settle(troupe_actor *self, control_signal *sig);
+
+/* Links (link.c). `make` also by whoever spawns self, before its thread runs. */
+troupe_error link_make(troupe_actor *self, troupe_address other);
+void link_break(troupe_actor *self, troupe_address other);
+/* A linked actor ended: end as well, or true if it is to be shown instead. */
+bool link_settle(troupe_actor *self, const control_signal *sig);
 
 #endif

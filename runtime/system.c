@@ -170,6 +170,7 @@ troupe_error system_open(const troupe_system_options *options, const lane_kind *
         goto out;
     named = true;
     pthread_mutex_init(&system->mutex, NULL);
+    pthread_mutex_init(&system->links_mutex, NULL);
     init_condition(&system->changed);
     call_table_init(&system->calls);
     error = claim_name(system);
@@ -290,6 +291,7 @@ void troupe_system_close(troupe_system *system, uint32_t timeout_ms)
     pthread_mutex_destroy(&system->reaper_mutex);
     pthread_cond_destroy(&system->reaper_work);
     pthread_mutex_destroy(&system->mutex);
+    pthread_mutex_destroy(&system->links_mutex);
     pthread_cond_destroy(&system->changed);
     free(system->slots);
     free(system->deterministic);
@@ -376,6 +378,16 @@ static void describe_hand(const troupe_actor *a, uint64_t now, troupe_actor_info
     out->verb_ns = now > since ? now - since : 1;
 }
 
+static void describe_watchers(slot *s, troupe_actor_info *out)
+{
+    pthread_mutex_lock(&s->box.mutex);
+    for (const control_signal *sig = s->watchers; sig != NULL; sig = sig->listed_next) {
+        out->links += sig->kind == SIGNAL_LINK;
+        out->monitors += sig->kind == SIGNAL_DOWN;
+    }
+    pthread_mutex_unlock(&s->box.mutex);
+}
+
 static void describe_locked(const troupe_actor *a, uint64_t now, troupe_actor_info *out)
 {
     memset(out, 0, sizeof *out);
@@ -390,6 +402,7 @@ static void describe_locked(const troupe_actor *a, uint64_t now, troupe_actor_in
     out->sent = tally_read(&a->tally.sent);
     out->busy = atomic_load_explicit(&a->slot->box.refused, memory_order_relaxed);
     out->calls_open = atomic_load_explicit(&a->calls_open, memory_order_relaxed);
+    describe_watchers(a->slot, out);
     out->age_ns = now - a->spawned_ns;
     out->thread_id = atomic_load_explicit(&a->thread_id, memory_order_relaxed);
 }

@@ -3,8 +3,8 @@
  * The system behind troupe/system.h.
  *
  * `mutex` guards the lists of actors, guests and free slots and the sums of those that are gone;
- * `reaper_mutex` the reaper's work. Order: system, then a mailbox; else none is
- * held while another lock is taken.
+ * `reaper_mutex` the reaper's work; `links_mutex` makes both halves of a link one. Order: system or
+ * links, then a mailbox; else none is held while another lock is taken.
  */
 #ifndef RUNTIME_SYSTEM_H
 #define RUNTIME_SYSTEM_H
@@ -37,7 +37,8 @@ struct troupe_system {
 
     names names;
     call_table calls;
-    atomic_uint_fast64_t next_ref; /* of monitors */
+    pthread_mutex_t links_mutex;
+    atomic_uint_fast64_t next_ref; /* of monitors and links */
     atomic_uint_fast64_t dead_letters;
 
     pthread_t reaper;

@@ -83,6 +83,8 @@ typedef struct troupe_actor_info {
     uint64_t sent;
     uint64_t busy;       /* posts it was refused, as the receiver */
     uint32_t calls_open; /* calls it received and has not answered */
+    uint32_t links;
+    uint32_t monitors; /* that others have on it */
     uint64_t age_ns;
     long thread_id; /* Linux tid */
 } troupe_actor_info;

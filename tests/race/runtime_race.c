@@ -4,8 +4,8 @@
  *
  * A keeper actor spawns nodes and spawns another for each that dies. Guest threads post, call,
  * cancel, stop and kill at random; nodes answer, forward, ignore, answer late, call each other,
- * fill each other's small mailboxes and die. Checked: order of casts, each call completes exactly
- * once, each death is reported exactly once, and in the end sent = received + dead letters.
+ * fill each other's small mailboxes, link and unlink, and die. Checked: order of casts, each call completes exactly
+ * once, each death is reported exactly once, none that was unlinked, and in the end sent = received + dead letters.
  *
  * Usage: runtime_race [operations for each guest] [seed]
  */
@@ -45,6 +45,8 @@ static atomic_ulong calls_completed;
 static atomic_ulong calls_abandoned; /* their caller ended first */
 static atomic_ulong rooms_granted;
 static atomic_ulong busy_seen;
+static atomic_ulong links_seen;    /* ends of linked nodes that one who traps saw */
+static atomic_ulong links_dropped; /* unlinked when the other was gone already */
 static atomic_ulong errors_seen[32];
 static unsigned long operations = 6000;
 static uint64_t seed;
@@ -87,6 +89,8 @@ typedef struct node {
     int poke_fd;
     troupe_caller late[8];
     unsigned late_count;
+    troupe_address linked;
+    troupe_address dropped; /* whose end must not be seen any more */
 } node;
 
 typedef struct question {
@@ -112,6 +116,7 @@ static troupe_error node_start(troupe_actor *self, void *state)
     node *n = state;
     n->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(n->poke_fd >= 0);
+    troupe_trap_links(self, random_next(&n->random) % 4 != 0);
     return troupe_watch(self, n->poke_fd, POLLIN, poked, n);
 }
 
@@ -182,6 +187,37 @@ static void answer_late(troupe_actor *self, void *context)
         troupe_reply(self, n->late[--n->late_count], nothing);
 }
 
+static void link_on(troupe_actor *self, node *n)
+{
+    troupe_address other = pick(&n->random);
+    if (other == 0 || other == troupe_self_address(self) || other == n->dropped)
+        return;
+    CHECK(troupe_link(self, other) == TROUPE_OK);
+    n->linked = other;
+}
+
+/* The end of one who was gone before may be on its way: after this it must not be seen. */
+static void unlink_now(troupe_actor *self, node *n)
+{
+    bool gone = n->linked != 0 && troupe_post(self, n->linked, TROUPE_EVENT, "load", NULL,
+                                              nothing) == TROUPE_EGONE;
+    troupe_unlink(self, n->linked);
+    if (gone) {
+        n->dropped = n->linked;
+        atomic_fetch_add(&links_dropped, 1);
+    }
+    n->linked = 0;
+}
+
+static void link_ended(troupe_actor *self, node *n, const troupe_envelope *e)
+{
+    troupe_down end;
+    CHECK(troupe_link_read(e, &end) == TROUPE_OK);
+    CHECK(end.address != n->dropped);
+    CHECK(troupe_post(self, end.address, TROUPE_EVENT, "load", NULL, nothing) == TROUPE_EGONE);
+    atomic_fetch_add(&links_seen, 1);
+}
+
 static void check_order(node *n, const troupe_envelope *e)
 {
     uint64_t guest;
@@ -222,6 +258,12 @@ static troupe_error node_receive(troupe_actor *self, void *state, const troupe_e
         ask(self, n);
     } else if (troupe_verb_is(e, "poke")) {
         CHECK(write(n->poke_fd, &one, sizeof one) == sizeof one);
+    } else if (troupe_verb_is(e, "bind")) {
+        link_on(self, n);
+    } else if (troupe_verb_is(e, "unbind")) {
+        unlink_now(self, n);
+    } else if (troupe_verb_is(e, "link")) {
+        link_ended(self, n, e);
     } else if (troupe_verb_is(e, "spam") && n->spam_left == 0) {
         n->spam_to = pick(&n->random);
         n->spam_left = SPAM;
@@ -368,9 +410,9 @@ static void post_cast(driver *d)
 
 static void post_order(driver *d)
 {
-    static const char *const verbs[] = {"ask", "ask", "spam", "poke"};
+    static const char *const verbs[] = {"ask", "ask", "ask", "spam", "spam", "poke", "bind", "unbind"};
     troupe_error error = troupe_guest_post(d->guest, pick(&d->random), TROUPE_CAST,
-                                           verbs[random_next(&d->random) % 4], NULL, nothing);
+                                           verbs[random_next(&d->random) % 8], NULL, nothing);
     CHECK(error == TROUPE_OK || error == TROUPE_EGONE || error == TROUPE_EBUSY);
 }
 
@@ -553,6 +595,8 @@ static void check_calls(void)
         if (atomic_load(&errors_seen[i]) > 0)
             printf("  %s %lu\n", troupe_error_name((troupe_error)i), atomic_load(&errors_seen[i]));
     }
+    printf("links: ends seen %lu, dropped %lu\n", atomic_load(&links_seen),
+           atomic_load(&links_dropped));
     CHECK(started == completed + abandoned);
 }
 
