@@ -183,7 +183,7 @@ static void handle(troupe_actor *self, const troupe_envelope *e, size_t size, bo
     if (!is_answer)
         spend(self, size, last);
     if (e->to != self->address) { /* for one who lived here before */
-        turn_dead_letter(&self->turn, e, TROUPE_EGONE);
+        turn_dead_letter(&self->turn, e, false);
         return;
     }
     tally_add(&self->tally.received, 1);
@@ -414,13 +414,13 @@ static control_signal *leave_slot(troupe_actor *self)
     while (self->inbox != NULL) {
         bundle *b = self->inbox;
         self->inbox = b->next;
-        turn_dispose(&self->turn, s, b, self->offset);
+        turn_dispose(&self->turn, s, b, self->offset, self->address);
         self->offset = 0;
     }
     while (rest != NULL) {
         bundle *b = rest;
         rest = b->next;
-        turn_dispose(&self->turn, s, b, 0);
+        turn_dispose(&self->turn, s, b, 0, self->address);
     }
     return watchers;
 }
@@ -531,6 +531,7 @@ static void enter_slot(troupe_actor *self, const troupe_spawn_options *options)
     atomic_store(&s->box.sleeping, false);
     atomic_store(&s->box.attention, false);
     atomic_store(&s->box.refused, 0);
+    atomic_store(&s->dead_letters, 0);
     atomic_store(&s->stop, STOP_NONE);
     atomic_store(&s->address, self->address);
     atomic_store(&s->open, self->address);

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "deterministic.h"
 #include "names.h"
+#include "subscribe.h"
 #include "turn.h"
 
 #include "troupe/log.h"
@@ -40,6 +41,7 @@ struct troupe_system {
     pthread_mutex_t links_mutex;
     atomic_uint_fast64_t next_ref; /* of monitors and links */
     atomic_uint_fast64_t dead_letters;
+    subscribers dead_letter_subscribers;
 
     pthread_t reaper;
     turn reaper_turn; /* reaper's thread */

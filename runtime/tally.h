@@ -10,6 +10,7 @@ typedef struct tally {
     atomic_uint_fast64_t sent;
     atomic_uint_fast64_t received;
     atomic_uint_fast64_t dead_letters;
+    atomic_uint_fast64_t dead_left; /* of these, left in a mailbox */
     atomic_uint_fast64_t late_replies;
     atomic_uint_fast64_t refused;
     atomic_uint_fast64_t messages;

@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH_KEEP     (8U * 1024U)
-#define RETRY_MS         10
-#define ADVANCE_PART     64 /* of a mailbox that one sender may hold in advance */
-#define DEAD_LETTER_LOGS 10 /* logged in full; then each time their count doubles */
+#define SCRATCH_KEEP (8U * 1024U)
+#define RETRY_MS     10
+#define ADVANCE_PART 64 /* of a mailbox that one sender may hold in advance */
 
 /* Where an envelope may be written: behind what was gathered, or a bundle of its own. */
 typedef struct place {
@@ -40,6 +39,7 @@ void turn_fini(turn *t)
     for (unsigned i = 0; i < TURN_DESTINATIONS; i++)
         troupe_buffer_fini(&t->outlets[i].scratch);
     troupe_buffer_fini(&t->fault);
+    troupe_buffer_fini(&t->report);
 }
 
 static void send_bundle(turn *t, slot *s, bundle *b)
@@ -350,31 +350,22 @@ troupe_error turn_answer(turn *t, troupe_caller caller, const answer_text *text)
     return caller.from == 0 ? answer_guest(t, caller.ref, text) : answer_actor(t, caller, text);
 }
 
-static void log_dead_letter(turn *t, const troupe_envelope *envelope)
-{
-    uint64_t nth = atomic_fetch_add(&t->system->dead_letters, 1) + 1;
-    if ((nth > DEAD_LETTER_LOGS && (nth & (nth - 1)) != 0) || !troupe_log_enabled(TROUPE_LOG_DEBUG))
-        return;
-    troupe_log(TROUPE_LOG_DEBUG, "mailbox", "dead-letter", NULL,
-               "number %llu: %.*s from %llu to %llu", (unsigned long long)nth,
-               (int)envelope->verb_len, envelope->verb, (unsigned long long)envelope->from,
-               (unsigned long long)envelope->to);
-}
-
-void turn_dead_letter(turn *t, const troupe_envelope *envelope, troupe_error code)
+void turn_dead_letter(turn *t, const troupe_envelope *envelope, bool left)
 {
     tally_add(&t->tally->dead_letters, 1);
-    log_dead_letter(t, envelope);
+    if (left)
+        tally_add(&t->tally->dead_left, 1);
+    dead_letter_note(t, envelope, left);
     if (envelope->kind != TROUPE_CALL)
         return;
     troupe_caller caller = {envelope->from, envelope->ref};
-    answer_text fault = {.code = code};
+    answer_text fault = {.code = TROUPE_EGONE};
     if (turn_answer(t, caller, &fault) != TROUPE_OK)
         troupe_log(TROUPE_LOG_ERROR, "mailbox", "out-of-memory", NULL,
                    "a call to a dead actor will end by its deadline");
 }
 
-void turn_dispose(turn *t, slot *s, bundle *b, size_t offset)
+void turn_dispose(turn *t, slot *s, bundle *b, size_t offset, troupe_address leaving)
 {
     while (offset < b->len) {
         troupe_bytes rest = {b->data + offset, b->len - offset};
@@ -384,7 +375,7 @@ void turn_dispose(turn *t, slot *s, bundle *b, size_t offset)
             break; /* cannot be: it was encoded by us */
         if (!envelope_is_answer(&e))
             mailbox_credit_return(&s->box, 1, used);
-        turn_dead_letter(t, &e, TROUPE_EGONE);
+        turn_dead_letter(t, &e, e.to == leaving);
         offset += used;
     }
     t->system->kind->bundle_destroy(b);

@@ -57,6 +57,7 @@ typedef struct turn {
     guest_answer *answers_tail;
     unsigned answer_count;
     troupe_buffer fault;       /* a fault's payload while it is built */
+    troupe_buffer report;      /* an observer's event while it is built */
     troupe_address refused_by; /* who said TROUPE_EBUSY last, and to how much */
     uint64_t refused_bytes;
 } turn;
@@ -79,11 +80,16 @@ typedef struct answer_text {
 /* Answer a call, whoever made it, if it has not ended. TROUPE_ENOMEM: not answered. */
 troupe_error turn_answer(turn *t, troupe_caller caller, const answer_text *text);
 
-/* An accepted envelope whose receiver is gone: count it; a call is answered with `code`. */
-void turn_dead_letter(turn *t, const troupe_envelope *envelope, troupe_error code);
+/* An accepted envelope whose receiver is gone: count it; a call is answered with TROUPE_EGONE.
+ * left: it was in the mailbox when the receiver ended. */
+void turn_dead_letter(turn *t, const troupe_envelope *envelope, bool left);
 
-/* All of a bundle from `offset` on is dead letters of that slot: gives credit back, frees it. */
-void turn_dispose(turn *t, slot *s, bundle *b, size_t offset);
+/* All of a bundle from `offset` on is dead letters of that slot: gives credit back, frees it.
+ * leaving: the actor whose mailbox it was in; 0 = nobody's. */
+void turn_dispose(turn *t, slot *s, bundle *b, size_t offset, troupe_address leaving);
+
+/* Make a dead letter known (dead_letter.c). */
+void dead_letter_note(turn *t, const troupe_envelope *envelope, bool left);
 
 /* Send all. False: out of memory, something is left and keeps its order. */
 bool turn_flush(turn *t);

@@ -81,7 +81,8 @@ typedef struct troupe_actor_info {
     uint32_t depth_peak;
     uint64_t received;
     uint64_t sent;
-    uint64_t busy;       /* posts it was refused, as the receiver */
+    uint64_t dead_letters; /* of what it posted: accepted, but the receiver ended first */
+    uint64_t busy;         /* posts it was refused, as the receiver */
     uint32_t calls_open; /* calls it received and has not answered */
     uint32_t links;
     uint32_t monitors; /* that others have on it */
@@ -102,6 +103,7 @@ typedef struct troupe_system_counters {
     uint64_t sent;         /* envelopes accepted */
     uint64_t received;     /* envelopes handed to `receive` or to a continuation or guest */
     uint64_t dead_letters; /* accepted, but the receiver died first */
+    uint64_t dead_left;    /* of these, left in a mailbox when its actor ended */
     uint64_t late_replies; /* dropped before a mailbox: their call had ended */
     uint64_t refused;      /* TROUPE_EBUSY */
     uint64_t messages;     /* bundles passed through the lane */

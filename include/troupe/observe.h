@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Observing a system: its dead letters, what one actor receives and sends, who is stuck.
+ *
+ * All of it comes to an actor as events from nobody (from 0), in its own mailbox and within its
+ * bounds. Observing never slows down or stops whom it observes: an event that finds no room is
+ * dropped, and the next one that is delivered says in `missed` how many were. At most
+ * TROUPE_SUBSCRIBERS_MAX actors subscribe to each of the system's streams; a subscription ends with
+ * its actor. After an unsubscribe, events that were on their way may still come.
+ */
+#ifndef TROUPE_OBSERVE_H
+#define TROUPE_OBSERVE_H
+
+#include "troupe/actor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TROUPE_SUBSCRIBERS_MAX 8
+
+/**
+ * Have each dead letter of the system reported to self: an envelope that was accepted, and whose
+ * receiver ended before it handled it. Twice is once.
+ *
+ * Event `dead_letter`, payload {s:U n, s:s kind, s:s# verb, s:U to, s:U from, s:s reason, s:U
+ * bytes, s:U missed}: n counts the system's dead letters from 1, kind is "cast", "call", "reply",
+ * "fault" or "event", reason is "left" (in the mailbox when its receiver ended) or "gone" (arrived
+ * later), bytes the envelope's size. A `dead_letter` event that becomes a dead letter itself is
+ * counted and not reported. So is an answer to a guest that was destroyed meanwhile.
+ *
+ * @return TROUPE_OK; TROUPE_ELIMIT (TROUPE_SUBSCRIBERS_MAX actors have subscribed)
+ */
+TROUPE_API troupe_error troupe_dead_letters_subscribe(troupe_actor *self) TROUPE_MUST_USE;
+TROUPE_API void troupe_dead_letters_unsubscribe(troupe_actor *self);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
