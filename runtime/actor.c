@@ -187,6 +187,7 @@ static void handle(troupe_actor *self, const troupe_envelope *e, size_t size, bo
         return;
     }
     tally_add(&self->tally.received, 1);
+    tap_note(&self->turn, e, "in");
     if (is_answer)
         handle_answer(self, e);
     else if (e->kind == TROUPE_CALL)
@@ -277,6 +278,7 @@ static void show_signal(troupe_actor *self, const control_signal *sig)
                          .verb = verb,
                          .verb_len = strlen(verb),
                          .payload = troupe_buffer_bytes(&self->payload)};
+    tap_note(&self->turn, &e, "in");
     receive(self, &e);
 }
 
@@ -404,6 +406,7 @@ static control_signal *leave_slot(troupe_actor *self)
     pthread_mutex_lock(&s->box.mutex);
     atomic_store(&s->address, 0);
     atomic_store(&s->open, 0);
+    atomic_store(&s->tap, 0);
     atomic_store(&s->box.consumed, false);
     atomic_store(&s->box.sleeping, false);
     bundle *rest = mailbox_take(&s->box);
@@ -611,6 +614,7 @@ static troupe_actor *create(troupe_system *system, slot *s, const troupe_spawn_o
         snprintf(self->name, sizeof self->name, "%s", options->name);
     else
         snprintf(self->name, sizeof self->name, "%.40s#%u", options->behaviour->kind, s->index);
+    self->turn.owner = s;
     if (turn_init(&self->turn, system, &self->tally) == TROUPE_OK) {
         if (watch_init(self) == TROUPE_OK)
             return self;

@@ -35,6 +35,7 @@ typedef struct slot {
     struct control_signal *watchers; /* box.mutex: who waits for its end or for room */
     atomic_uint wishes;              /* those that wait for room */
     atomic_uint_fast64_t dead_letters; /* of what its actor posted */
+    atomic_uint_fast64_t tap;          /* who gets copies of its envelopes; 0 = nobody */
     int timerfd;                     /* -1 until needed; used by the actor's thread */
     struct slot *next_free;          /* system's mutex */
     struct slot *next_orphaned;      /* reaper's mutex */

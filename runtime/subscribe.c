@@ -3,12 +3,6 @@
 #include "subscribe.h"
 #include "system.h"
 
-static bool lives(struct troupe_system *system, troupe_address address)
-{
-    slot *s = system_slot(system, address);
-    return s != NULL && slot_holds(s, address);
-}
-
 troupe_error subscribers_join(subscribers *all, struct troupe_system *system,
                               troupe_address address)
 {
@@ -19,7 +13,7 @@ troupe_error subscribers_join(subscribers *all, struct troupe_system *system,
     for (unsigned i = 0; i < TROUPE_SUBSCRIBERS_MAX; i++) {
         subscriber *s = &all->list[i];
         uint_fast64_t before = atomic_load(&s->address);
-        if (before != 0 && lives(system, before))
+        if (before != 0 && system_lives(system, before))
             continue;
         if (atomic_compare_exchange_strong(&s->address, &before, address)) {
             atomic_store(&s->missed, 0);

@@ -202,12 +202,6 @@ troupe_error troupe_system_open(const troupe_system_options *options, troupe_sys
 
 /* ---- closing ---- */
 
-static bool lives(struct troupe_system *system, troupe_address address)
-{
-    slot *s = system_slot(system, address);
-    return s != NULL && slot_holds(s, address);
-}
-
 /*
  * Ask to stop: at first only those without a living parent, since a parent that is asked stops its
  * children itself and in order; `force` asks all, whatever they answer. With the mutex held.
@@ -217,7 +211,7 @@ static void stop_actors_locked(struct troupe_system *system, bool force)
     for (troupe_actor *a = system->actors; a != NULL; a = a->next) {
         if (force)
             (void)slot_stop(a->slot, a->address, STOP_LEVEL_FORCE);
-        else if (a->parent == 0 || !lives(system, a->parent))
+        else if (a->parent == 0 || !system_lives(system, a->parent))
             (void)slot_stop(a->slot, a->address, STOP_LEVEL_DRAIN);
     }
 }

@@ -70,6 +70,12 @@ static inline slot *system_slot(struct troupe_system *system, troupe_address add
     return index == 0 || index > system->actors_max ? NULL : atomic_load(&system->slots[index]);
 }
 
+static inline bool system_lives(struct troupe_system *system, troupe_address address)
+{
+    slot *s = system_slot(system, address);
+    return s != NULL && slot_holds(s, address);
+}
+
 /* A free slot with a new generation, counted as used. TROUPE_ELIMIT, TROUPE_ECLOSED, TROUPE_ENOMEM.
  */
 troupe_error system_slot_take(struct troupe_system *system, slot **out);

@@ -40,6 +40,7 @@ void turn_fini(turn *t)
         troupe_buffer_fini(&t->outlets[i].scratch);
     troupe_buffer_fini(&t->fault);
     troupe_buffer_fini(&t->report);
+    troupe_buffer_fini(&t->copy);
 }
 
 static void send_bundle(turn *t, slot *s, bundle *b)
@@ -223,6 +224,7 @@ troupe_error turn_post(turn *t, const troupe_envelope *envelope)
     }
     envelope_encode(p.at, envelope);
     commit(t, &p);
+    tap_note(t, envelope, "out");
     return TROUPE_OK;
 }
 
@@ -266,6 +268,41 @@ static void deliver_answers(turn *t)
         guest_deliver(guest, head, tail);
 }
 
+static troupe_error build_fault(turn *t, const answer_text *text, troupe_bytes *out)
+{
+    const char *message = text->message != NULL ? text->message : troupe_error_text(text->code);
+    troupe_buffer_clear(&t->fault);
+    troupe_error error =
+        troupe_pack(&t->fault, "{s:i,s:s,s:s,s:j#}", "code", (int)text->code, "name",
+                    troupe_error_name(text->code), "message", message, "data", text->data,
+                    text->data != NULL ? strlen(text->data) : (size_t)0);
+    *out = troupe_buffer_bytes(&t->fault);
+    return error;
+}
+
+/* The envelope of an answer; borrows from the turn and the text. TROUPE_ENOMEM. */
+static troupe_error build_answer(turn *t, troupe_caller caller, const answer_text *text,
+                                 troupe_envelope *out)
+{
+    bool fault = text->code != TROUPE_OK;
+    *out = (troupe_envelope){.kind = fault ? TROUPE_FAULT : TROUPE_REPLY,
+                             .to = caller.from,
+                             .ref = caller.ref,
+                             .verb = fault ? "fault" : "reply",
+                             .verb_len = 5,
+                             .payload = text->payload};
+    return fault ? build_fault(t, text, &out->payload) : TROUPE_OK;
+}
+
+/* An answer to a guest is never an envelope, except for whoever taps. */
+static void tap_guest_answer(turn *t, uint64_t ref, const answer_text *text)
+{
+    troupe_caller caller = {0, ref};
+    troupe_envelope e;
+    if (tap_on(t) && build_answer(t, caller, text, &e) == TROUPE_OK)
+        tap_copy(t, &e, "out");
+}
+
 static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
 {
     const char *message = text->message != NULL ? text->message : troupe_error_text(text->code);
@@ -290,21 +327,10 @@ static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
     else
         t->answers_tail->next = a;
     t->answers_tail = a;
+    tap_guest_answer(t, ref, text);
     if (++t->answer_count >= TURN_ANSWERS)
         deliver_answers(t);
     return TROUPE_OK;
-}
-
-static troupe_error build_fault(turn *t, const answer_text *text, troupe_bytes *out)
-{
-    const char *message = text->message != NULL ? text->message : troupe_error_text(text->code);
-    troupe_buffer_clear(&t->fault);
-    troupe_error error =
-        troupe_pack(&t->fault, "{s:i,s:s,s:s,s:j#}", "code", (int)text->code, "name",
-                    troupe_error_name(text->code), "message", message, "data", text->data,
-                    text->data != NULL ? strlen(text->data) : (size_t)0);
-    *out = troupe_buffer_bytes(&t->fault);
-    return error;
 }
 
 static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_text *text)
@@ -312,14 +338,8 @@ static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_tex
     slot *s = system_slot(t->system, caller.from);
     if (s == NULL)
         return TROUPE_OK;
-    bool fault = text->code != TROUPE_OK;
-    troupe_envelope e = {.kind = fault ? TROUPE_FAULT : TROUPE_REPLY,
-                         .to = caller.from,
-                         .ref = caller.ref,
-                         .verb = fault ? "fault" : "reply",
-                         .verb_len = 5,
-                         .payload = text->payload};
-    if (fault && build_fault(t, text, &e.payload) != TROUPE_OK)
+    troupe_envelope e;
+    if (build_answer(t, caller, text, &e) != TROUPE_OK)
         return TROUPE_ENOMEM;
     outlet *o = take_outlet(t, s);
     if (o == NULL)
@@ -335,6 +355,7 @@ static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_tex
     }
     envelope_encode(p.at, &e);
     commit(t, &p);
+    tap_note(t, &e, "out");
     return TROUPE_OK;
 }
 

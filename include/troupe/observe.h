@@ -34,6 +34,21 @@ extern "C" {
 TROUPE_API troupe_error troupe_dead_letters_subscribe(troupe_actor *self) TROUPE_MUST_USE;
 TROUPE_API void troupe_dead_letters_unsubscribe(troupe_actor *self);
 
+/**
+ * Have copies of all that an actor receives and sends come to self, or no longer (on false).
+ *
+ * Event `tap`, payload {s:s direction, s:U time_ns, s:U size, s:x# envelope, s:U missed}: direction
+ * is "in" (about to be handled; signals too) or "out" (accepted), time_ns monotonic, size the
+ * envelope's, envelope its bytes (docs/envelope.md), cut after 4096. Answers to guests are shown as
+ * the envelopes they would be. `tap` events are not shown by another tap. The copies are posted by
+ * the tapped actor and counted as sent by it. One actor taps another at a time; a tap ends with
+ * either. An actor may tap itself.
+ *
+ * @return TROUPE_OK; TROUPE_EGONE (no such actor); TROUPE_ESTATE (somebody else taps it)
+ */
+TROUPE_API troupe_error troupe_tap(troupe_actor *self, troupe_address address,
+                                   bool on) TROUPE_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif
