@@ -8,6 +8,7 @@
 #include "actor.h"
 #include "clock.h"
 #include "envelope.h"
+#include "hand.h"
 #include "system.h"
 
 #include <errno.h>
@@ -56,23 +57,6 @@ void troupe_exit(troupe_actor *self, troupe_error reason)
     self->reason = reason;
 }
 
-/* ---- what is in hand, for inspect ---- */
-
-static void show_in_hand(troupe_actor *self, const troupe_envelope *e)
-{
-    uint64_t words[ACTOR_VERB_WORDS] = {0};
-    size_t len = e->verb_len < sizeof words ? e->verb_len : sizeof words - 1;
-    memcpy(words, e->verb, len);
-    for (size_t i = 0; i <= len / sizeof words[0]; i++)
-        atomic_store_explicit(&self->in_hand.verb[i], words[i], memory_order_relaxed);
-    atomic_store_explicit(&self->in_hand.since_ns, self->now_ns, memory_order_relaxed);
-}
-
-static void show_idle(troupe_actor *self)
-{
-    atomic_store_explicit(&self->in_hand.since_ns, 0, memory_order_relaxed);
-}
-
 /* ---- calls that complete ---- */
 
 void actor_complete(troupe_actor *self, call *c, troupe_error error, const troupe_envelope *answer)
@@ -83,6 +67,7 @@ void actor_complete(troupe_actor *self, call *c, troupe_error error, const troup
     call_close(&self->system->calls, &self->cache, &self->calls, c);
     if (self->held_wishes != NULL)
         monitor_release_wishes(self);
+    hand_take_callback(self, "(answer)");
     fn(self, context, error, answer);
 }
 
@@ -128,7 +113,7 @@ static void receive(troupe_actor *self, const troupe_envelope *e)
 {
     if (self->behaviour->receive == NULL)
         return;
-    show_in_hand(self, e);
+    hand_take(self, e->verb, e->verb_len);
     troupe_error error = self->behaviour->receive(self, self->state, e);
     if (error != TROUPE_OK)
         troupe_exit(self, error);
@@ -246,7 +231,7 @@ static void handle_bundles(troupe_actor *self)
         self->now_ns = system_now_ns(self->system);
     }
     return_spent(self);
-    show_idle(self);
+    hand_idle(self);
 }
 
 /* ---- control ---- */
@@ -295,7 +280,7 @@ static void handle_signals(troupe_actor *self)
         free(sig);
         sig = next;
     }
-    show_idle(self);
+    hand_idle(self);
 }
 
 static void begin_draining(troupe_actor *self)
@@ -314,6 +299,7 @@ static void handle_stop(troupe_actor *self)
     self->stop_seen = level;
     if (first) {
         const troupe_behaviour *b = self->behaviour;
+        hand_take_callback(self, "(closing)");
         if (b->closing == NULL || b->closing(self, self->state))
             begin_draining(self);
     }
@@ -329,7 +315,9 @@ static void start(troupe_actor *self)
     self->now_ns = system_now_ns(self->system);
     if (self->behaviour->start == NULL)
         return;
+    hand_take_callback(self, "(start)");
     troupe_error error = self->behaviour->start(self, self->state);
+    hand_idle(self);
     if (error != TROUPE_OK)
         troupe_exit(self, error);
 }
@@ -345,8 +333,11 @@ static void take_turn(troupe_actor *self)
     if (!self->ending)
         alarm_run(self);
     actor_complete_ended(self);
-    if (self->behaviour->turn != NULL)
+    if (self->behaviour->turn != NULL) {
+        hand_take_callback(self, "(turn)");
         self->behaviour->turn(self, self->state);
+    }
+    hand_idle(self);
     turn_flush(&self->turn);
     if (!self->ending && self->draining && !has_work(self) && mailbox_quiet(&self->slot->box))
         troupe_exit(self, TROUPE_OK);
@@ -431,8 +422,11 @@ static control_signal *leave_slot(troupe_actor *self)
 /* The order matters: a monitor that gets `down` finds names, calls and the slot released. */
 static void end(troupe_actor *self)
 {
-    if (self->behaviour->stop != NULL)
+    if (self->behaviour->stop != NULL) {
+        hand_take_callback(self, "(stop)");
         self->behaviour->stop(self, self->state, self->reason);
+        hand_idle(self);
+    }
     forget_calls(self);
     alarm_clear(self);
     watch_fini(self);
@@ -484,6 +478,7 @@ static void *actor_main(void *arg)
     self->thread = pthread_self();
     name_thread(self);
     atomic_store(&self->thread_id, syscall(SYS_gettid));
+    hand_awake(self);
     start(self);
     run(self);
     end(self);

@@ -12,6 +12,7 @@
 #include "map.h"
 #include "names.h"
 #include "turn.h"
+#include "watchdog.h"
 
 #include <poll.h>
 
@@ -34,8 +35,11 @@ typedef struct watches {
     bool gaps; /* some fn is NULL */
 } watches;
 
-/* What inspect shows of the envelope in hand; written by the actor, read by anyone. */
+/* What inspect and the watchdog see of the callback that runs (hand.h); written by the actor, read
+ * by anyone. */
 typedef struct in_hand {
+    atomic_bool awake;             /* not waiting for something to do */
+    atomic_uint_fast64_t callback; /* how many there were, this one included */
     atomic_uint_fast64_t since_ns; /* 0 = idle */
     atomic_uint_fast64_t verb[ACTOR_VERB_WORDS];
 } in_hand;
@@ -60,6 +64,7 @@ struct troupe_actor {
     tally tally;
     turn turn;
     in_hand in_hand;
+    watched watched; /* the watchdog's */
     atomic_uint depth_peak;
     atomic_uint calls_open;
 

@@ -4,6 +4,7 @@
 #include "actor.h"
 #include "clock.h"
 #include "guest.h"
+#include "hand.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 
 #define ACTORS_DEFAULT 4096U
 #define STACK_DEFAULT  (256U * 1024U)
+#define STUCK_DEFAULT  5000U
 #define REPORT_NS      CLOCK_NS_PER_S /* how often a close that waits says for whom */
 
 /* ---- slots ---- */
@@ -142,13 +144,20 @@ static void release_name(struct troupe_system *system)
     pthread_mutex_unlock(&open_mutex);
 }
 
-static void init_condition(pthread_cond_t *condition)
+void condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(condition, &attributes);
     pthread_condattr_destroy(&attributes);
+}
+
+static uint64_t stuck_ns(const struct troupe_system *system, const troupe_system_options *options)
+{
+    uint32_t ms = options != NULL && options->stuck_ms != 0 ? options->stuck_ms : STUCK_DEFAULT;
+    bool never = ms == TROUPE_STUCK_NEVER || system->deterministic != NULL;
+    return never ? 0 : ms * CLOCK_NS_PER_MS;
 }
 
 troupe_error system_open(const troupe_system_options *options, const lane_kind *kind,
@@ -171,14 +180,19 @@ troupe_error system_open(const troupe_system_options *options, const lane_kind *
     named = true;
     pthread_mutex_init(&system->mutex, NULL);
     pthread_mutex_init(&system->links_mutex, NULL);
-    init_condition(&system->changed);
+    condition_init(&system->changed);
     call_table_init(&system->calls);
     error = claim_name(system);
     if (error != TROUPE_OK)
         goto out;
-    error = reaper_start(system);
+    error = watchdog_start(system, stuck_ns(system, options));
     if (error != TROUPE_OK)
         goto out;
+    error = reaper_start(system);
+    if (error != TROUPE_OK) {
+        watchdog_stop(system);
+        goto out;
+    }
     *out = system;
     return TROUPE_OK;
 out:
@@ -186,6 +200,7 @@ out:
     if (named) {
         call_table_fini(&system->calls);
         pthread_cond_destroy(&system->changed);
+        pthread_mutex_destroy(&system->links_mutex);
         pthread_mutex_destroy(&system->mutex);
         names_fini(&system->names);
     }
@@ -273,6 +288,7 @@ void troupe_system_close(troupe_system *system, uint32_t timeout_ms)
     if (system == NULL)
         return;
     end_actors(system, system_now_ns(system) + timeout_ms * CLOCK_NS_PER_MS);
+    watchdog_stop(system);
     reaper_finish(system);
     for (slot *s = system->free_slots; s != NULL;) { /* all are free: nobody lives */
         slot *next = s->next_free;
@@ -356,20 +372,19 @@ void troupe_system_count(troupe_system *system, troupe_system_counters *out)
         add(out, &g->tally);
     pthread_mutex_unlock(&system->mutex);
     add(out, &system->reaper_tally);
+    add(out, &system->watchdog.tally);
 }
 
 /* ---- inspect ---- */
 
 static void describe_hand(const troupe_actor *a, uint64_t now, troupe_actor_info *out)
 {
-    uint64_t since = atomic_load_explicit(&a->in_hand.since_ns, memory_order_relaxed);
+    uint64_t callback;
+    char verb[sizeof out->verb];
+    uint64_t since = hand_read(a, verb, &callback);
     if (since == 0)
         return;
-    uint64_t words[ACTOR_VERB_WORDS];
-    for (size_t i = 0; i < ACTOR_VERB_WORDS; i++)
-        words[i] = atomic_load_explicit(&a->in_hand.verb[i], memory_order_relaxed);
-    memcpy(out->verb, words, sizeof words);
-    out->verb[sizeof words - 1] = '\0';
+    memcpy(out->verb, verb, sizeof verb);
     out->verb_ns = now > since ? now - since : 1;
 }
 

@@ -15,6 +15,7 @@
 #include "names.h"
 #include "subscribe.h"
 #include "turn.h"
+#include "watchdog.h"
 
 #include "troupe/log.h"
 
@@ -42,6 +43,7 @@ struct troupe_system {
     atomic_uint_fast64_t next_ref; /* of monitors and links */
     atomic_uint_fast64_t dead_letters;
     subscribers dead_letter_subscribers;
+    watchdog watchdog;
 
     pthread_t reaper;
     turn reaper_turn; /* reaper's thread */
@@ -80,6 +82,9 @@ static inline bool system_lives(struct troupe_system *system, troupe_address add
  */
 troupe_error system_slot_take(struct troupe_system *system, slot **out);
 void system_slot_give(struct troupe_system *system, slot *s);
+
+/* A condition whose time-outs are monotonic. */
+void condition_init(pthread_cond_t *condition);
 
 /* Add a thread's counters to those of the gone. With the mutex held. */
 void system_retire_locked(struct troupe_system *system, const tally *t);

@@ -7,6 +7,7 @@
  */
 #include "actor.h"
 #include "clock.h"
+#include "hand.h"
 #include "system.h"
 
 #include <errno.h>
@@ -131,9 +132,12 @@ static void dispatch(troupe_actor *self)
         short ready = w->polled[OWN_FDS + i].revents;
         watch item = w->items[i];
         ready &= (short)(item.events | POLLERR | POLLHUP | POLLNVAL);
-        if (ready != 0 && item.fn != NULL && item.events != 0)
+        if (ready != 0 && item.fn != NULL && item.events != 0) {
+            hand_take_callback(self, "(watch)");
             item.fn(self, item.context, item.fd, ready);
+        }
     }
+    hand_idle(self);
     w->dispatching = false;
     if (w->gaps)
         remove_gaps(w);
@@ -206,7 +210,9 @@ void watch_wait(troupe_actor *self)
         mailbox_awake(&self->slot->box, false);
         return;
     }
+    hand_asleep(self);
     int ready = poll(w->polled, OWN_FDS + w->count, timeout);
+    hand_awake(self);
     mailbox_awake(&self->slot->box, ready > 0 && w->polled[0].revents != 0);
     if (ready > 0)
         handle_ready(self);

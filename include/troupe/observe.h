@@ -35,6 +35,21 @@ TROUPE_API troupe_error troupe_dead_letters_subscribe(troupe_actor *self) TROUPE
 TROUPE_API void troupe_dead_letters_unsubscribe(troupe_actor *self);
 
 /**
+ * Have actors that are stuck reported to self: those that are in one callback for longer than the
+ * system's `stuck_ms`.
+ *
+ * Event `stuck`, payload {s:U address, s:s name, s:s verb, s:U ms, s:U missed}: the verb in hand, or
+ * the callback: "(start)", "(answer)", "(timer)", "(watch)", "(turn)", "(closing)", "(stop)"; ms is
+ * for how long at least (it is looked at four times in each stuck_ms). Again each time that the
+ * duration has doubled; then, once the actor moves on or ends, `unstuck` with the same payload.
+ * Logged as well. Nothing else happens to the actor: a thread cannot be taken away.
+ *
+ * @return TROUPE_OK; TROUPE_ELIMIT (TROUPE_SUBSCRIBERS_MAX actors have subscribed)
+ */
+TROUPE_API troupe_error troupe_watchdog_subscribe(troupe_actor *self) TROUPE_MUST_USE;
+TROUPE_API void troupe_watchdog_unsubscribe(troupe_actor *self);
+
+/**
  * Have copies of all that an actor receives and sends come to self, or no longer (on false).
  *
  * Event `tap`, payload {s:s direction, s:U time_ns, s:U size, s:x# envelope, s:U missed}: direction

@@ -13,11 +13,15 @@ extern "C" {
 
 typedef struct troupe_system troupe_system;
 
+/** stuck_ms: report nobody. */
+#define TROUPE_STUCK_NEVER UINT32_MAX
+
 typedef struct troupe_system_options {
     const char *name;    /* part of the inproc addresses; NULL = made up; [A-Za-z0-9_-]{1,31} */
     const char *lane;    /* mailbox lane: NULL or "nng" */
     uint32_t actors_max; /* 0 = 4096; at most 65535 */
     size_t stack_bytes;  /* of actor threads; 0 = 256 KiB */
+    uint32_t stuck_ms;   /* one callback for longer is reported (observe.h); 0 = 5000 */
 } troupe_system_options;
 
 /**
@@ -74,7 +78,7 @@ typedef struct troupe_actor_info {
     troupe_address address;
     char name[64]; /* first registered name, else kind and slot */
     char kind[32];
-    char verb[64];    /* verb in hand; empty when idle */
+    char verb[64];    /* verb in hand; "(start)", "(timer)"… in other callbacks; empty: idle */
     uint64_t verb_ns; /* for how long; 0 when idle */
     uint32_t depth;   /* envelopes in the mailbox */
     uint64_t depth_bytes;
