@@ -57,6 +57,12 @@ void troupe_exit(troupe_actor *self, troupe_error reason)
     self->reason = reason;
 }
 
+void actor_shed(troupe_actor *self, uint64_t count)
+{
+    tally_add(&self->tally.sent, count);
+    tally_add(&self->tally.shed, count);
+}
+
 /* ---- calls that complete ---- */
 
 void actor_complete(troupe_actor *self, call *c, troupe_error error, const troupe_envelope *answer)
@@ -90,6 +96,7 @@ void actor_complete_ended(troupe_actor *self)
         call *c = self->ended;
         self->ended = c->next_ended;
         actor_complete(self, c, c->error, NULL);
+        hand_done(self);
     }
 }
 
@@ -172,6 +179,8 @@ static void handle(troupe_actor *self, const troupe_envelope *e, size_t size, bo
         return;
     }
     tally_add(&self->tally.received, 1);
+    tally_add(&self->tally.bytes_received, size);
+    hand_handled(self);
     tap_note(&self->turn, e, "in");
     if (is_answer)
         handle_answer(self, e);
@@ -209,8 +218,8 @@ static bool handle_bundle(troupe_actor *self, uint64_t until_ns)
             break; /* cannot be: it was encoded by us */
         self->offset += used;
         handle(self, &e, used, self->offset == b->len);
-        if (n % CLOCK_EVERY == 0)
-            self->now_ns = system_now_ns(self->system);
+        if (n % CLOCK_EVERY == 0 || hand_is_slow(self))
+            hand_clock(self);
         if (self->offset < b->len && (must_break(self) || self->now_ns > until_ns))
             return false;
     }
@@ -228,8 +237,10 @@ static void handle_bundles(troupe_actor *self)
             refill_inbox(self);
         if (self->inbox == NULL || !handle_bundle(self, until_ns) || must_break(self))
             break;
-        self->now_ns = system_now_ns(self->system);
+        hand_clock(self);
     }
+    if (self->handling.gathered > 0)
+        hand_clock(self);
     return_spent(self);
     hand_idle(self);
 }
@@ -245,12 +256,11 @@ static bool has_work(const troupe_actor *self)
 static void show_signal(troupe_actor *self, const control_signal *sig)
 {
     troupe_buffer_clear(&self->payload);
-    troupe_error error =
-        sig->kind == SIGNAL_ROOM
-            ? troupe_pack(&self->payload, "U", sig->subject)
-            : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject, "reason",
-                          troupe_error_name(sig->reason), "ref",
-                          sig->kind == SIGNAL_LINK ? (uint64_t)0 : sig->ref);
+    troupe_error error = sig->kind == SIGNAL_ROOM
+                             ? troupe_pack(&self->payload, "U", sig->subject)
+                             : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject,
+                                           "reason", troupe_error_name(sig->reason), "ref",
+                                           sig->kind == SIGNAL_LINK ? (uint64_t)0 : sig->ref);
     if (error != TROUPE_OK) {
         troupe_exit(self, TROUPE_ENOMEM);
         return;
@@ -265,6 +275,7 @@ static void show_signal(troupe_actor *self, const control_signal *sig)
                          .payload = troupe_buffer_bytes(&self->payload)};
     tap_note(&self->turn, &e, "in");
     receive(self, &e);
+    hand_done(self);
 }
 
 static void handle_signals(troupe_actor *self)
@@ -289,6 +300,17 @@ static void begin_draining(troupe_actor *self)
     atomic_store(&self->slot->open, 0);
 }
 
+/* Whether to end once the mailbox is drained, or to go on until it exits by itself. */
+static bool ask_closing(troupe_actor *self)
+{
+    if (self->behaviour->closing == NULL)
+        return true;
+    hand_take_callback(self, "(closing)");
+    bool drain = self->behaviour->closing(self, self->state);
+    hand_done(self);
+    return drain;
+}
+
 /* `closing` is asked once; whoever says false goes on until it exits, or is forced. */
 static void handle_stop(troupe_actor *self)
 {
@@ -297,12 +319,8 @@ static void handle_stop(troupe_actor *self)
         return;
     bool first = self->stop_seen == STOP_NONE;
     self->stop_seen = level;
-    if (first) {
-        const troupe_behaviour *b = self->behaviour;
-        hand_take_callback(self, "(closing)");
-        if (b->closing == NULL || b->closing(self, self->state))
-            begin_draining(self);
-    }
+    if (first && ask_closing(self))
+        begin_draining(self);
     if (level == STOP_LEVEL_FORCE || (level == STOP_LEVEL_NOW && self->draining))
         troupe_exit(self, TROUPE_OK);
 }
@@ -312,11 +330,12 @@ static void handle_stop(troupe_actor *self)
 static void start(troupe_actor *self)
 {
     self->started = true;
-    self->now_ns = system_now_ns(self->system);
+    hand_clock(self);
     if (self->behaviour->start == NULL)
         return;
     hand_take_callback(self, "(start)");
     troupe_error error = self->behaviour->start(self, self->state);
+    hand_done(self);
     hand_idle(self);
     if (error != TROUPE_OK)
         troupe_exit(self, error);
@@ -325,7 +344,7 @@ static void start(troupe_actor *self)
 /* Everything but the wait. */
 static void take_turn(troupe_actor *self)
 {
-    self->now_ns = system_now_ns(self->system);
+    hand_clock(self);
     handle_signals(self);
     handle_stop(self);
     if (!self->ending)
@@ -336,6 +355,7 @@ static void take_turn(troupe_actor *self)
     if (self->behaviour->turn != NULL) {
         hand_take_callback(self, "(turn)");
         self->behaviour->turn(self, self->state);
+        hand_done(self);
     }
     hand_idle(self);
     turn_flush(&self->turn);
@@ -603,6 +623,7 @@ static troupe_actor *create(troupe_system *system, slot *s, const troupe_spawn_o
     self->behaviour = options->behaviour;
     self->state = options->state;
     self->parent = options->monitor;
+    self->restarts = options->restarts;
     self->spawned_ns = system_now_ns(self->system);
     self->named = options->name != NULL;
     if (self->named)

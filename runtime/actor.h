@@ -42,7 +42,20 @@ typedef struct in_hand {
     atomic_uint_fast64_t callback; /* how many there were, this one included */
     atomic_uint_fast64_t since_ns; /* 0 = idle */
     atomic_uint_fast64_t verb[ACTOR_VERB_WORDS];
+    char text[ACTOR_VERB_WORDS * 8]; /* the same, for the actor to compare */
+    size_t len;
 } in_hand;
+
+/* Time spent in callbacks: counters as of tally.h, and what the actor needs to keep them. */
+typedef struct handling {
+    atomic_uint_fast64_t count;
+    atomic_uint_fast64_t total_ns;
+    atomic_uint_fast64_t longest_ns;
+    atomic_uint_fast64_t buckets[TROUPE_HANDLER_BUCKETS];
+    uint64_t since_ns; /* when the clock was last read */
+    unsigned gathered; /* handled since */
+    unsigned fast;     /* in a row */
+} handling;
 
 struct troupe_actor {
     struct troupe_system *system;
@@ -64,7 +77,9 @@ struct troupe_actor {
     tally tally;
     turn turn;
     in_hand in_hand;
-    watched watched; /* the watchdog's */
+    handling handling;
+    watched watched;   /* the watchdog's */
+    uint32_t restarts; /* fixed */
     atomic_uint depth_peak;
     atomic_uint calls_open;
 
@@ -105,6 +120,9 @@ struct troupe_actor {
 /* Deterministic mode: whether a turn would do anything now, and one turn. */
 bool actor_ready(const troupe_actor *self);
 void actor_step(troupe_actor *self);
+
+/* So many events were dropped for slow subscribers before any mailbox: counted as sent and shed. */
+void actor_shed(troupe_actor *self, uint64_t count);
 
 /* Run the continuation of a completed call and forget it. */
 void actor_complete(troupe_actor *self, call *c, troupe_error error, const troupe_envelope *answer);

@@ -65,6 +65,7 @@ static void run_user(troupe_actor *self, user_timer *item)
     }
     hand_take_callback(self, "(timer)");
     fn(self, context);
+    hand_done(self);
 }
 
 static call *call_of(timer *item)

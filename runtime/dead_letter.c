@@ -14,9 +14,9 @@ typedef struct dead_letter {
 
 static troupe_error report(troupe_buffer *out, const void *what, uint64_t missed)
 {
-    static const char *const kinds[] = {[TROUPE_CAST] = "cast",   [TROUPE_CALL] = "call",
-                                        [TROUPE_REPLY] = "reply", [TROUPE_FAULT] = "fault",
-                                        [TROUPE_EVENT] = "event", [TROUPE_SIGNAL] = "signal"};
+    static const char *const kinds[] = {
+        [TROUPE_CAST] = "cast",   [TROUPE_CALL] = "call",   [TROUPE_REPLY] = "reply",
+        [TROUPE_FAULT] = "fault", [TROUPE_EVENT] = "event", [TROUPE_SIGNAL] = "signal"};
     const dead_letter *letter = what;
     const troupe_envelope *e = letter->envelope;
     return troupe_pack(out, "{s:U,s:s,s:s#,s:U,s:U,s:s,s:U,s:U}", "n", letter->n, "kind",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an actor shows of what it is doing, for inspect and for the watchdog. Written by the actor,
+ * What an actor shows of what it does, for inspect and for the watchdog. Written by the actor,
  * read by anyone: relaxed, because a reader who cares looks twice.
  */
 #ifndef RUNTIME_HAND_H
@@ -9,15 +9,29 @@
 #include "actor.h"
 #include "system.h"
 
-/* A callback begins; text: the verb of an envelope, or the callback's name in brackets. */
+#define CLOCK_EVERY  8     /* envelopes, while they are fast */
+#define HAND_FAST_NS 2000U /* below, a look at the clock for each would be a burden */
+
+/* What was gathered took so long altogether. */
+void hand_account(handling *h, uint64_t ns);
+void hand_describe(const troupe_actor *actor, troupe_actor_info *out);
+
+/* A callback begins; text: the verb of an envelope, or the callback's name in brackets. Most often
+ * it is shown already. */
 static inline void hand_take(troupe_actor *self, const char *text, size_t len)
 {
     in_hand *hand = &self->in_hand;
-    uint64_t words[ACTOR_VERB_WORDS] = {0};
-    len = len < sizeof words ? len : sizeof words - 1;
-    memcpy(words, text, len);
-    for (size_t i = 0; i <= len / sizeof words[0]; i++)
-        atomic_store_explicit(&hand->verb[i], words[i], memory_order_relaxed);
+    len = len < sizeof hand->text ? len : sizeof hand->text - 1;
+    if (len != hand->len || memcmp(hand->text, text, len) != 0) {
+        memset(hand->text, 0, sizeof hand->text);
+        memcpy(hand->text, text, len);
+        hand->len = len;
+        for (size_t i = 0; i < ACTOR_VERB_WORDS; i++) {
+            uint64_t word;
+            memcpy(&word, hand->text + i * sizeof word, sizeof word);
+            atomic_store_explicit(&hand->verb[i], word, memory_order_relaxed);
+        }
+    }
     tally_add(&hand->callback, 1);
     atomic_store_explicit(&hand->since_ns, self->now_ns, memory_order_relaxed);
 }
@@ -25,6 +39,36 @@ static inline void hand_take(troupe_actor *self, const char *text, size_t len)
 static inline void hand_take_callback(troupe_actor *self, const char *name)
 {
     hand_take(self, name, strlen(name));
+}
+
+/* The clock is read: what was handled since the last time took that long. */
+static inline void hand_clock(troupe_actor *self)
+{
+    handling *h = &self->handling;
+    uint64_t now = system_now_ns(self->system);
+    if (h->gathered > 0)
+        hand_account(h, now - h->since_ns);
+    h->since_ns = now;
+    self->now_ns = now;
+}
+
+/* An envelope was handled; `hand_clock` measures it, alone or with a few more. */
+static inline void hand_handled(troupe_actor *self)
+{
+    self->handling.gathered++;
+}
+
+/* Whether handling is so slow that each envelope is worth a look at the clock. */
+static inline bool hand_is_slow(const troupe_actor *self)
+{
+    return self->handling.fast < CLOCK_EVERY;
+}
+
+/* A callback that is measured alone has returned. */
+static inline void hand_done(troupe_actor *self)
+{
+    hand_handled(self);
+    hand_clock(self);
 }
 
 /* No callback is running. */

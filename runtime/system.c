@@ -351,6 +351,7 @@ static void add(troupe_system_counters *sum, const tally *t)
     sum->sent += tally_read(&t->sent);
     sum->received += tally_read(&t->received);
     sum->dead_letters += tally_read(&t->dead_letters);
+    sum->shed += tally_read(&t->shed);
     sum->dead_left += tally_read(&t->dead_left);
     sum->late_replies += tally_read(&t->late_replies);
     sum->refused += tally_read(&t->refused);
@@ -410,6 +411,10 @@ static void describe_locked(const troupe_actor *a, uint64_t now, troupe_actor_in
     out->depth_peak = atomic_load_explicit(&a->depth_peak, memory_order_relaxed);
     out->received = tally_read(&a->tally.received);
     out->sent = tally_read(&a->tally.sent);
+    out->bytes_sent = tally_read(&a->tally.bytes_sent);
+    out->bytes_received = tally_read(&a->tally.bytes_received);
+    out->restarts = a->restarts;
+    hand_describe(a, out);
     out->dead_letters = atomic_load_explicit(&a->slot->dead_letters, memory_order_relaxed);
     out->busy = atomic_load_explicit(&a->slot->box.refused, memory_order_relaxed);
     out->calls_open = atomic_load_explicit(&a->calls_open, memory_order_relaxed);

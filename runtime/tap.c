@@ -5,7 +5,6 @@
  * The slot holds the observer's address, written under the mailbox's mutex; the actor that lives
  * there looks at it for each envelope, and posts the copies itself, in its own turn.
  */
-#include "clock.h"
 #include "envelope.h"
 #include "subscribe.h"
 #include "system.h"
@@ -50,7 +49,9 @@ void tap_copy(turn *t, const troupe_envelope *envelope, const char *direction)
         t->tap_observer = observer;
         t->tap_missed = 0;
     }
-    copy c = {.direction = direction, .time_ns = clock_now_ns(), .size = envelope_size(envelope)};
+    copy c = {.direction = direction,
+              .time_ns = system_now_ns(t->system),
+              .size = envelope_size(envelope)};
     troupe_error error = encode(&t->copy, envelope);
     if (error == TROUPE_OK) {
         c.bytes = troupe_buffer_bytes(&t->copy);

@@ -146,6 +146,7 @@ static troupe_error prepare(turn *t, slot *s, outlet *o, size_t size, place *out
 static void commit(turn *t, const place *p)
 {
     tally_add(&t->tally->sent, 1);
+    tally_add(&t->tally->bytes_sent, p->size);
     if (p->alone != NULL)
         send_bundle(t, p->to, p->alone);
     else
@@ -327,6 +328,7 @@ static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
     else
         t->answers_tail->next = a;
     t->answers_tail = a;
+    tally_add(&t->tally->bytes_sent, len + data_len);
     tap_guest_answer(t, ref, text);
     if (++t->answer_count >= TURN_ANSWERS)
         deliver_answers(t);

@@ -57,11 +57,11 @@ typedef struct turn {
     guest_answer *answers; /* in the order given */
     guest_answer *answers_tail;
     unsigned answer_count;
-    troupe_buffer fault;       /* a fault's payload while it is built */
-    troupe_buffer report;      /* an observer's event while it is built */
-    troupe_buffer copy;        /* a tapped envelope */
+    troupe_buffer fault;  /* a fault's payload while it is built */
+    troupe_buffer report; /* an observer's event while it is built */
+    troupe_buffer copy;   /* a tapped envelope */
     troupe_address tap_observer;
-    uint64_t tap_missed; /* copies it had no room for since the last it got */
+    uint64_t tap_missed;       /* copies it had no room for since the last it got */
     troupe_address refused_by; /* who said TROUPE_EBUSY last, and to how much */
     uint64_t refused_bytes;
 } turn;

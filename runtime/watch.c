@@ -135,6 +135,7 @@ static void dispatch(troupe_actor *self)
         if (ready != 0 && item.fn != NULL && item.events != 0) {
             hand_take_callback(self, "(watch)");
             item.fn(self, item.context, item.fd, ready);
+            hand_done(self);
         }
     }
     hand_idle(self);
@@ -156,7 +157,7 @@ static void handle_ready(troupe_actor *self)
     struct pollfd *polled = self->watches.polled;
     if (polled[1].fd >= 0 && polled[1].revents != 0)
         drain_timerfd(self);
-    self->now_ns = clock_now_ns();
+    hand_clock(self);
     if (self->watches.count > 0)
         dispatch(self);
 }

@@ -23,18 +23,6 @@ typedef struct stuck {
     bool report; /* now */
 } stuck;
 
-uint64_t hand_read(const troupe_actor *actor, char *verb, uint64_t *callback)
-{
-    uint64_t words[ACTOR_VERB_WORDS];
-    uint64_t since = atomic_load_explicit(&actor->in_hand.since_ns, memory_order_relaxed);
-    *callback = tally_read(&actor->in_hand.callback);
-    for (size_t i = 0; i < ACTOR_VERB_WORDS; i++)
-        words[i] = atomic_load_explicit(&actor->in_hand.verb[i], memory_order_relaxed);
-    memcpy(verb, words, sizeof words);
-    verb[sizeof words - 1] = '\0';
-    return since;
-}
-
 /* ---- looking ---- */
 
 static stuck *add_stuck(watchdog *w, const troupe_actor *a, const char *verb)
@@ -125,8 +113,9 @@ static void report_stuck(watchdog *w, stuck *item)
 
 static void report_unstuck(watchdog *w, const stuck *item)
 {
-    troupe_log(TROUPE_LOG_INFO, "actor", "unstuck", item->name, "done with %s after %llu ms or more",
-               item->verb, (unsigned long long)(item->ns / CLOCK_NS_PER_MS));
+    troupe_log(TROUPE_LOG_INFO, "actor", "unstuck", item->name,
+               "done with %s after %llu ms or more", item->verb,
+               (unsigned long long)(item->ns / CLOCK_NS_PER_MS));
     subscribers_post(&w->subscribers, &w->turn, "unstuck", write_report, item);
 }
 

@@ -18,9 +18,9 @@ struct stuck;
 
 /* What the watchdog knows of an actor; its thread's. */
 typedef struct watched {
-    uint64_t callback; /* the one it was seen in */
-    uint64_t since_ns; /* first seen in it; 0 = in none */
-    uint64_t due_ns;   /* when to report it */
+    uint64_t callback;   /* the one it was seen in */
+    uint64_t since_ns;   /* first seen in it; 0 = in none */
+    uint64_t due_ns;     /* when to report it */
     struct stuck *stuck; /* once reported */
 } watched;
 
@@ -33,7 +33,7 @@ typedef struct watchdog {
     bool finish; /* mutex */
     subscribers subscribers;
     tally tally;
-    turn turn;             /* its thread's, as the rest */
+    turn turn; /* its thread's, as the rest */
     struct stuck *reported;
 } watchdog;
 

@@ -55,6 +55,7 @@ typedef struct troupe_spawn_options {
     troupe_address link;    /* an actor linked with this one before `start`; 0 = none */
     uint32_t mailbox_envelopes; /* 0 = 4096 */
     size_t mailbox_bytes;       /* 0 = 8 MiB; one larger envelope fits when the box is empty */
+    uint32_t restarts; /* how many lives it had before this one; for inspect, set by supervisors */
 } troupe_spawn_options;
 
 /**

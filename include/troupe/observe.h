@@ -38,9 +38,9 @@ TROUPE_API void troupe_dead_letters_unsubscribe(troupe_actor *self);
  * Have actors that are stuck reported to self: those that are in one callback for longer than the
  * system's `stuck_ms`.
  *
- * Event `stuck`, payload {s:U address, s:s name, s:s verb, s:U ms, s:U missed}: the verb in hand, or
- * the callback: "(start)", "(answer)", "(timer)", "(watch)", "(turn)", "(closing)", "(stop)"; ms is
- * for how long at least (it is looked at four times in each stuck_ms). Again each time that the
+ * Event `stuck`, payload {s:U address, s:s name, s:s verb, s:U ms, s:U missed}: the verb in hand,
+ * or the callback: "(start)", "(answer)", "(timer)", "(watch)", "(turn)", "(closing)", "(stop)"; ms
+ * is for how long at least (it is looked at four times in each stuck_ms). Again each time that the
  * duration has doubled; then, once the actor moves on or ends, `unstuck` with the same payload.
  * Logged as well. Nothing else happens to the actor: a thread cannot be taken away.
  *

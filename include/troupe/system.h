@@ -74,6 +74,10 @@ TROUPE_API troupe_error troupe_stop(troupe_system *system, troupe_address addres
 TROUPE_API troupe_error troupe_join(troupe_system *system, troupe_address address,
                                     uint32_t timeout_ms);
 
+/** The histogram of the time in callbacks: bucket i counts those of up to 4^i microseconds (1 µs to
+ * about 4 s), the last those beyond. */
+#define TROUPE_HANDLER_BUCKETS 13
+
 typedef struct troupe_actor_info {
     troupe_address address;
     char name[64]; /* first registered name, else kind and slot */
@@ -85,11 +89,24 @@ typedef struct troupe_actor_info {
     uint32_t depth_peak;
     uint64_t received;
     uint64_t sent;
-    uint64_t dead_letters; /* of what it posted: accepted, but the receiver ended first */
-    uint64_t busy;         /* posts it was refused, as the receiver */
-    uint32_t calls_open; /* calls it received and has not answered */
+    uint64_t bytes_received; /* of envelopes, headers included */
+    uint64_t bytes_sent;     /* of answers to guests, their text or payload alone */
+    uint64_t dead_letters;   /* of what it posted: accepted, but the receiver ended first */
+    uint64_t busy;           /* posts it was refused, as the receiver */
+    uint32_t calls_open;     /* calls it received and has not answered */
     uint32_t links;
     uint32_t monitors; /* that others have on it */
+    uint32_t restarts; /* lives before this one, as its supervisor said (troupe_spawn_options) */
+
+    /* Callbacks that have returned, and the time they took. While messages are handled within 2 µs
+     * each, they are measured in groups of up to 8, and counted with their mean; a group that takes
+     * longer counts as one slow message and fast others, and from then on each is measured alone
+     * until 8 in a row were fast. The sum is exact always. */
+    uint64_t handled;
+    uint64_t handled_ns;
+    uint64_t handled_longest_ns;
+    uint64_t handled_times[TROUPE_HANDLER_BUCKETS];
+
     uint64_t age_ns;
     long thread_id; /* Linux tid */
 } troupe_actor_info;
@@ -108,6 +125,7 @@ typedef struct troupe_system_counters {
     uint64_t received;     /* envelopes handed to `receive` or to a continuation or guest */
     uint64_t dead_letters; /* accepted, but the receiver died first */
     uint64_t dead_left;    /* of these, left in a mailbox when its actor ended */
+    uint64_t shed;         /* events dropped for subscribers that were too slow; counted as sent */
     uint64_t late_replies; /* dropped before a mailbox: their call had ended */
     uint64_t refused;      /* TROUPE_EBUSY */
     uint64_t messages;     /* bundles passed through the lane */

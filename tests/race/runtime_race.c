@@ -5,8 +5,9 @@
  * A keeper actor spawns nodes and spawns another for each that dies. Guest threads post, call,
  * cancel, stop and kill at random; nodes answer, forward, ignore, answer late, call each other,
  * fill each other's small mailboxes, link and unlink, and die. An observer taps one after the other
- * and reads dead letters and the watchdog's reports. Checked: order of casts, each call completes exactly
- * once, each death is reported exactly once, none that was unlinked, and in the end sent = received + dead letters.
+ * and reads dead letters and the watchdog's reports. Checked: order of casts, each call completes
+ * exactly once, each death is reported exactly once, none that was unlinked, and in the end sent =
+ * received + dead letters.
  *
  * Usage: runtime_race [operations for each guest] [seed]
  */
@@ -205,8 +206,8 @@ static void link_on(troupe_actor *self, node *n)
 /* The end of one who was gone before may be on its way: after this it must not be seen. */
 static void unlink_now(troupe_actor *self, node *n)
 {
-    bool gone = n->linked != 0 && troupe_post(self, n->linked, TROUPE_EVENT, "load", NULL,
-                                              nothing) == TROUPE_EGONE;
+    bool gone = n->linked != 0 &&
+                troupe_post(self, n->linked, TROUPE_EVENT, "load", NULL, nothing) == TROUPE_EGONE;
     troupe_unlink(self, n->linked);
     if (gone) {
         n->dropped = n->linked;
@@ -453,7 +454,8 @@ static void post_cast(driver *d)
 
 static void post_order(driver *d)
 {
-    static const char *const verbs[] = {"ask", "ask", "ask", "spam", "spam", "poke", "bind", "unbind"};
+    static const char *const verbs[] = {"ask",  "ask",  "ask",  "spam",
+                                        "spam", "poke", "bind", "unbind"};
     troupe_error error = troupe_guest_post(d->guest, pick(&d->random), TROUPE_CAST,
                                            verbs[random_next(&d->random) % 8], NULL, nothing);
     CHECK(error == TROUPE_OK || error == TROUPE_EGONE || error == TROUPE_EBUSY);
@@ -667,8 +669,7 @@ int main(int argc, char **argv)
         seed = strtoull(argv[2], NULL, 10);
     printf("seed %llu, %lu operations\n", (unsigned long long)seed, operations);
     fflush(stdout);
-    const troupe_system_options options = {
-        .name = "race", .actors_max = NODES + 8, .stuck_ms = 2};
+    const troupe_system_options options = {.name = "race", .actors_max = NODES + 8, .stuck_ms = 2};
     troupe_log_set_level(TROUPE_LOG_ERROR); /* on a busy machine all are stuck at times */
     CHECK(troupe_system_open(&options, &stage) == TROUPE_OK);
     keeper k = {.random = random_seed(7)};

@@ -78,7 +78,10 @@ static troupe_error read_receive(troupe_actor *self, part *p, const troupe_envel
     return TROUPE_OK;
 }
 
-#define READER {.part = PART_INIT(.start = read_start, .receive = read_receive)}
+#define READER                                                          \
+    {                                                                   \
+        .part = PART_INIT(.start = read_start, .receive = read_receive) \
+    }
 
 static troupe_address enter_reader(reader *r, uint32_t mailbox_envelopes)
 {

@@ -70,7 +70,10 @@ static troupe_error observe(troupe_actor *self, part *p, const troupe_envelope *
     return TROUPE_OK;
 }
 
-#define OBSERVER {.part = PART_INIT(.receive = observe)}
+#define OBSERVER                              \
+    {                                         \
+        .part = PART_INIT(.receive = observe) \
+    }
 
 static troupe_address enter_observer(observer *o, troupe_address peer, uint32_t mailbox_envelopes)
 {

@@ -79,7 +79,10 @@ static troupe_error keep_start(troupe_actor *self, part *p)
     return troupe_watchdog_subscribe(self);
 }
 
-#define KEEPER(about) {.part = PART_INIT(.start = keep_start, .receive = keep), .verb = (about)}
+#define KEEPER(about)                                                            \
+    {                                                                            \
+        .part = PART_INIT(.start = keep_start, .receive = keep), .verb = (about) \
+    }
 
 static troupe_address enter_keeper(keeper *k)
 {
@@ -181,9 +184,9 @@ static const troupe_behaviour sloth_behaviour = {.kind = "sloth",
                                                  .turn = sloth_turn,
                                                  .stop = sloth_stop};
 
-#define SLOTH(...)                                          \
-    {                                                       \
-        .arrived = GATE_INIT, .go = GATE_INIT, __VA_ARGS__  \
+#define SLOTH(...)                                         \
+    {                                                      \
+        .arrived = GATE_INIT, .go = GATE_INIT, __VA_ARGS__ \
     }
 
 static troupe_address enter_sloth(sloth *s, const char *name)
