@@ -124,13 +124,18 @@ static int print_actors(cli *self, json_t *result)
         {"PEAK", "depth_peak", VIEW_NUMBER},
         {"RECEIVED", "received", VIEW_NUMBER},
         {"SENT", "sent", VIEW_NUMBER},
+        {"BYTES IN", "bytes_received", VIEW_BYTES},
+        {"BYTES OUT", "bytes_sent", VIEW_BYTES},
         {"BUSY", "busy", VIEW_NUMBER},
+        {"LONGEST", "longest_ms", VIEW_MS},
+        {"RESTARTS", "restarts", VIEW_NUMBER},
         {"IN HAND", "verb", VIEW_TEXT},
         {"FOR", "verb_ms", VIEW_MS},
         {"AGE", "age_ms", VIEW_MS},
         {"THREAD", "thread|thread_id", VIEW_NUMBER},
     };
-    view_options options = {.ids_only = self->quiet, .drop = "THREAD|KIND|BUSY|AGE"};
+    view_options options = {.ids_only = self->quiet,
+                            .drop = "THREAD|KIND|BUSY|BYTES OUT|BYTES IN|AGE|SENT|RESTARTS"};
     view_rows(json_object_get(result, "actors"), columns, sizeof columns / sizeof columns[0],
               options);
     return CLI_OK;

@@ -8,6 +8,7 @@
 #include "actor.h"
 #include "clock.h"
 #include "envelope.h"
+#include "hand.h"
 #include "system.h"
 
 #include <errno.h>
@@ -56,21 +57,10 @@ void troupe_exit(troupe_actor *self, troupe_error reason)
     self->reason = reason;
 }
 
-/* ---- what is in hand, for inspect ---- */
-
-static void show_in_hand(troupe_actor *self, const troupe_envelope *e)
+void actor_shed(troupe_actor *self, uint64_t count)
 {
-    uint64_t words[ACTOR_VERB_WORDS] = {0};
-    size_t len = e->verb_len < sizeof words ? e->verb_len : sizeof words - 1;
-    memcpy(words, e->verb, len);
-    for (size_t i = 0; i <= len / sizeof words[0]; i++)
-        atomic_store_explicit(&self->in_hand.verb[i], words[i], memory_order_relaxed);
-    atomic_store_explicit(&self->in_hand.since_ns, self->now_ns, memory_order_relaxed);
-}
-
-static void show_idle(troupe_actor *self)
-{
-    atomic_store_explicit(&self->in_hand.since_ns, 0, memory_order_relaxed);
+    tally_add(&self->tally.sent, count);
+    tally_add(&self->tally.shed, count);
 }
 
 /* ---- calls that complete ---- */
@@ -83,6 +73,7 @@ void actor_complete(troupe_actor *self, call *c, troupe_error error, const troup
     call_close(&self->system->calls, &self->cache, &self->calls, c);
     if (self->held_wishes != NULL)
         monitor_release_wishes(self);
+    hand_take_callback(self, "(answer)");
     fn(self, context, error, answer);
 }
 
@@ -105,6 +96,7 @@ void actor_complete_ended(troupe_actor *self)
         call *c = self->ended;
         self->ended = c->next_ended;
         actor_complete(self, c, c->error, NULL);
+        hand_done(self);
     }
 }
 
@@ -128,7 +120,7 @@ static void receive(troupe_actor *self, const troupe_envelope *e)
 {
     if (self->behaviour->receive == NULL)
         return;
-    show_in_hand(self, e);
+    hand_take(self, e->verb, e->verb_len);
     troupe_error error = self->behaviour->receive(self, self->state, e);
     if (error != TROUPE_OK)
         troupe_exit(self, error);
@@ -183,10 +175,13 @@ static void handle(troupe_actor *self, const troupe_envelope *e, size_t size, bo
     if (!is_answer)
         spend(self, size, last);
     if (e->to != self->address) { /* for one who lived here before */
-        turn_dead_letter(&self->turn, e, TROUPE_EGONE);
+        turn_dead_letter(&self->turn, e, false);
         return;
     }
     tally_add(&self->tally.received, 1);
+    tally_add(&self->tally.bytes_received, size);
+    hand_handled(self);
+    tap_note(&self->turn, e, "in");
     if (is_answer)
         handle_answer(self, e);
     else if (e->kind == TROUPE_CALL)
@@ -223,8 +218,8 @@ static bool handle_bundle(troupe_actor *self, uint64_t until_ns)
             break; /* cannot be: it was encoded by us */
         self->offset += used;
         handle(self, &e, used, self->offset == b->len);
-        if (n % CLOCK_EVERY == 0)
-            self->now_ns = system_now_ns(self->system);
+        if (n % CLOCK_EVERY == 0 || hand_is_slow(self))
+            hand_clock(self);
         if (self->offset < b->len && (must_break(self) || self->now_ns > until_ns))
             return false;
     }
@@ -242,10 +237,12 @@ static void handle_bundles(troupe_actor *self)
             refill_inbox(self);
         if (self->inbox == NULL || !handle_bundle(self, until_ns) || must_break(self))
             break;
-        self->now_ns = system_now_ns(self->system);
+        hand_clock(self);
     }
+    if (self->handling.gathered > 0)
+        hand_clock(self);
     return_spent(self);
-    show_idle(self);
+    hand_idle(self);
 }
 
 /* ---- control ---- */
@@ -259,22 +256,26 @@ static bool has_work(const troupe_actor *self)
 static void show_signal(troupe_actor *self, const control_signal *sig)
 {
     troupe_buffer_clear(&self->payload);
-    troupe_error error =
-        sig->kind == SIGNAL_ROOM
-            ? troupe_pack(&self->payload, "U", sig->subject)
-            : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject, "reason",
-                          troupe_error_name(sig->reason), "ref", sig->ref);
+    troupe_error error = sig->kind == SIGNAL_ROOM
+                             ? troupe_pack(&self->payload, "U", sig->subject)
+                             : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject,
+                                           "reason", troupe_error_name(sig->reason), "ref",
+                                           sig->kind == SIGNAL_LINK ? (uint64_t)0 : sig->ref);
     if (error != TROUPE_OK) {
         troupe_exit(self, TROUPE_ENOMEM);
         return;
     }
-    const char *verb = sig->kind == SIGNAL_ROOM ? "room" : "down";
+    static const char *const verbs[] = {
+        [SIGNAL_DOWN] = "down", [SIGNAL_ROOM] = "room", [SIGNAL_LINK] = "link"};
+    const char *verb = verbs[sig->kind];
     troupe_envelope e = {.kind = TROUPE_SIGNAL,
                          .to = self->address,
                          .verb = verb,
                          .verb_len = strlen(verb),
                          .payload = troupe_buffer_bytes(&self->payload)};
+    tap_note(&self->turn, &e, "in");
     receive(self, &e);
+    hand_done(self);
 }
 
 static void handle_signals(troupe_actor *self)
@@ -290,13 +291,24 @@ static void handle_signals(troupe_actor *self)
         free(sig);
         sig = next;
     }
-    show_idle(self);
+    hand_idle(self);
 }
 
 static void begin_draining(troupe_actor *self)
 {
     self->draining = true;
     atomic_store(&self->slot->open, 0);
+}
+
+/* Whether to end once the mailbox is drained, or to go on until it exits by itself. */
+static bool ask_closing(troupe_actor *self)
+{
+    if (self->behaviour->closing == NULL)
+        return true;
+    hand_take_callback(self, "(closing)");
+    bool drain = self->behaviour->closing(self, self->state);
+    hand_done(self);
+    return drain;
 }
 
 /* `closing` is asked once; whoever says false goes on until it exits, or is forced. */
@@ -307,11 +319,8 @@ static void handle_stop(troupe_actor *self)
         return;
     bool first = self->stop_seen == STOP_NONE;
     self->stop_seen = level;
-    if (first) {
-        const troupe_behaviour *b = self->behaviour;
-        if (b->closing == NULL || b->closing(self, self->state))
-            begin_draining(self);
-    }
+    if (first && ask_closing(self))
+        begin_draining(self);
     if (level == STOP_LEVEL_FORCE || (level == STOP_LEVEL_NOW && self->draining))
         troupe_exit(self, TROUPE_OK);
 }
@@ -321,10 +330,13 @@ static void handle_stop(troupe_actor *self)
 static void start(troupe_actor *self)
 {
     self->started = true;
-    self->now_ns = system_now_ns(self->system);
+    hand_clock(self);
     if (self->behaviour->start == NULL)
         return;
+    hand_take_callback(self, "(start)");
     troupe_error error = self->behaviour->start(self, self->state);
+    hand_done(self);
+    hand_idle(self);
     if (error != TROUPE_OK)
         troupe_exit(self, error);
 }
@@ -332,7 +344,7 @@ static void start(troupe_actor *self)
 /* Everything but the wait. */
 static void take_turn(troupe_actor *self)
 {
-    self->now_ns = system_now_ns(self->system);
+    hand_clock(self);
     handle_signals(self);
     handle_stop(self);
     if (!self->ending)
@@ -340,8 +352,12 @@ static void take_turn(troupe_actor *self)
     if (!self->ending)
         alarm_run(self);
     actor_complete_ended(self);
-    if (self->behaviour->turn != NULL)
+    if (self->behaviour->turn != NULL) {
+        hand_take_callback(self, "(turn)");
         self->behaviour->turn(self, self->state);
+        hand_done(self);
+    }
+    hand_idle(self);
     turn_flush(&self->turn);
     if (!self->ending && self->draining && !has_work(self) && mailbox_quiet(&self->slot->box))
         troupe_exit(self, TROUPE_OK);
@@ -401,6 +417,7 @@ static control_signal *leave_slot(troupe_actor *self)
     pthread_mutex_lock(&s->box.mutex);
     atomic_store(&s->address, 0);
     atomic_store(&s->open, 0);
+    atomic_store(&s->tap, 0);
     atomic_store(&s->box.consumed, false);
     atomic_store(&s->box.sleeping, false);
     bundle *rest = mailbox_take(&s->box);
@@ -412,13 +429,13 @@ static control_signal *leave_slot(troupe_actor *self)
     while (self->inbox != NULL) {
         bundle *b = self->inbox;
         self->inbox = b->next;
-        turn_dispose(&self->turn, s, b, self->offset);
+        turn_dispose(&self->turn, s, b, self->offset, self->address);
         self->offset = 0;
     }
     while (rest != NULL) {
         bundle *b = rest;
         rest = b->next;
-        turn_dispose(&self->turn, s, b, 0);
+        turn_dispose(&self->turn, s, b, 0, self->address);
     }
     return watchers;
 }
@@ -426,8 +443,11 @@ static control_signal *leave_slot(troupe_actor *self)
 /* The order matters: a monitor that gets `down` finds names, calls and the slot released. */
 static void end(troupe_actor *self)
 {
-    if (self->behaviour->stop != NULL)
+    if (self->behaviour->stop != NULL) {
+        hand_take_callback(self, "(stop)");
         self->behaviour->stop(self, self->state, self->reason);
+        hand_idle(self);
+    }
     forget_calls(self);
     alarm_clear(self);
     watch_fini(self);
@@ -479,6 +499,7 @@ static void *actor_main(void *arg)
     self->thread = pthread_self();
     name_thread(self);
     atomic_store(&self->thread_id, syscall(SYS_gettid));
+    hand_awake(self);
     start(self);
     run(self);
     end(self);
@@ -529,6 +550,7 @@ static void enter_slot(troupe_actor *self, const troupe_spawn_options *options)
     atomic_store(&s->box.sleeping, false);
     atomic_store(&s->box.attention, false);
     atomic_store(&s->box.refused, 0);
+    atomic_store(&s->dead_letters, 0);
     atomic_store(&s->stop, STOP_NONE);
     atomic_store(&s->address, self->address);
     atomic_store(&s->open, self->address);
@@ -569,13 +591,20 @@ static troupe_error begin(troupe_actor *self, const troupe_spawn_options *option
             return TROUPE_ENOMEM;
         signal_list(self->slot, sig);
     }
+    if (options->link != 0) {
+        troupe_error error = link_make(self, options->link);
+        if (error != TROUPE_OK)
+            return error;
+    }
     return start_thread(self);
 }
 
 /* Spawning failed after the slot was entered. */
-static void undo(troupe_actor *self)
+static void undo(troupe_actor *self, troupe_address link)
 {
     names_release(&self->system->names, &self->names);
+    if (link != 0)
+        link_break(self, link);
     watch_fini(self);
     free_signals(leave_slot(self));
     turn_fini(&self->turn);
@@ -595,12 +624,14 @@ static troupe_actor *create(troupe_system *system, slot *s, const troupe_spawn_o
     self->behaviour = options->behaviour;
     self->state = options->state;
     self->parent = options->monitor;
+    self->restarts = options->restarts;
     self->spawned_ns = system_now_ns(self->system);
     self->named = options->name != NULL;
     if (self->named)
         snprintf(self->name, sizeof self->name, "%s", options->name);
     else
         snprintf(self->name, sizeof self->name, "%.40s#%u", options->behaviour->kind, s->index);
+    self->turn.owner = s;
     if (turn_init(&self->turn, system, &self->tally) == TROUPE_OK) {
         if (watch_init(self) == TROUPE_OK)
             return self;
@@ -639,7 +670,7 @@ troupe_error troupe_spawn(troupe_system *system, const troupe_spawn_options *opt
     enter_slot(self, options);
     error = begin(self, options);
     if (error != TROUPE_OK) {
-        undo(self);
+        undo(self, options->link);
         return error;
     }
     if (out != NULL)

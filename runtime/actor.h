@@ -12,6 +12,7 @@
 #include "map.h"
 #include "names.h"
 #include "turn.h"
+#include "watchdog.h"
 
 #include <poll.h>
 
@@ -34,11 +35,27 @@ typedef struct watches {
     bool gaps; /* some fn is NULL */
 } watches;
 
-/* What inspect shows of the envelope in hand; written by the actor, read by anyone. */
+/* What inspect and the watchdog see of the callback that runs (hand.h); written by the actor, read
+ * by anyone. */
 typedef struct in_hand {
+    atomic_bool awake;             /* not waiting for something to do */
+    atomic_uint_fast64_t callback; /* how many there were, this one included */
     atomic_uint_fast64_t since_ns; /* 0 = idle */
     atomic_uint_fast64_t verb[ACTOR_VERB_WORDS];
+    char text[ACTOR_VERB_WORDS * 8]; /* the same, for the actor to compare */
+    size_t len;
 } in_hand;
+
+/* Time spent in callbacks: counters as of tally.h, and what the actor needs to keep them. */
+typedef struct handling {
+    atomic_uint_fast64_t count;
+    atomic_uint_fast64_t total_ns;
+    atomic_uint_fast64_t longest_ns;
+    atomic_uint_fast64_t buckets[TROUPE_HANDLER_BUCKETS];
+    uint64_t since_ns; /* when the clock was last read */
+    unsigned gathered; /* handled since */
+    unsigned fast;     /* in a row */
+} handling;
 
 struct troupe_actor {
     struct troupe_system *system;
@@ -60,6 +77,9 @@ struct troupe_actor {
     tally tally;
     turn turn;
     in_hand in_hand;
+    handling handling;
+    watched watched;   /* the watchdog's */
+    uint32_t restarts; /* fixed */
     atomic_uint depth_peak;
     atomic_uint calls_open;
 
@@ -89,6 +109,7 @@ struct troupe_actor {
     call *ended; /* ended here, continuation still to run */
     call *ended_tail;
 
+    bool traps_links;
     map monitors;                       /* ref -> control_signal */
     map wishes;                         /* address -> control_signal */
     struct control_signal *held_wishes; /* until there are fewer calls pending */
@@ -99,6 +120,9 @@ struct troupe_actor {
 /* Deterministic mode: whether a turn would do anything now, and one turn. */
 bool actor_ready(const troupe_actor *self);
 void actor_step(troupe_actor *self);
+
+/* So many events were dropped for slow subscribers before any mailbox: counted as sent and shed. */
+void actor_shed(troupe_actor *self, uint64_t count);
 
 /* Run the continuation of a completed call and forget it. */
 void actor_complete(troupe_actor *self, call *c, troupe_error error, const troupe_envelope *answer);
@@ -125,5 +149,11 @@ void monitor_clear(troupe_actor *self);
 void monitor_release_wishes(troupe_actor *self);
 /* A signal came: true if it is to be shown to the actor. */
 bool monitor_settle(troupe_actor *self, control_signal *sig);
+
+/* Links (link.c). `make` also by whoever spawns self, before its thread runs. */
+troupe_error link_make(troupe_actor *self, troupe_address other);
+void link_break(troupe_actor *self, troupe_address other);
+/* A linked actor ended: end as well, or true if it is to be shown instead. */
+bool link_settle(troupe_actor *self, const control_signal *sig);
 
 #endif

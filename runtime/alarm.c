@@ -2,6 +2,7 @@
 /* An actor's timers: those it started, and the deadlines of its calls, in one heap. */
 #include "actor.h"
 #include "clock.h"
+#include "hand.h"
 #include "system.h"
 
 #include <stdlib.h>
@@ -62,7 +63,9 @@ static void run_user(troupe_actor *self, user_timer *item)
             item->timer.due_ns = self->now_ns + item->period_ns;
         timers_add(&self->timers, &item->timer); /* its room is still there */
     }
+    hand_take_callback(self, "(timer)");
     fn(self, context);
+    hand_done(self);
 }
 
 static call *call_of(timer *item)

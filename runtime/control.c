@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals: monitors' `down` and the wishes for room. */
+/* Signals: monitors' `down`, links, and the wishes for room. */
 #include "control.h"
 #include "system.h"
 
@@ -34,7 +34,7 @@ bool signal_list(slot *s, control_signal *sig)
     return alive;
 }
 
-static void unlist_locked(slot *s, control_signal *sig)
+void signal_unlist_locked(slot *s, control_signal *sig)
 {
     if (sig->listed_prev != NULL)
         sig->listed_prev->listed_next = sig->listed_next;
@@ -47,12 +47,20 @@ static void unlist_locked(slot *s, control_signal *sig)
         atomic_fetch_sub(&s->wishes, 1);
 }
 
+control_signal *signal_find_locked(const slot *s, signal_kind kind, troupe_address watcher)
+{
+    control_signal *sig = s->watchers;
+    while (sig != NULL && (sig->kind != kind || sig->watcher != watcher))
+        sig = sig->listed_next;
+    return sig;
+}
+
 bool signal_unlist(slot *s, control_signal *sig)
 {
     pthread_mutex_lock(&s->box.mutex);
     bool listed = sig->listed;
     if (listed)
-        unlist_locked(s, sig);
+        signal_unlist_locked(s, sig);
     pthread_mutex_unlock(&s->box.mutex);
     return listed;
 }
@@ -117,7 +125,7 @@ void room_announce(struct troupe_system *system, slot *s)
     for (control_signal *sig = s->watchers; sig != NULL;) {
         control_signal *next = sig->listed_next;
         if (sig->kind == SIGNAL_ROOM && room_is_there(s, sig)) {
-            unlist_locked(s, sig);
+            signal_unlist_locked(s, sig);
             sig->next = fired;
             fired = sig;
         }
@@ -132,7 +140,7 @@ control_signal *watchers_take_locked(slot *s)
     control_signal *list = NULL;
     while (s->watchers != NULL) {
         control_signal *sig = s->watchers;
-        unlist_locked(s, sig);
+        signal_unlist_locked(s, sig);
         sig->next = list;
         list = sig;
     }

@@ -13,11 +13,14 @@
 
 #include "slot.h"
 
+#include "troupe/actor.h"
+
 struct troupe_system;
 
 typedef enum signal_kind {
     SIGNAL_DOWN,
     SIGNAL_ROOM,
+    SIGNAL_LINK,
 } signal_kind;
 
 typedef struct control_signal {
@@ -29,7 +32,7 @@ typedef struct control_signal {
     signal_kind kind;
     troupe_address watcher;
     troupe_address subject;
-    uint64_t ref; /* of the monitor; 0 = asked for at spawn */
+    uint64_t ref; /* of the monitor or link; 0 = monitored since it was spawned */
     troupe_error reason;
     uint64_t need; /* room: bytes that were refused */
 } control_signal;
@@ -42,6 +45,13 @@ bool signal_list(slot *s, control_signal *sig);
 
 /* Take it off the subject's list. False: it has fired and is on its way to the watcher. */
 bool signal_unlist(slot *s, control_signal *sig);
+void signal_unlist_locked(slot *s, control_signal *sig);
+
+/* The listed signal of that kind for that watcher, or NULL. */
+control_signal *signal_find_locked(const slot *s, signal_kind kind, troupe_address watcher);
+
+/* Read the payload of `down` and `link`. TROUPE_EPARAMS if the envelope is no such signal. */
+troupe_error signal_read_end(const troupe_envelope *envelope, const char *verb, troupe_down *out);
 
 /* Put it into the watcher's control lane. Takes it. */
 void signal_deliver(struct troupe_system *system, control_signal *sig);

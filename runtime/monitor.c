@@ -97,6 +97,8 @@ bool monitor_settle(troupe_actor *self, control_signal *sig)
 {
     if (sig->withdrawn)
         return false;
+    if (sig->kind == SIGNAL_LINK)
+        return link_settle(self, sig);
     if (sig->kind == SIGNAL_ROOM)
         map_remove(&self->wishes, sig->subject, NULL);
     else if (sig->ref != 0)
@@ -121,13 +123,13 @@ void monitor_clear(troupe_actor *self)
     map_fini(&self->wishes);
 }
 
-troupe_error troupe_down_read(const troupe_envelope *envelope, troupe_down *out)
+troupe_error signal_read_end(const troupe_envelope *envelope, const char *verb, troupe_down *out)
 {
     const char *reason;
     size_t len;
     char name[64];
     troupe_down down;
-    if (envelope->kind != TROUPE_SIGNAL || !troupe_verb_is(envelope, "down") ||
+    if (envelope->kind != TROUPE_SIGNAL || !troupe_verb_is(envelope, verb) ||
         troupe_unpack(envelope->payload, "{s:U,s:s#,s:U}", "address", &down.address, "reason",
                       &reason, &len, "ref", &down.ref) != TROUPE_OK ||
         len >= sizeof name)
@@ -137,4 +139,9 @@ troupe_error troupe_down_read(const troupe_envelope *envelope, troupe_down *out)
     down.reason = troupe_error_by_name(name);
     *out = down;
     return TROUPE_OK;
+}
+
+troupe_error troupe_down_read(const troupe_envelope *envelope, troupe_down *out)
+{
+    return signal_read_end(envelope, "down", out);
 }

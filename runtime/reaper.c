@@ -60,7 +60,7 @@ static void dispose_orphans(struct troupe_system *system, slot *s)
     pthread_mutex_unlock(&s->box.mutex);
     while (b != NULL) {
         bundle *next = b->next;
-        turn_dispose(&system->reaper_turn, s, b, 0);
+        turn_dispose(&system->reaper_turn, s, b, 0, 0);
         b = next;
     }
     turn_flush(&system->reaper_turn);

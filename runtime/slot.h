@@ -27,17 +27,19 @@ typedef struct slot {
     mailbox box;
     struct troupe_system *system;
     uint32_t index;
-    bool opened;                     /* the mailbox exists */
-    uint64_t generation;             /* system's mutex */
-    atomic_uint_fast64_t address;    /* of the actor that lives here; 0 = nobody */
-    atomic_uint_fast64_t open;       /* the same while it accepts posts, else 0 */
-    atomic_int stop;                 /* stop_level asked for */
-    struct control_signal *watchers; /* box.mutex: who waits for its end or for room */
-    atomic_uint wishes;              /* those that wait for room */
-    int timerfd;                     /* -1 until needed; used by the actor's thread */
-    struct slot *next_free;          /* system's mutex */
-    struct slot *next_orphaned;      /* reaper's mutex */
-    bool orphaned;                   /* reaper's mutex: queued for the reaper */
+    bool opened;                       /* the mailbox exists */
+    uint64_t generation;               /* system's mutex */
+    atomic_uint_fast64_t address;      /* of the actor that lives here; 0 = nobody */
+    atomic_uint_fast64_t open;         /* the same while it accepts posts, else 0 */
+    atomic_int stop;                   /* stop_level asked for */
+    struct control_signal *watchers;   /* box.mutex: who waits for its end or for room */
+    atomic_uint wishes;                /* those that wait for room */
+    atomic_uint_fast64_t dead_letters; /* of what its actor posted */
+    atomic_uint_fast64_t tap;          /* who gets copies of its envelopes; 0 = nobody */
+    int timerfd;                       /* -1 until needed; used by the actor's thread */
+    struct slot *next_free;            /* system's mutex */
+    struct slot *next_orphaned;        /* reaper's mutex */
+    bool orphaned;                     /* reaper's mutex: queued for the reaper */
 } slot;
 
 static inline uint32_t address_index(troupe_address address)

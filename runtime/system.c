@@ -4,6 +4,7 @@
 #include "actor.h"
 #include "clock.h"
 #include "guest.h"
+#include "hand.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 
 #define ACTORS_DEFAULT 4096U
 #define STACK_DEFAULT  (256U * 1024U)
+#define STUCK_DEFAULT  5000U
 #define REPORT_NS      CLOCK_NS_PER_S /* how often a close that waits says for whom */
 
 /* ---- slots ---- */
@@ -142,13 +144,20 @@ static void release_name(struct troupe_system *system)
     pthread_mutex_unlock(&open_mutex);
 }
 
-static void init_condition(pthread_cond_t *condition)
+void condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(condition, &attributes);
     pthread_condattr_destroy(&attributes);
+}
+
+static uint64_t stuck_ns(const struct troupe_system *system, const troupe_system_options *options)
+{
+    uint32_t ms = options != NULL && options->stuck_ms != 0 ? options->stuck_ms : STUCK_DEFAULT;
+    bool never = ms == TROUPE_STUCK_NEVER || system->deterministic != NULL;
+    return never ? 0 : ms * CLOCK_NS_PER_MS;
 }
 
 troupe_error system_open(const troupe_system_options *options, const lane_kind *kind,
@@ -170,14 +179,20 @@ troupe_error system_open(const troupe_system_options *options, const lane_kind *
         goto out;
     named = true;
     pthread_mutex_init(&system->mutex, NULL);
-    init_condition(&system->changed);
+    pthread_mutex_init(&system->links_mutex, NULL);
+    condition_init(&system->changed);
     call_table_init(&system->calls);
     error = claim_name(system);
     if (error != TROUPE_OK)
         goto out;
-    error = reaper_start(system);
+    error = watchdog_start(system, stuck_ns(system, options));
     if (error != TROUPE_OK)
         goto out;
+    error = reaper_start(system);
+    if (error != TROUPE_OK) {
+        watchdog_stop(system);
+        goto out;
+    }
     *out = system;
     return TROUPE_OK;
 out:
@@ -185,6 +200,7 @@ out:
     if (named) {
         call_table_fini(&system->calls);
         pthread_cond_destroy(&system->changed);
+        pthread_mutex_destroy(&system->links_mutex);
         pthread_mutex_destroy(&system->mutex);
         names_fini(&system->names);
     }
@@ -201,12 +217,6 @@ troupe_error troupe_system_open(const troupe_system_options *options, troupe_sys
 
 /* ---- closing ---- */
 
-static bool lives(struct troupe_system *system, troupe_address address)
-{
-    slot *s = system_slot(system, address);
-    return s != NULL && slot_holds(s, address);
-}
-
 /*
  * Ask to stop: at first only those without a living parent, since a parent that is asked stops its
  * children itself and in order; `force` asks all, whatever they answer. With the mutex held.
@@ -216,7 +226,7 @@ static void stop_actors_locked(struct troupe_system *system, bool force)
     for (troupe_actor *a = system->actors; a != NULL; a = a->next) {
         if (force)
             (void)slot_stop(a->slot, a->address, STOP_LEVEL_FORCE);
-        else if (a->parent == 0 || !lives(system, a->parent))
+        else if (a->parent == 0 || !system_lives(system, a->parent))
             (void)slot_stop(a->slot, a->address, STOP_LEVEL_DRAIN);
     }
 }
@@ -278,6 +288,7 @@ void troupe_system_close(troupe_system *system, uint32_t timeout_ms)
     if (system == NULL)
         return;
     end_actors(system, system_now_ns(system) + timeout_ms * CLOCK_NS_PER_MS);
+    watchdog_stop(system);
     reaper_finish(system);
     for (slot *s = system->free_slots; s != NULL;) { /* all are free: nobody lives */
         slot *next = s->next_free;
@@ -290,6 +301,7 @@ void troupe_system_close(troupe_system *system, uint32_t timeout_ms)
     pthread_mutex_destroy(&system->reaper_mutex);
     pthread_cond_destroy(&system->reaper_work);
     pthread_mutex_destroy(&system->mutex);
+    pthread_mutex_destroy(&system->links_mutex);
     pthread_cond_destroy(&system->changed);
     free(system->slots);
     free(system->deterministic);
@@ -339,6 +351,8 @@ static void add(troupe_system_counters *sum, const tally *t)
     sum->sent += tally_read(&t->sent);
     sum->received += tally_read(&t->received);
     sum->dead_letters += tally_read(&t->dead_letters);
+    sum->shed += tally_read(&t->shed);
+    sum->dead_left += tally_read(&t->dead_left);
     sum->late_replies += tally_read(&t->late_replies);
     sum->refused += tally_read(&t->refused);
     sum->messages += tally_read(&t->messages);
@@ -359,21 +373,30 @@ void troupe_system_count(troupe_system *system, troupe_system_counters *out)
         add(out, &g->tally);
     pthread_mutex_unlock(&system->mutex);
     add(out, &system->reaper_tally);
+    add(out, &system->watchdog.tally);
 }
 
 /* ---- inspect ---- */
 
 static void describe_hand(const troupe_actor *a, uint64_t now, troupe_actor_info *out)
 {
-    uint64_t since = atomic_load_explicit(&a->in_hand.since_ns, memory_order_relaxed);
+    uint64_t callback;
+    char verb[sizeof out->verb];
+    uint64_t since = hand_read(a, verb, &callback);
     if (since == 0)
         return;
-    uint64_t words[ACTOR_VERB_WORDS];
-    for (size_t i = 0; i < ACTOR_VERB_WORDS; i++)
-        words[i] = atomic_load_explicit(&a->in_hand.verb[i], memory_order_relaxed);
-    memcpy(out->verb, words, sizeof words);
-    out->verb[sizeof words - 1] = '\0';
+    memcpy(out->verb, verb, sizeof verb);
     out->verb_ns = now > since ? now - since : 1;
+}
+
+static void describe_watchers(slot *s, troupe_actor_info *out)
+{
+    pthread_mutex_lock(&s->box.mutex);
+    for (const control_signal *sig = s->watchers; sig != NULL; sig = sig->listed_next) {
+        out->links += sig->kind == SIGNAL_LINK;
+        out->monitors += sig->kind == SIGNAL_DOWN;
+    }
+    pthread_mutex_unlock(&s->box.mutex);
 }
 
 static void describe_locked(const troupe_actor *a, uint64_t now, troupe_actor_info *out)
@@ -388,8 +411,14 @@ static void describe_locked(const troupe_actor *a, uint64_t now, troupe_actor_in
     out->depth_peak = atomic_load_explicit(&a->depth_peak, memory_order_relaxed);
     out->received = tally_read(&a->tally.received);
     out->sent = tally_read(&a->tally.sent);
+    out->bytes_sent = tally_read(&a->tally.bytes_sent);
+    out->bytes_received = tally_read(&a->tally.bytes_received);
+    out->restarts = a->restarts;
+    hand_describe(a, out);
+    out->dead_letters = atomic_load_explicit(&a->slot->dead_letters, memory_order_relaxed);
     out->busy = atomic_load_explicit(&a->slot->box.refused, memory_order_relaxed);
     out->calls_open = atomic_load_explicit(&a->calls_open, memory_order_relaxed);
+    describe_watchers(a->slot, out);
     out->age_ns = now - a->spawned_ns;
     out->thread_id = atomic_load_explicit(&a->thread_id, memory_order_relaxed);
 }

@@ -3,8 +3,8 @@
  * The system behind troupe/system.h.
  *
  * `mutex` guards the lists of actors, guests and free slots and the sums of those that are gone;
- * `reaper_mutex` the reaper's work. Order: system, then a mailbox; else none is
- * held while another lock is taken.
+ * `reaper_mutex` the reaper's work; `links_mutex` makes both halves of a link one. Order: system or
+ * links, then a mailbox; else none is held while another lock is taken.
  */
 #ifndef RUNTIME_SYSTEM_H
 #define RUNTIME_SYSTEM_H
@@ -13,7 +13,9 @@
 #include "clock.h"
 #include "deterministic.h"
 #include "names.h"
+#include "subscribe.h"
 #include "turn.h"
+#include "watchdog.h"
 
 #include "troupe/log.h"
 
@@ -37,8 +39,11 @@ struct troupe_system {
 
     names names;
     call_table calls;
-    atomic_uint_fast64_t next_ref; /* of monitors */
+    pthread_mutex_t links_mutex;
+    atomic_uint_fast64_t next_ref; /* of monitors and links */
     atomic_uint_fast64_t dead_letters;
+    subscribers dead_letter_subscribers;
+    watchdog watchdog;
 
     pthread_t reaper;
     turn reaper_turn; /* reaper's thread */
@@ -67,10 +72,19 @@ static inline slot *system_slot(struct troupe_system *system, troupe_address add
     return index == 0 || index > system->actors_max ? NULL : atomic_load(&system->slots[index]);
 }
 
+static inline bool system_lives(struct troupe_system *system, troupe_address address)
+{
+    slot *s = system_slot(system, address);
+    return s != NULL && slot_holds(s, address);
+}
+
 /* A free slot with a new generation, counted as used. TROUPE_ELIMIT, TROUPE_ECLOSED, TROUPE_ENOMEM.
  */
 troupe_error system_slot_take(struct troupe_system *system, slot **out);
 void system_slot_give(struct troupe_system *system, slot *s);
+
+/* A condition whose time-outs are monotonic. */
+void condition_init(pthread_cond_t *condition);
 
 /* Add a thread's counters to those of the gone. With the mutex held. */
 void system_retire_locked(struct troupe_system *system, const tally *t);

@@ -10,9 +10,13 @@ typedef struct tally {
     atomic_uint_fast64_t sent;
     atomic_uint_fast64_t received;
     atomic_uint_fast64_t dead_letters;
+    atomic_uint_fast64_t dead_left; /* of these, left in a mailbox */
+    atomic_uint_fast64_t shed;
     atomic_uint_fast64_t late_replies;
     atomic_uint_fast64_t refused;
     atomic_uint_fast64_t messages;
+    atomic_uint_fast64_t bytes_sent; /* of envelopes */
+    atomic_uint_fast64_t bytes_received;
 } tally;
 
 /* One writer, so load and store suffice; relaxed, because nothing is ordered by a counter. */

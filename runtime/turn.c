@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH_KEEP     (8U * 1024U)
-#define RETRY_MS         10
-#define ADVANCE_PART     64 /* of a mailbox that one sender may hold in advance */
-#define DEAD_LETTER_LOGS 10 /* logged in full; then each time their count doubles */
+#define SCRATCH_KEEP (8U * 1024U)
+#define RETRY_MS     10
+#define ADVANCE_PART 64 /* of a mailbox that one sender may hold in advance */
 
 /* Where an envelope may be written: behind what was gathered, or a bundle of its own. */
 typedef struct place {
@@ -40,6 +39,8 @@ void turn_fini(turn *t)
     for (unsigned i = 0; i < TURN_DESTINATIONS; i++)
         troupe_buffer_fini(&t->outlets[i].scratch);
     troupe_buffer_fini(&t->fault);
+    troupe_buffer_fini(&t->report);
+    troupe_buffer_fini(&t->copy);
 }
 
 static void send_bundle(turn *t, slot *s, bundle *b)
@@ -146,6 +147,7 @@ static troupe_error prepare(turn *t, slot *s, outlet *o, size_t size, place *out
 static void commit(turn *t, const place *p)
 {
     tally_add(&t->tally->sent, 1);
+    tally_add(&t->tally->bytes_sent, p->size);
     if (p->alone != NULL)
         send_bundle(t, p->to, p->alone);
     else
@@ -224,6 +226,7 @@ troupe_error turn_post(turn *t, const troupe_envelope *envelope)
     }
     envelope_encode(p.at, envelope);
     commit(t, &p);
+    tap_note(t, envelope, "out");
     return TROUPE_OK;
 }
 
@@ -267,6 +270,41 @@ static void deliver_answers(turn *t)
         guest_deliver(guest, head, tail);
 }
 
+static troupe_error build_fault(turn *t, const answer_text *text, troupe_bytes *out)
+{
+    const char *message = text->message != NULL ? text->message : troupe_error_text(text->code);
+    troupe_buffer_clear(&t->fault);
+    troupe_error error =
+        troupe_pack(&t->fault, "{s:i,s:s,s:s,s:j#}", "code", (int)text->code, "name",
+                    troupe_error_name(text->code), "message", message, "data", text->data,
+                    text->data != NULL ? strlen(text->data) : (size_t)0);
+    *out = troupe_buffer_bytes(&t->fault);
+    return error;
+}
+
+/* The envelope of an answer; borrows from the turn and the text. TROUPE_ENOMEM. */
+static troupe_error build_answer(turn *t, troupe_caller caller, const answer_text *text,
+                                 troupe_envelope *out)
+{
+    bool fault = text->code != TROUPE_OK;
+    *out = (troupe_envelope){.kind = fault ? TROUPE_FAULT : TROUPE_REPLY,
+                             .to = caller.from,
+                             .ref = caller.ref,
+                             .verb = fault ? "fault" : "reply",
+                             .verb_len = 5,
+                             .payload = text->payload};
+    return fault ? build_fault(t, text, &out->payload) : TROUPE_OK;
+}
+
+/* An answer to a guest is never an envelope, except for whoever taps. */
+static void tap_guest_answer(turn *t, uint64_t ref, const answer_text *text)
+{
+    troupe_caller caller = {0, ref};
+    troupe_envelope e;
+    if (tap_on(t) && build_answer(t, caller, text, &e) == TROUPE_OK)
+        tap_copy(t, &e, "out");
+}
+
 static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
 {
     const char *message = text->message != NULL ? text->message : troupe_error_text(text->code);
@@ -291,21 +329,11 @@ static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
     else
         t->answers_tail->next = a;
     t->answers_tail = a;
+    tally_add(&t->tally->bytes_sent, len + data_len);
+    tap_guest_answer(t, ref, text);
     if (++t->answer_count >= TURN_ANSWERS)
         deliver_answers(t);
     return TROUPE_OK;
-}
-
-static troupe_error build_fault(turn *t, const answer_text *text, troupe_bytes *out)
-{
-    const char *message = text->message != NULL ? text->message : troupe_error_text(text->code);
-    troupe_buffer_clear(&t->fault);
-    troupe_error error =
-        troupe_pack(&t->fault, "{s:i,s:s,s:s,s:j#}", "code", (int)text->code, "name",
-                    troupe_error_name(text->code), "message", message, "data", text->data,
-                    text->data != NULL ? strlen(text->data) : (size_t)0);
-    *out = troupe_buffer_bytes(&t->fault);
-    return error;
 }
 
 static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_text *text)
@@ -313,14 +341,8 @@ static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_tex
     slot *s = system_slot(t->system, caller.from);
     if (s == NULL)
         return TROUPE_OK;
-    bool fault = text->code != TROUPE_OK;
-    troupe_envelope e = {.kind = fault ? TROUPE_FAULT : TROUPE_REPLY,
-                         .to = caller.from,
-                         .ref = caller.ref,
-                         .verb = fault ? "fault" : "reply",
-                         .verb_len = 5,
-                         .payload = text->payload};
-    if (fault && build_fault(t, text, &e.payload) != TROUPE_OK)
+    troupe_envelope e;
+    if (build_answer(t, caller, text, &e) != TROUPE_OK)
         return TROUPE_ENOMEM;
     outlet *o = take_outlet(t, s);
     if (o == NULL)
@@ -336,6 +358,7 @@ static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_tex
     }
     envelope_encode(p.at, &e);
     commit(t, &p);
+    tap_note(t, &e, "out");
     return TROUPE_OK;
 }
 
@@ -351,31 +374,22 @@ troupe_error turn_answer(turn *t, troupe_caller caller, const answer_text *text)
     return caller.from == 0 ? answer_guest(t, caller.ref, text) : answer_actor(t, caller, text);
 }
 
-static void log_dead_letter(turn *t, const troupe_envelope *envelope)
-{
-    uint64_t nth = atomic_fetch_add(&t->system->dead_letters, 1) + 1;
-    if ((nth > DEAD_LETTER_LOGS && (nth & (nth - 1)) != 0) || !troupe_log_enabled(TROUPE_LOG_DEBUG))
-        return;
-    troupe_log(TROUPE_LOG_DEBUG, "mailbox", "dead-letter", NULL,
-               "number %llu: %.*s from %llu to %llu", (unsigned long long)nth,
-               (int)envelope->verb_len, envelope->verb, (unsigned long long)envelope->from,
-               (unsigned long long)envelope->to);
-}
-
-void turn_dead_letter(turn *t, const troupe_envelope *envelope, troupe_error code)
+void turn_dead_letter(turn *t, const troupe_envelope *envelope, bool left)
 {
     tally_add(&t->tally->dead_letters, 1);
-    log_dead_letter(t, envelope);
+    if (left)
+        tally_add(&t->tally->dead_left, 1);
+    dead_letter_note(t, envelope, left);
     if (envelope->kind != TROUPE_CALL)
         return;
     troupe_caller caller = {envelope->from, envelope->ref};
-    answer_text fault = {.code = code};
+    answer_text fault = {.code = TROUPE_EGONE};
     if (turn_answer(t, caller, &fault) != TROUPE_OK)
         troupe_log(TROUPE_LOG_ERROR, "mailbox", "out-of-memory", NULL,
                    "a call to a dead actor will end by its deadline");
 }
 
-void turn_dispose(turn *t, slot *s, bundle *b, size_t offset)
+void turn_dispose(turn *t, slot *s, bundle *b, size_t offset, troupe_address leaving)
 {
     while (offset < b->len) {
         troupe_bytes rest = {b->data + offset, b->len - offset};
@@ -385,7 +399,7 @@ void turn_dispose(turn *t, slot *s, bundle *b, size_t offset)
             break; /* cannot be: it was encoded by us */
         if (!envelope_is_answer(&e))
             mailbox_credit_return(&s->box, 1, used);
-        turn_dead_letter(t, &e, TROUPE_EGONE);
+        turn_dead_letter(t, &e, e.to == leaving);
         offset += used;
     }
     t->system->kind->bundle_destroy(b);

@@ -49,6 +49,7 @@ typedef struct outlet {
 typedef struct turn {
     struct troupe_system *system;
     struct tally *tally;
+    slot *owner; /* of the actor whose turn it is; NULL: a guest's or the system's */
     lane_sender *sender;
     unsigned count; /* outlets in use */
     outlet outlets[TURN_DESTINATIONS];
@@ -57,7 +58,11 @@ typedef struct turn {
     guest_answer *answers; /* in the order given */
     guest_answer *answers_tail;
     unsigned answer_count;
-    troupe_buffer fault;       /* a fault's payload while it is built */
+    troupe_buffer fault;  /* a fault's payload while it is built */
+    troupe_buffer report; /* an observer's event while it is built */
+    troupe_buffer copy;   /* a tapped envelope */
+    troupe_address tap_observer;
+    uint64_t tap_missed;       /* copies it had no room for since the last it got */
     troupe_address refused_by; /* who said TROUPE_EBUSY last, and to how much */
     uint64_t refused_bytes;
 } turn;
@@ -80,11 +85,30 @@ typedef struct answer_text {
 /* Answer a call, whoever made it, if it has not ended. TROUPE_ENOMEM: not answered. */
 troupe_error turn_answer(turn *t, troupe_caller caller, const answer_text *text);
 
-/* An accepted envelope whose receiver is gone: count it; a call is answered with `code`. */
-void turn_dead_letter(turn *t, const troupe_envelope *envelope, troupe_error code);
+/* An accepted envelope whose receiver is gone: count it; a call is answered with TROUPE_EGONE.
+ * left: it was in the mailbox when the receiver ended. */
+void turn_dead_letter(turn *t, const troupe_envelope *envelope, bool left);
 
-/* All of a bundle from `offset` on is dead letters of that slot: gives credit back, frees it. */
-void turn_dispose(turn *t, slot *s, bundle *b, size_t offset);
+/* All of a bundle from `offset` on is dead letters of that slot: gives credit back, frees it.
+ * leaving: the actor whose mailbox it was in; 0 = nobody's. */
+void turn_dispose(turn *t, slot *s, bundle *b, size_t offset, troupe_address leaving);
+
+/* Show what the owner received ("in") or sent ("out") to whoever taps it (tap.c). */
+void tap_copy(turn *t, const troupe_envelope *envelope, const char *direction);
+
+static inline bool tap_on(const turn *t)
+{
+    return t->owner != NULL && atomic_load_explicit(&t->owner->tap, memory_order_relaxed) != 0;
+}
+
+static inline void tap_note(turn *t, const troupe_envelope *envelope, const char *direction)
+{
+    if (tap_on(t))
+        tap_copy(t, envelope, direction);
+}
+
+/* Make a dead letter known (dead_letter.c). */
+void dead_letter_note(turn *t, const troupe_envelope *envelope, bool left);
 
 /* Send all. False: out of memory, something is left and keeps its order. */
 bool turn_flush(turn *t);

@@ -7,6 +7,7 @@
  */
 #include "actor.h"
 #include "clock.h"
+#include "hand.h"
 #include "system.h"
 
 #include <errno.h>
@@ -132,9 +133,13 @@ static void dispatch(troupe_actor *self)
         short ready = w->polled[OWN_FDS + i].revents;
         watch item = w->items[i];
         ready &= (short)(item.events | POLLERR | POLLHUP | POLLNVAL);
-        if (ready != 0 && item.fn != NULL && item.events != 0)
+        if (ready != 0 && item.fn != NULL && item.events != 0) {
+            hand_take_callback(self, "(watch)");
             item.fn(self, item.context, item.fd, ready);
+            hand_done(self);
+        }
     }
+    hand_idle(self);
     w->dispatching = false;
     if (w->gaps)
         remove_gaps(w);
@@ -153,7 +158,7 @@ static void handle_ready(troupe_actor *self)
     struct pollfd *polled = self->watches.polled;
     if (polled[1].fd >= 0 && polled[1].revents != 0)
         drain_timerfd(self);
-    self->now_ns = clock_now_ns();
+    hand_clock(self);
     if (self->watches.count > 0)
         dispatch(self);
 }
@@ -220,7 +225,9 @@ void watch_wait(troupe_actor *self)
         mailbox_awake(&self->slot->box, false);
         return;
     }
+    hand_asleep(self);
     int ready = poll(w->polled, OWN_FDS + w->count, timeout);
+    hand_awake(self);
     mailbox_awake(&self->slot->box, ready > 0 && w->polled[0].revents != 0);
     if (ready > 0)
         handle_ready(self);

@@ -9,6 +9,10 @@
 
 static void add_actor(void *context, const troupe_actor_info *info)
 {
+    json_t *times = json_array();
+    for (unsigned i = 0; i < TROUPE_HANDLER_BUCKETS; i++) {
+        json_array_append_new(times, json_integer((json_int_t)info->handled_times[i]));
+    }
     json_t *row = json_pack(
         "{s:s, s:s, s:I, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "name",
         info->name, "kind", info->kind, "address", (json_int_t)info->address, "verb", info->verb,
@@ -17,6 +21,15 @@ static void add_actor(void *context, const troupe_actor_info *info)
         (json_int_t)info->received, "sent", (json_int_t)info->sent, "busy", (json_int_t)info->busy,
         "calls_open", (json_int_t)info->calls_open, "age_ms", (double)info->age_ns / 1e6, "thread",
         (json_int_t)info->thread_id);
+    json_t *more = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}", "bytes_received",
+        (json_int_t)info->bytes_received, "bytes_sent", (json_int_t)info->bytes_sent,
+        "dead_letters", (json_int_t)info->dead_letters, "links", (json_int_t)info->links,
+        "monitors", (json_int_t)info->monitors, "restarts", (json_int_t)info->restarts, "handled",
+        (json_int_t)info->handled, "handled_ms", (double)info->handled_ns / 1e6, "longest_ms",
+        (double)info->handled_longest_ns / 1e6, "handled_times", times);
+    json_object_update(row, more);
+    json_decref(more);
     json_array_append_new(context, row);
 }
 
@@ -92,10 +105,11 @@ static troupe_error metrics(bridge *server, const json_t *params, json_t **resul
     troupe_system_counters all;
     troupe_system_count(server->system, &all);
     json_t *system = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "actors_spawned",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "actors_spawned",
         (json_int_t)all.actors_spawned, "actors_ended", (json_int_t)all.actors_ended, "sent",
         (json_int_t)all.sent, "received", (json_int_t)all.received, "dead_letters",
-        (json_int_t)all.dead_letters, "late_replies", (json_int_t)all.late_replies, "refused",
+        (json_int_t)all.dead_letters, "dead_left", (json_int_t)all.dead_left, "shed",
+        (json_int_t)all.shed, "late_replies", (json_int_t)all.late_replies, "refused",
         (json_int_t)all.refused, "messages", (json_int_t)all.messages);
     json_t *process = json_pack("{s:I, s:I, s:I, s:I, s:f}", "pid", (json_int_t)getpid(),
                                 "rss_bytes", status_number("VmRSS:") * 1024, "threads",

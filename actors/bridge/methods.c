@@ -34,7 +34,7 @@ const rpc_method method_table[] = {
      "The host at a glance: browsers, targets, store, epoch", "{name, version, pid, epoch, uptime_ms, browsers: […], targets, connected: […], tracked: […], store: {…}}", {{0}}},
     {"actors.list", ROUTE_LOCAL, NULL, false, 30000,
      "Every living actor with its mailbox and counters",
-     "{actors: [{name, kind, address, verb, verb_ms, depth, depth_bytes, depth_peak, received, sent, busy, calls_open, age_ms, thread}]}", {{0}}},
+     "{actors: [{name, kind, address, verb, verb_ms, depth, depth_bytes, depth_peak, received, sent, bytes_received, bytes_sent, dead_letters, busy, calls_open, links, monitors, restarts, handled, handled_ms, longest_ms, handled_times, age_ms, thread}]}", {{0}}},
     {"metrics", ROUTE_LOCAL, NULL, false, 30000,
      "Counters of the actor system, of the bridge and of the process",
      "{system: {…}, bridge: {…}, process: {…}}", {{0}}},

@@ -52,8 +52,10 @@ typedef struct troupe_spawn_options {
     void *state;            /* taken on TROUPE_OK: handed to the callbacks, freed by `stop` */
     const char *name;       /* registered before `start`; NULL = none; at most 63 bytes */
     troupe_address monitor; /* an actor that gets a `down` signal when this one ends; 0 = none */
+    troupe_address link;    /* an actor linked with this one before `start`; 0 = none */
     uint32_t mailbox_envelopes; /* 0 = 4096 */
     size_t mailbox_bytes;       /* 0 = 8 MiB; one larger envelope fits when the box is empty */
+    uint32_t restarts; /* how many lives it had before this one; for inspect, set by supervisors */
 } troupe_spawn_options;
 
 /**
@@ -195,6 +197,33 @@ typedef struct troupe_down {
     troupe_error reason;
 } troupe_down;
 TROUPE_API troupe_error troupe_down_read(const troupe_envelope *envelope,
+                                         troupe_down *out) TROUPE_MUST_USE;
+
+/**
+ * Link with another actor: when either ends with a reason other than TROUPE_OK, the other ends with
+ * the same reason, at once: what is in its mailbox becomes dead letters. An actor that traps links
+ * goes on and gets a signal instead (troupe_trap_links).
+ *
+ * A link has no owner: either side may make or break it, twice is once. Linking with an actor that
+ * is gone counts as its end, with TROUPE_EGONE. The end of a linked actor comes over the control
+ * lane, after the dead actor's names and resources were released.
+ *
+ * @return TROUPE_OK; TROUPE_EINVAL (0, or self); TROUPE_ENOMEM: not linked
+ */
+TROUPE_API troupe_error troupe_link(troupe_actor *self, troupe_address other) TROUPE_MUST_USE;
+
+/** Break the link, whoever made it. After this the other's end has no effect here, also if it was
+ * on its way. Not linked: nothing happens. */
+TROUPE_API void troupe_unlink(troupe_actor *self, troupe_address other);
+
+/**
+ * Whether the ends of linked actors are shown as signals from now on, instead of ending this one:
+ * verb `link`, payload as of `down` with ref 0, for each end whatever its reason (TROUPE_OK too).
+ */
+TROUPE_API void troupe_trap_links(troupe_actor *self, bool trap);
+
+/** Read a `link` signal; ref is 0. TROUPE_EPARAMS if the envelope is none. */
+TROUPE_API troupe_error troupe_link_read(const troupe_envelope *envelope,
                                          troupe_down *out) TROUPE_MUST_USE;
 
 /** Runs on the actor's thread when the timer is due. */

@@ -13,11 +13,15 @@ extern "C" {
 
 typedef struct troupe_system troupe_system;
 
+/** stuck_ms: report nobody. */
+#define TROUPE_STUCK_NEVER UINT32_MAX
+
 typedef struct troupe_system_options {
     const char *name;    /* part of the inproc addresses; NULL = made up; [A-Za-z0-9_-]{1,31} */
     const char *lane;    /* what carries mailboxes: "nng" (NULL) or "ring" */
     uint32_t actors_max; /* 0 = 4096; at most 65535 */
     size_t stack_bytes;  /* of actor threads; 0 = 256 KiB */
+    uint32_t stuck_ms;   /* one callback for longer is reported (observe.h); 0 = 5000 */
 } troupe_system_options;
 
 /**
@@ -70,19 +74,39 @@ TROUPE_API troupe_error troupe_stop(troupe_system *system, troupe_address addres
 TROUPE_API troupe_error troupe_join(troupe_system *system, troupe_address address,
                                     uint32_t timeout_ms);
 
+/** The histogram of the time in callbacks: bucket i counts those of up to 4^i microseconds (1 µs to
+ * about 4 s), the last those beyond. */
+#define TROUPE_HANDLER_BUCKETS 13
+
 typedef struct troupe_actor_info {
     troupe_address address;
     char name[64]; /* first registered name, else kind and slot */
     char kind[32];
-    char verb[64];    /* verb in hand; empty when idle */
+    char verb[64];    /* verb in hand; "(start)", "(timer)"… in other callbacks; empty: idle */
     uint64_t verb_ns; /* for how long; 0 when idle */
     uint32_t depth;   /* envelopes in the mailbox */
     uint64_t depth_bytes;
     uint32_t depth_peak;
     uint64_t received;
     uint64_t sent;
-    uint64_t busy;       /* posts it was refused, as the receiver */
-    uint32_t calls_open; /* calls it received and has not answered */
+    uint64_t bytes_received; /* of envelopes, headers included */
+    uint64_t bytes_sent;     /* of answers to guests, their text or payload alone */
+    uint64_t dead_letters;   /* of what it posted: accepted, but the receiver ended first */
+    uint64_t busy;           /* posts it was refused, as the receiver */
+    uint32_t calls_open;     /* calls it received and has not answered */
+    uint32_t links;
+    uint32_t monitors; /* that others have on it */
+    uint32_t restarts; /* lives before this one, as its supervisor said (troupe_spawn_options) */
+
+    /* Callbacks that have returned, and the time they took. While messages are handled within 2 µs
+     * each, they are measured in groups of up to 8, and counted with their mean; a group that takes
+     * longer counts as one slow message and fast others, and from then on each is measured alone
+     * until 8 in a row were fast. The sum is exact always. */
+    uint64_t handled;
+    uint64_t handled_ns;
+    uint64_t handled_longest_ns;
+    uint64_t handled_times[TROUPE_HANDLER_BUCKETS];
+
     uint64_t age_ns;
     long thread_id; /* Linux tid */
 } troupe_actor_info;
@@ -100,6 +124,8 @@ typedef struct troupe_system_counters {
     uint64_t sent;         /* envelopes accepted */
     uint64_t received;     /* envelopes handed to `receive` or to a continuation or guest */
     uint64_t dead_letters; /* accepted, but the receiver died first */
+    uint64_t dead_left;    /* of these, left in a mailbox when its actor ended */
+    uint64_t shed;         /* events dropped for subscribers that were too slow; counted as sent */
     uint64_t late_replies; /* dropped before a mailbox: their call had ended */
     uint64_t refused;      /* TROUPE_EBUSY */
     uint64_t messages;     /* bundles passed through the lane */

@@ -4,12 +4,15 @@
  *
  * A keeper actor spawns nodes and spawns another for each that dies. Guest threads post, call,
  * cancel, stop and kill at random; nodes answer, forward, ignore, answer late, call each other,
- * fill each other's small mailboxes and die. Checked: order of casts, each call completes exactly
- * once, each death is reported exactly once, and in the end sent = received + dead letters.
+ * fill each other's small mailboxes, link and unlink, and die. An observer taps one after the other
+ * and reads dead letters and the watchdog's reports. Checked: order of casts, each call completes
+ * exactly once, each death is reported exactly once, none that was unlinked, and in the end sent =
+ * received + dead letters.
  *
  * Usage: runtime_race [operations for each guest] [seed]
  */
-#include "troupe/actor.h"
+#include "troupe/log.h"
+#include "troupe/observe.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -45,6 +48,12 @@ static atomic_ulong calls_completed;
 static atomic_ulong calls_abandoned; /* their caller ended first */
 static atomic_ulong rooms_granted;
 static atomic_ulong busy_seen;
+static atomic_ulong links_seen;    /* ends of linked nodes that one who traps saw */
+static atomic_ulong links_dropped; /* unlinked when the other was gone already */
+static atomic_ulong letters_told;  /* reported to the observer, or missed by it */
+static atomic_ulong copies_seen;
+static atomic_ulong stuck_seen;
+static troupe_address observer_address;
 static atomic_ulong errors_seen[32];
 static unsigned long operations = 6000;
 static uint64_t seed;
@@ -87,6 +96,8 @@ typedef struct node {
     int poke_fd;
     troupe_caller late[8];
     unsigned late_count;
+    troupe_address linked;
+    troupe_address dropped; /* whose end must not be seen any more */
 } node;
 
 typedef struct question {
@@ -112,6 +123,7 @@ static troupe_error node_start(troupe_actor *self, void *state)
     node *n = state;
     n->poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     CHECK(n->poke_fd >= 0);
+    troupe_trap_links(self, random_next(&n->random) % 4 != 0);
     return troupe_watch(self, n->poke_fd, POLLIN, poked, n);
 }
 
@@ -182,6 +194,37 @@ static void answer_late(troupe_actor *self, void *context)
         troupe_reply(self, n->late[--n->late_count], nothing);
 }
 
+static void link_on(troupe_actor *self, node *n)
+{
+    troupe_address other = pick(&n->random);
+    if (other == 0 || other == troupe_self_address(self) || other == n->dropped)
+        return;
+    CHECK(troupe_link(self, other) == TROUPE_OK);
+    n->linked = other;
+}
+
+/* The end of one who was gone before may be on its way: after this it must not be seen. */
+static void unlink_now(troupe_actor *self, node *n)
+{
+    bool gone = n->linked != 0 &&
+                troupe_post(self, n->linked, TROUPE_EVENT, "load", NULL, nothing) == TROUPE_EGONE;
+    troupe_unlink(self, n->linked);
+    if (gone) {
+        n->dropped = n->linked;
+        atomic_fetch_add(&links_dropped, 1);
+    }
+    n->linked = 0;
+}
+
+static void link_ended(troupe_actor *self, node *n, const troupe_envelope *e)
+{
+    troupe_down end;
+    CHECK(troupe_link_read(e, &end) == TROUPE_OK);
+    CHECK(end.address != n->dropped);
+    CHECK(troupe_post(self, end.address, TROUPE_EVENT, "load", NULL, nothing) == TROUPE_EGONE);
+    atomic_fetch_add(&links_seen, 1);
+}
+
 static void check_order(node *n, const troupe_envelope *e)
 {
     uint64_t guest;
@@ -222,6 +265,12 @@ static troupe_error node_receive(troupe_actor *self, void *state, const troupe_e
         ask(self, n);
     } else if (troupe_verb_is(e, "poke")) {
         CHECK(write(n->poke_fd, &one, sizeof one) == sizeof one);
+    } else if (troupe_verb_is(e, "bind")) {
+        link_on(self, n);
+    } else if (troupe_verb_is(e, "unbind")) {
+        unlink_now(self, n);
+    } else if (troupe_verb_is(e, "link")) {
+        link_ended(self, n, e);
     } else if (troupe_verb_is(e, "spam") && n->spam_left == 0) {
         n->spam_to = pick(&n->random);
         n->spam_left = SPAM;
@@ -331,6 +380,43 @@ static troupe_error keeper_receive(troupe_actor *self, void *state, const troupe
 static const troupe_behaviour keeper_behaviour = {
     .kind = "keeper", .start = keeper_start, .receive = keeper_receive};
 
+/* ---- the observer ---- */
+
+static troupe_error observer_start(troupe_actor *self, void *state)
+{
+    (void)state;
+    CHECK(troupe_dead_letters_subscribe(self) == TROUPE_OK);
+    return troupe_watchdog_subscribe(self);
+}
+
+static void tap_another(troupe_actor *self, uint64_t *random)
+{
+    troupe_address address = pick(random);
+    bool on = random_next(random) % 4 != 0;
+    troupe_error error = address != 0 ? troupe_tap(self, address, on) : TROUPE_EGONE;
+    CHECK(error == TROUPE_OK || error == TROUPE_EGONE);
+}
+
+static troupe_error observer_receive(troupe_actor *self, void *state, const troupe_envelope *e)
+{
+    uint64_t missed = 0;
+    if (e->kind != TROUPE_EVENT) {
+        tap_another(self, state);
+        return TROUPE_OK;
+    }
+    CHECK(troupe_unpack(e->payload, "{s:U}", "missed", &missed) == TROUPE_OK);
+    if (troupe_verb_is(e, "dead_letter"))
+        atomic_fetch_add(&letters_told, 1 + missed);
+    else if (troupe_verb_is(e, "tap"))
+        atomic_fetch_add(&copies_seen, 1);
+    else
+        atomic_fetch_add(&stuck_seen, 1);
+    return TROUPE_OK;
+}
+
+static const troupe_behaviour observer_behaviour = {
+    .kind = "observer", .start = observer_start, .receive = observer_receive};
+
 /* ---- guests ---- */
 
 typedef struct driver {
@@ -368,9 +454,10 @@ static void post_cast(driver *d)
 
 static void post_order(driver *d)
 {
-    static const char *const verbs[] = {"ask", "ask", "spam", "poke"};
+    static const char *const verbs[] = {"ask",  "ask",  "ask",  "spam",
+                                        "spam", "poke", "bind", "unbind"};
     troupe_error error = troupe_guest_post(d->guest, pick(&d->random), TROUPE_CAST,
-                                           verbs[random_next(&d->random) % 4], NULL, nothing);
+                                           verbs[random_next(&d->random) % 8], NULL, nothing);
     CHECK(error == TROUPE_OK || error == TROUPE_EGONE || error == TROUPE_EBUSY);
 }
 
@@ -435,7 +522,7 @@ static void disturb(driver *d)
     unsigned living = 0;
     troupe_system_counters counters;
     troupe_address address = pick(&d->random);
-    switch (random_next(&d->random) % 8) {
+    switch (random_next(&d->random) % 9) {
     case 0:
         (void)troupe_stop(stage, address, TROUPE_STOP_NOW);
         break;
@@ -457,6 +544,12 @@ static void disturb(driver *d)
         atomic_fetch_add(&calls_started, 1);
         (void)troupe_guest_call(d->guest, address, "die", NULL, nothing, 1000, &answer);
         check_answer(&answer);
+        break;
+    }
+    case 6: {
+        troupe_error error =
+            troupe_guest_post(d->guest, observer_address, TROUPE_CAST, "tap", NULL, nothing);
+        CHECK(error == TROUPE_OK || error == TROUPE_EBUSY);
         break;
     }
     default:
@@ -505,6 +598,9 @@ static void check_conservation(void)
            (unsigned long long)c.refused, (unsigned long long)c.messages);
     printf("actors %llu, ended %llu\n", (unsigned long long)c.actors_spawned,
            (unsigned long long)c.actors_ended);
+    printf("observer: told of %lu dead letters, copies %lu, stuck and unstuck %lu\n",
+           atomic_load(&letters_told), atomic_load(&copies_seen), atomic_load(&stuck_seen));
+    CHECK(atomic_load(&letters_told) <= c.dead_letters);
 }
 
 static void run_guests(void)
@@ -532,6 +628,12 @@ static void await_nodes(troupe_address keeper_address)
     troupe_guest_destroy(guest);
 }
 
+static void dismiss_observer(void)
+{
+    CHECK(troupe_stop(stage, observer_address, TROUPE_STOP_DRAIN) == TROUPE_OK);
+    CHECK(troupe_join(stage, observer_address, GIVE_UP_AFTER * 1000) == TROUPE_OK);
+}
+
 static void tell_to_finish(troupe_address keeper_address)
 {
     troupe_guest *guest;
@@ -553,6 +655,8 @@ static void check_calls(void)
         if (atomic_load(&errors_seen[i]) > 0)
             printf("  %s %lu\n", troupe_error_name((troupe_error)i), atomic_load(&errors_seen[i]));
     }
+    printf("links: ends seen %lu, dropped %lu\n", atomic_load(&links_seen),
+           atomic_load(&links_dropped));
     CHECK(started == completed + abandoned);
 }
 
@@ -565,15 +669,21 @@ int main(int argc, char **argv)
         seed = strtoull(argv[2], NULL, 10);
     printf("seed %llu, %lu operations\n", (unsigned long long)seed, operations);
     fflush(stdout);
-    const troupe_system_options options = {.name = "race", .actors_max = NODES + 8};
+    const troupe_system_options options = {.name = "race", .actors_max = NODES + 8, .stuck_ms = 2};
+    troupe_log_set_level(TROUPE_LOG_ERROR); /* on a busy machine all are stuck at times */
     CHECK(troupe_system_open(&options, &stage) == TROUPE_OK);
     keeper k = {.random = random_seed(7)};
     const troupe_spawn_options spawn = {.behaviour = &keeper_behaviour, .state = &k};
+    uint64_t observer_random = random_seed(8);
+    const troupe_spawn_options observe = {.behaviour = &observer_behaviour,
+                                          .state = &observer_random};
     troupe_address keeper_address;
+    CHECK(troupe_spawn(stage, &observe, &observer_address) == TROUPE_OK);
     CHECK(troupe_spawn(stage, &spawn, &keeper_address) == TROUPE_OK);
     await_nodes(keeper_address);
     run_guests();
     tell_to_finish(keeper_address);
+    dismiss_observer();
     check_calls();
     CHECK(k.down == k.spawned);
     check_conservation();
