@@ -98,9 +98,21 @@ done
 ! readelf -d hello_static | grep NEEDED || fail "that is not static"
 ./hello_static || fail "hello, all static, fails"
 
-# The manual page is clean.
-groff -man -Tutf8 -ww -z "$prefix/share/man/man3/libtroupe.3" 2> groff.log
+# The manual page is clean, names every function, and its example works.
+page=$prefix/share/man/man3/libtroupe.3
+groff -man -Tutf8 -ww -z "$page" 2> groff.log
 [ ! -s groff.log ] || { cat groff.log; fail "libtroupe(3) has warnings"; }
+nm -D --defined-only "$lib"/libtroupe.so "$lib"/libtroupe-host.so | awk 'NF == 3 { print $3 }' |
+    while read -r name; do grep -qw "$name" "$page" || echo "$name"; done > unnamed
+[ ! -s unnamed ] || { cat unnamed; fail "libtroupe(3) does not name the functions above"; }
+grep -oP '(?<!::)\btroupe_[a-z_]*[a-z]' "$page" | sort -u | while read -r name; do
+    grep -rqw "$name" "$include" || echo "$name"; done > unknown
+[ ! -s unknown ] || { cat unknown; fail "libtroupe(3) names what no header has"; }
+sed -n '/^\.EX$/,/^\.EE$/{//!p}' "$page" | sed 's/\\e/\\/g' > manual.c
+# shellcheck disable=SC2046 # lists of options
+cc -std=c11 -Wall -Wextra -Werror $(flags --cflags troupe) manual.c -o manual $(flags --libs troupe)
+[ "$(LD_LIBRARY_PATH=$lib ./manual)" = "1 (no error)" ] || fail "the manual's example fails"
+
 [ "$(pkg-config --modversion troupe)" = "$("$prefix/bin/troupe" --version | sed 's/[^0-9]*//')" ] ||
     fail "troupe.pc and troupe --version differ"
 echo "package: all well"
