@@ -77,7 +77,10 @@ cmake_build "$scratch/examples" by-cmake
     { cat by-cmake/Testing/Temporary/LastTest.log; fail "an example fails"; }
 by-cmake/example_embed_host > embed.log 2>&1 || { cat embed.log; fail "embed_host fails"; }
 cmake_build "$source/tests/package/project" project
-project/cpp_shared && project/cpp_static && project/hello_static || fail "built with CMake, it fails"
+for program in cpp_shared cpp_static; do
+    project/$program "$prefix/bin/troupe" > $program.log 2>&1 || { cat $program.log; fail "$program fails"; }
+done
+project/hello_static || fail "hello, built with CMake, fails"
 ! ldd project/cpp_static project/hello_static | grep libtroupe || fail "that is not static"
 
 # 2. pkg-config, shared and static.

@@ -58,36 +58,74 @@ std::string ask(troupe_guest *guest, troupe_address to, const std::string &quest
     return made;
 }
 
-} // namespace
-
-int main()
+bool echoes()
 {
     static const troupe_behaviour echo = behaviour();
     troupe_system *system = nullptr;
     if (troupe_system_open(nullptr, &system) != TROUPE_OK)
-        return 1;
+        return false;
     auto state = std::make_unique<Echo>();
     troupe_spawn_options options{};
     options.behaviour = &echo;
     options.state = state.get();
     troupe_address address = 0;
-    if (troupe_spawn(system, &options, &address) != TROUPE_OK)
-        return 1;
-    state.release(); // taken
     troupe_guest *guest = nullptr;
-    if (troupe_guest_create(system, &guest) != TROUPE_OK)
-        return 1;
-    std::string answer = ask(guest, address, "bravo");
+    std::string answer;
+    if (troupe_spawn(system, &options, &address) == TROUPE_OK) {
+        state.release(); // taken
+        if (troupe_guest_create(system, &guest) == TROUPE_OK)
+            answer = ask(guest, address, "bravo");
+    }
     troupe_guest_destroy(guest);
     troupe_system_close(system, 1000);
+    return answer == "bravo";
+}
 
-    // A host that would start itself over and over as its own keeper is refused.
-    troupe_host_options host{};
-    troupe_host_options_default(&host);
-    host.store = ":memory:";
-    troupe_host *started = nullptr;
+// A page is opened in a browser whose keeper is another program.
+bool opens(troupe_system *system)
+{
+    const std::string params = R"({"url": "data:text/html,<p>hello"})";
+    troupe_guest *guest = nullptr;
+    if (troupe_guest_create(system, &guest) != TROUPE_OK)
+        return false;
+    troupe_buffer payload{};
+    troupe_pack(&payload, "j#", params.data(), params.size());
+    troupe_answer answer{};
+    troupe_error error =
+        troupe_guest_call(guest, troupe_whereis(system, "connections"), "open", nullptr,
+                          troupe_buffer_bytes(&payload), 60000, &answer);
+    if (error != TROUPE_OK)
+        std::fprintf(stderr, "open: %s\n", answer.message);
+    troupe_answer_fini(&answer);
+    troupe_buffer_fini(&payload);
+    troupe_guest_destroy(guest);
+    return error == TROUPE_OK;
+}
+
+// This program has no keeper in its main: without another one, a host is refused.
+bool hosts(const char *keeper)
+{
+    troupe_host_options options{};
+    troupe_host_options_default(&options);
+    options.store = ":memory:";
+    options.listen = "127.0.0.1:0";
+    troupe_host *host = nullptr;
     troupe_reason reason{};
-    troupe_error error = troupe_host_start(&host, &started, &reason);
-    std::printf("%s; %s\n", answer.c_str(), reason.text);
-    return answer == "bravo" && error == TROUPE_ESTATE ? 0 : 1;
+    if (troupe_host_start(&options, &host, &reason) != TROUPE_ESTATE)
+        return false;
+    options.keeper = keeper;
+    if (troupe_host_start(&options, &host, &reason) != TROUPE_OK) {
+        std::fprintf(stderr, "%s\n", reason.text);
+        return false;
+    }
+    bool opened = opens(troupe_host_system(host));
+    troupe_host_stop(host);
+    return opened;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    return argc == 2 && echoes() && hosts(argv[1]) ? 0 : 1;
 }
