@@ -11,7 +11,7 @@ CTEST_ARGS ?=
 
 TROUPE := build/bin/troupe
 CONFIGURED_BY := CMakeLists.txt CMakePresets.json tests/CMakeLists.txt bench/CMakeLists.txt \
-	$(wildcard cmake/*.cmake tests/integration/*.cmake)
+	examples/CMakeLists.txt $(wildcard cmake/* tests/integration/*.cmake)
 
 .PHONY: all run demo test bench soak check format install clean help \
 	setup-build setup-run setup-test setup-check
@@ -52,7 +52,7 @@ check: setup-check build/ci-clang/build.ninja
 format: setup-check
 	scripts/format.sh
 
-## install  install command, libraries and headers (PREFIX=/usr/local, DESTDIR)
+## install  command, libraries, headers, packages, manual (PREFIX=/usr/local, DESTDIR)
 install: all
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) > /dev/null
 	DESTDIR=$(DESTDIR) cmake --install build/release
@@ -63,7 +63,7 @@ clean:
 
 ## help     this list
 help:
-	@echo "make          build $(TROUPE) and build/lib/libtroupe.{a,so}"
+	@echo "make          build $(TROUPE) and build/lib/libtroupe{,-host}.{a,so}"
 	@sed -n 's/^## /make /p' Makefile
 
 # Debian packages: each target asks for the groups of packages.txt that it needs.

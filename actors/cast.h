@@ -7,10 +7,10 @@
 #ifndef TROUPE_ACTORS_CAST_H
 #define TROUPE_ACTORS_CAST_H
 
-#include "actors/host.h"
+#include "troupe/host.h"
 #include "troupe/supervisor.h"
 
-/* Each: context is the host's `const host_options *`. */
+/* Each: context is the host's `const troupe_host_options *`. */
 troupe_error launcher_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error connections_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error store_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
@@ -20,14 +20,14 @@ troupe_error console_prepare(troupe_actor *self, void *context, troupe_spawn_opt
 
 /** Open the store's file once, before anything is started, to report what is wrong with it: creates
  * the directory (0700) and the file (0600), checks schema version and writability. */
-troupe_error store_check(const host_options *options, char *path, size_t path_size,
+troupe_error store_check(const troupe_host_options *options, char *path, size_t path_size,
                          troupe_reason *reason);
 
 /** The HTTP server: its threads are guests of the system. Started after the cast is on stage,
  * stopped before it leaves. */
 typedef struct bridge bridge;
-troupe_error bridge_start(const host_options *options, troupe_system *system, bridge **out,
-                          host_addresses *addresses, troupe_reason *reason);
+troupe_error bridge_start(const troupe_host_options *options, troupe_system *system, bridge **out,
+                          troupe_host_info *addresses, troupe_reason *reason);
 /** Refuse new requests, end WebSocket clients, join all threads. NULL is fine. */
 void bridge_stop(bridge *bridge);
 

@@ -6,8 +6,9 @@
  * On stage in the order of `cast`, off in reverse, each drained before the next is asked: the
  * browsers end first, the store last, so that nothing that happened goes unrecorded.
  */
-#include "actors/host.h"
+#include "troupe/host.h"
 
+#include "actors/browser/keeper.h"
 #include "actors/cast.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
@@ -20,36 +21,36 @@
 #define START_INTENSITY 5
 #define START_PERIOD_MS 30000
 
-struct host {
-    host_options options;
-    host_addresses addresses;
+struct troupe_host {
+    troupe_host_options options;
+    troupe_host_info addresses;
     troupe_system *system;
     troupe_address root;
     bridge *bridge;
     demo_site *demo;
 };
 
-void host_options_default(host_options *options)
+void troupe_host_options_default(troupe_host_options *options)
 {
     const char *tmp = getenv("TMPDIR");
-    *options = (host_options){.name = "default",
-                              .state_dir = ".",
-                              .runtime_dir = tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp",
-                              .mailbox = "nng",
-                              .clients_max = 16,
-                              .store_bytes_max = (uint64_t)2 << 30,
-                              .store_days = 7,
-                              .attach = "launched",
-                              .body_bytes_max = 1u << 20,
-                              .launch_timeout_ms = 30000,
-                              .browsers_max = 64,
-                              .command_timeout_ms = 30000};
+    *options = (troupe_host_options){.name = "default",
+                                     .state_dir = ".",
+                                     .runtime_dir = tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp",
+                                     .mailbox = "nng",
+                                     .clients_max = 16,
+                                     .store_bytes_max = (uint64_t)2 << 30,
+                                     .store_days = 7,
+                                     .attach = "launched",
+                                     .body_bytes_max = 1u << 20,
+                                     .launch_timeout_ms = 30000,
+                                     .browsers_max = 64,
+                                     .command_timeout_ms = 30000};
 }
 
 /* Root -------------------------------------------------------------------------------------- */
 
 typedef struct root {
-    const host_options *options;
+    const troupe_host_options *options;
     troupe_supervisor *supervisor;
 } root;
 
@@ -146,7 +147,7 @@ static const troupe_behaviour root_behaviour = {.kind = "root",
 
 /* Start and stop ---------------------------------------------------------------------------- */
 
-static troupe_error start_root(host *made, troupe_reason *reason)
+static troupe_error start_root(troupe_host *made, troupe_reason *reason)
 {
     root *state = calloc(1, sizeof *state);
     if (state == NULL) {
@@ -179,7 +180,7 @@ static troupe_error start_root(host *made, troupe_reason *reason)
 }
 
 /* Browsers that were asked for at start; how it goes is told by the log and by browsers.list. */
-static troupe_error launch(host *made, troupe_reason *reason)
+static troupe_error launch(troupe_host *made, troupe_reason *reason)
 {
     troupe_guest *guest;
     troupe_error error = troupe_guest_create(made->system, &guest);
@@ -198,7 +199,21 @@ static troupe_error launch(host *made, troupe_reason *reason)
     return error == TROUPE_OK ? error : troupe_fail(reason, error, "%s", troupe_error_text(error));
 }
 
-static troupe_error check_options(const host_options *options, troupe_reason *reason)
+/* Without this check a program that does not know "--keeper" would start itself over and over. */
+static troupe_error check_keeper(const char *keeper, troupe_reason *reason)
+{
+    if (keeper == NULL && !keeper_is_self()) {
+        return troupe_fail(reason, TROUPE_ESTATE,
+                           "no keeper: call troupe_host_keeper_main first in main, or name a "
+                           "program that does");
+    }
+    if (keeper != NULL && access(keeper, X_OK) != 0) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "keeper: %s cannot be run", keeper);
+    }
+    return TROUPE_OK;
+}
+
+static troupe_error check_options(const troupe_host_options *options, troupe_reason *reason)
 {
     if (strcmp(options->attach, "launched") != 0 && strcmp(options->attach, "all") != 0 &&
         strcmp(options->attach, "none") != 0) {
@@ -214,10 +229,10 @@ static troupe_error check_options(const host_options *options, troupe_reason *re
         return troupe_fail(reason, TROUPE_ESTORAGE, "no browser profile can be made in %s",
                            options->runtime_dir);
     }
-    return TROUPE_OK;
+    return check_keeper(options->keeper, reason);
 }
 
-static troupe_error start(host *made, troupe_reason *reason)
+static troupe_error start(troupe_host *made, troupe_reason *reason)
 {
     troupe_error error = check_options(&made->options, reason);
     if (error == TROUPE_OK) {
@@ -245,23 +260,24 @@ static troupe_error start(host *made, troupe_reason *reason)
     return error == TROUPE_OK && made->options.launch > 0 ? launch(made, reason) : error;
 }
 
-troupe_error host_start(const host_options *options, host **out, troupe_reason *reason)
+troupe_error troupe_host_start(const troupe_host_options *options, troupe_host **out,
+                               troupe_reason *reason)
 {
-    host *made = calloc(1, sizeof *made);
+    troupe_host *made = calloc(1, sizeof *made);
     if (made == NULL) {
         return troupe_fail(reason, TROUPE_ENOMEM, "out of memory");
     }
     made->options = *options;
     troupe_error error = start(made, reason);
     if (error != TROUPE_OK) {
-        host_stop(made);
+        troupe_host_stop(made);
         return error;
     }
     *out = made;
     return TROUPE_OK;
 }
 
-void host_stop(host *made)
+void troupe_host_stop(troupe_host *made)
 {
     if (made == NULL) {
         return;
@@ -281,12 +297,12 @@ void host_stop(host *made)
     free(made);
 }
 
-troupe_system *host_system(host *made)
+troupe_system *troupe_host_system(troupe_host *made)
 {
     return made->system;
 }
 
-const host_addresses *host_address(const host *made)
+const troupe_host_info *troupe_host_addresses(const troupe_host *made)
 {
     return &made->addresses;
 }

@@ -6,9 +6,9 @@
  *   bench_commands attach PORT   on a browser that listens there
  *   bench_commands pipe          on one that the host launches
  */
-#include "actors/host.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
+#include "troupe/host.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -160,9 +160,9 @@ static char *make_browser(troupe_guest *guest, troupe_system *system, const char
     return copy;
 }
 
-static void run(host *started, const char *port)
+static void run(troupe_host *started, const char *port)
 {
-    troupe_system *system = host_system(started);
+    troupe_system *system = troupe_host_system(started);
     troupe_guest *guest;
     if (troupe_guest_create(system, &guest) != TROUPE_OK) {
         fail("guest", NULL);
@@ -192,7 +192,7 @@ static void run(host *started, const char *port)
 
 int main(int argc, char **argv)
 {
-    host_keeper_main(argc, argv);
+    troupe_host_keeper_main(argc, argv);
     if (argc < 2) {
         fprintf(stderr, "usage: bench_commands attach PORT | pipe\n");
         return 2;
@@ -200,20 +200,20 @@ int main(int argc, char **argv)
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    host_options options;
-    host_options_default(&options);
+    troupe_host_options options;
+    troupe_host_options_default(&options);
     options.store = ":memory:";
     options.listen = "127.0.0.1:0";
     const char *port = argc > 2 ? argv[2] : NULL;
     transport = port != NULL ? "ws" : "pipe";
     troupe_reason reason = {{0}};
-    host *started;
+    troupe_host *started;
     troupe_log_set_level(TROUPE_LOG_WARN);
-    if (host_start(&options, &started, &reason) != TROUPE_OK) {
+    if (troupe_host_start(&options, &started, &reason) != TROUPE_OK) {
         fprintf(stderr, "bench_commands: %s\n", reason.text);
         return 1;
     }
     run(started, port);
-    host_stop(started);
+    troupe_host_stop(started);
     return 0;
 }

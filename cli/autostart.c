@@ -121,7 +121,7 @@ static void drain(int fd)
 static troupe_error await_state(const cli_config *config, int watch, int child, pid_t pid,
                                 troupe_reason *reason)
 {
-    const host_options *options = &config->settings.host;
+    const troupe_host_options *options = &config->settings.host;
     int64_t deadline = now_ms() + START_TIMEOUT_MS;
     for (;;) {
         host_state state;
@@ -167,7 +167,7 @@ static troupe_error start_and_wait(const cli_config *config, const cli_args *arg
                                    troupe_reason *reason)
 {
     char log[STATE_PATH_MAX];
-    const host_options *options = &config->settings.host;
+    const troupe_host_options *options = &config->settings.host;
     troupe_error error = state_path(options->state_dir, options->name, ".log", log, reason);
     char **argv = error == TROUPE_OK ? make_argv(config, args) : NULL;
     if (argv == NULL) {

@@ -322,7 +322,7 @@ int cli_main(int argc, char **argv)
 
 static troupe_error connect_local(cli *self, troupe_reason *reason)
 {
-    const host_options *options = &self->config.settings.host;
+    const troupe_host_options *options = &self->config.settings.host;
     troupe_error error =
         rpc_client_local(&self->client, options->state_dir, options->name, options->token, reason);
     if (error != TROUPE_ENOTFOUND || !self->command->starts_host) {

@@ -137,7 +137,7 @@ static void check_ports(json_t *list)
 
 static void check_running(const cli *self, json_t *list)
 {
-    const host_options *options = &self->config.settings.host;
+    const troupe_host_options *options = &self->config.settings.host;
     host_state state;
     if (state_find(options->state_dir, options->name, &state, NULL) == TROUPE_OK) {
         add(list, "host", "ok", "'%s' runs at %s (pid %ld)", options->name, state.url,

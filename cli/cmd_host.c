@@ -94,7 +94,7 @@ static int print_config(cli *self, json_t *result)
 int run_config(cli *self)
 {
     troupe_reason reason;
-    const host_options *options = &self->config.settings.host;
+    const troupe_host_options *options = &self->config.settings.host;
     host_state state;
     bool remote = args_string(&self->args, "url") != NULL;
     bool local = state_find(options->state_dir, options->name, &state, &reason) == TROUPE_OK;

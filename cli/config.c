@@ -301,7 +301,7 @@ troupe_error config_set(cli_config *config, const config_key *key, const char *t
 static void load_defaults(cli_config *config)
 {
     memset(config, 0, sizeof *config);
-    host_options_default(&config->settings.host);
+    troupe_host_options_default(&config->settings.host);
     config->settings.log_level = "info";
     for (size_t i = 0; i < COUNT(keys); i++) {
         snprintf(config->source[i], CONFIG_SOURCE_MAX, "default");

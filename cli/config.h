@@ -6,14 +6,14 @@
 #ifndef TROUPE_CLI_CONFIG_H
 #define TROUPE_CLI_CONFIG_H
 
-#include "actors/host.h"
 #include "args.h"
+#include "troupe/host.h"
 
 #include <jansson.h>
 
 /** What the keys fill in. */
 typedef struct settings {
-    host_options host;
+    troupe_host_options host;
     const char *token_file;
     const char *log_level;
 } settings;

@@ -4,6 +4,6 @@
 
 int main(int argc, char **argv)
 {
-    host_keeper_main(argc, argv);
+    troupe_host_keeper_main(argc, argv);
     return cli_main(argc, argv);
 }

@@ -106,7 +106,7 @@ static void keys_roff(FILE *out)
 {
     cli_config defaults;
     memset(&defaults, 0, sizeof defaults);
-    host_options_default(&defaults.settings.host);
+    troupe_host_options_default(&defaults.settings.host);
     defaults.settings.log_level = "info";
     defaults.settings.host.state_dir = "$XDG_STATE_HOME/troupe or ~/.local/state/troupe";
     size_t count;

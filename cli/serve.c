@@ -28,8 +28,8 @@
 
 typedef struct server {
     cli *cli;
-    const host_options *options; /* of the settings, completed by serve */
-    host *host;
+    const troupe_host_options *options; /* of the settings, completed by serve */
+    troupe_host *host;
     int lock_fd;
     int signal_fd;
     int stop_fd;
@@ -116,7 +116,7 @@ static int open_waiting(server *self)
  */
 
 /* What a host that was killed has left behind. */
-static void remove_leftovers(const host_options *options)
+static void remove_leftovers(const troupe_host_options *options)
 {
     char path[STATE_PATH_MAX];
     state_remove(options->state_dir, options->name);
@@ -155,7 +155,7 @@ static int report(const troupe_reason *reason, troupe_error error)
 static int take_name(server *self)
 {
     troupe_reason reason = {""};
-    const host_options *options = self->options;
+    const troupe_host_options *options = self->options;
     troupe_error error = state_dir_make(options->state_dir, &reason);
     if (error == TROUPE_OK) {
         error = state_lock(options->state_dir, options->name, &self->lock_fd, &reason);
@@ -199,7 +199,7 @@ static int prepare(server *self)
 
 static troupe_error write_state(const server *self, troupe_reason *reason)
 {
-    const host_addresses *addresses = host_address(self->host);
+    const troupe_host_info *addresses = troupe_host_addresses(self->host);
     const settings *set = &self->cli->config.settings;
     host_state state = {.port = addresses->port, .pid = getpid(), .started = time(NULL)};
     snprintf(state.url, sizeof state.url, "%s", addresses->url);
@@ -225,7 +225,7 @@ static void print_fact(const char *name, const char *value)
 
 static void print_addresses(const server *self)
 {
-    const host_addresses *addresses = host_address(self->host);
+    const troupe_host_info *addresses = troupe_host_addresses(self->host);
     const char *token =
         self->token_file[0] != '\0' ? self->token_file : self->cli->config.settings.token_file;
     char text[1200];
@@ -253,7 +253,7 @@ static void print_addresses(const server *self)
 
 static void announce(const server *self)
 {
-    const host_addresses *addresses = host_address(self->host);
+    const troupe_host_info *addresses = troupe_host_addresses(self->host);
     if (self->cli->json) {
         json_t *value =
             json_pack("{s:s, s:i, s:s, s:s, s:i, s:s, s:s?}", "name", self->options->name, "pid",
@@ -284,13 +284,13 @@ static troupe_error start_opener(const server *self)
             urls[options.url_count++] = args->given[i].value;
         }
     }
-    const char *demo_url = host_address(self->host)->demo_url;
+    const char *demo_url = troupe_host_addresses(self->host)->demo_url;
     if (options.url_count == 0 && demo_url[0] != '\0') {
         urls[options.url_count++] = demo_url;
     }
     troupe_error error = TROUPE_OK;
     if (options.url_count > 0) {
-        error = opener_start(host_system(self->host), &options);
+        error = opener_start(troupe_host_system(self->host), &options);
     }
     free(urls);
     return error;
@@ -304,7 +304,7 @@ static int begin(server *self)
         announce(self);
     }
     if (error == TROUPE_OK && args_flag(&self->cli->args, "follow")) {
-        error = printer_start(host_system(self->host), NULL);
+        error = printer_start(troupe_host_system(self->host), NULL);
     }
     if (error == TROUPE_OK) {
         error = start_opener(self);
@@ -348,7 +348,7 @@ static void wait_for_end(server *self)
 
 static void finish(server *self)
 {
-    const host_options *options = self->options;
+    const troupe_host_options *options = self->options;
     if (state_path(options->state_dir, options->name, ".json", hurry_state_file, NULL) !=
         TROUPE_OK) {
         hurry_state_file[0] = '\0';
@@ -356,7 +356,7 @@ static void finish(server *self)
     cli_notice(self->cli, "%s; stopping%s", self->reason != NULL ? self->reason : "not started",
                isatty(STDIN_FILENO) ? " (Ctrl-C hurries it)" : "");
     allow_hurry();
-    host_stop(self->host);
+    troupe_host_stop(self->host);
     state_remove(options->state_dir, options->name);
 }
 
@@ -387,7 +387,7 @@ int run_serve(cli *self)
     if (status == CLI_OK) {
         troupe_reason reason = {""};
         log_gate_close();
-        troupe_error error = host_start(server_state.options, &server_state.host, &reason);
+        troupe_error error = troupe_host_start(server_state.options, &server_state.host, &reason);
         log_gate_open(error == TROUPE_OK);
         status = error == TROUPE_OK ? begin(&server_state) : report(&reason, error);
     }

@@ -66,7 +66,7 @@ static bool list_has(const char *const *list, const char *word)
     return false;
 }
 
-troupe_error auth_init(auth_rules *auth, const host_options *options, const char *address,
+troupe_error auth_init(auth_rules *auth, const troupe_host_options *options, const char *address,
                        troupe_reason *reason)
 {
     memset(auth, 0, sizeof *auth);

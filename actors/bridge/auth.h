@@ -9,7 +9,7 @@
 #ifndef TROUPE_BRIDGE_AUTH_H
 #define TROUPE_BRIDGE_AUTH_H
 
-#include "actors/host.h"
+#include "troupe/host.h"
 
 #include <sys/types.h>
 
@@ -57,7 +57,7 @@ typedef struct auth_refusal {
  * @return TROUPE_OK; TROUPE_EFORBIDDEN: not loopback and no token; TROUPE_EPARAMS: a list is too
  *         long; TROUPE_ENOMEM
  */
-troupe_error auth_init(auth_rules *auth, const host_options *options, const char *address,
+troupe_error auth_init(auth_rules *auth, const troupe_host_options *options, const char *address,
                        troupe_reason *reason) TROUPE_MUST_USE;
 void auth_fini(auth_rules *auth);
 

@@ -537,7 +537,7 @@ static troupe_error listen_as_asked(bridge *server, troupe_reason *reason)
                           : listen_somewhere(server, reason);
 }
 
-static bridge *server_create(const host_options *options, troupe_system *system)
+static bridge *server_create(const troupe_host_options *options, troupe_system *system)
 {
     bridge *server = calloc(1, sizeof *server);
     if (server == NULL) {
@@ -573,7 +573,7 @@ static void server_destroy(bridge *server)
     free(server);
 }
 
-static void tell_addresses(const bridge *server, host_addresses *addresses)
+static void tell_addresses(const bridge *server, troupe_host_info *addresses)
 {
     const char *address = server->auth.address;
     snprintf(addresses->url, sizeof addresses->url, "http://%s:%u",
@@ -581,8 +581,8 @@ static void tell_addresses(const bridge *server, host_addresses *addresses)
     addresses->port = server->port;
 }
 
-troupe_error bridge_start(const host_options *options, troupe_system *system, bridge **out,
-                          host_addresses *addresses, troupe_reason *reason)
+troupe_error bridge_start(const troupe_host_options *options, troupe_system *system, bridge **out,
+                          troupe_host_info *addresses, troupe_reason *reason)
 {
     bridge *server = server_create(options, system);
     if (server == NULL) {

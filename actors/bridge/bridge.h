@@ -48,15 +48,15 @@ typedef struct client_slot {
 } client_slot;
 
 struct bridge {
-    const host_options *options; /* fixed */
-    troupe_system *system;       /* fixed */
-    auth_rules auth;             /* fixed after start */
-    struct mg_context *http;     /* fixed after start */
-    uint16_t port;               /* fixed after start */
-    uint64_t started_ns;         /* fixed */
-    uint32_t clients_max;        /* fixed */
-    uint32_t client_tick_ms;     /* how often a client looks after its peer; fixed */
-    uint32_t client_stall_ms;    /* a peer that takes nothing for so long is let go of; fixed */
+    const troupe_host_options *options; /* fixed */
+    troupe_system *system;              /* fixed */
+    auth_rules auth;                    /* fixed after start */
+    struct mg_context *http;            /* fixed after start */
+    uint16_t port;                      /* fixed after start */
+    uint64_t started_ns;                /* fixed */
+    uint32_t clients_max;               /* fixed */
+    uint32_t client_tick_ms;            /* how often a client looks after its peer; fixed */
+    uint32_t client_stall_ms; /* a peer that takes nothing for so long is let go of; fixed */
     atomic_bool stopping;
     bridge_counters counters;
     atomic_uint connections; /* HTTP connections that are open */

@@ -11,9 +11,9 @@
 #ifndef TROUPE_ACTORS_BROWSER_BROWSER_H
 #define TROUPE_ACTORS_BROWSER_BROWSER_H
 
-#include "actors/host.h"
 #include "transport/message_stream.h"
 #include "troupe/actor.h"
+#include "troupe/host.h"
 
 #include <sys/types.h>
 
@@ -56,7 +56,7 @@ const char *browser_end_text(const browser_end *end);
 
 /** What a browser actor is made from. Strings are copied. */
 typedef struct browser_spec {
-    const host_options *host;
+    const troupe_host_options *host;
     const char *id; /* "p1", "9222" */
     bool launched;
     bool attach;            /* connect every target at birth */

@@ -18,7 +18,7 @@ struct browser_end {
 
 struct browser {
     troupe_actor *self;
-    const host_options *host;
+    const troupe_host_options *host;
     char id[BROWSER_ID_MAX];
     char uid[37];
     char endpoint[256]; /* "" = the pipe */

@@ -76,7 +76,7 @@ typedef struct errand {
 
 struct connections {
     troupe_actor *self;
-    const host_options *host;
+    const troupe_host_options *host;
     member *members;
     stage *stages;
     errand *errands;

@@ -158,8 +158,16 @@ int keeper_main(int argc, char **argv)
     return code < 0 ? 128 + SIGKILL : code;
 }
 
-void host_keeper_main(int argc, char **argv)
+static bool keeper_main_called; /* set before any other thread is there */
+
+bool keeper_is_self(void)
 {
+    return keeper_main_called;
+}
+
+void troupe_host_keeper_main(int argc, char **argv)
+{
+    keeper_main_called = true;
     if (argc > 1 && strcmp(argv[1], "--keeper") == 0) {
         exit(keeper_main(argc, argv));
     }

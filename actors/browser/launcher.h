@@ -67,7 +67,7 @@ typedef struct waiter {
 
 struct launcher {
     troupe_actor *self;
-    const host_options *host;
+    const troupe_host_options *host;
     troupe_supervisor *supervisor;
     entry *entries;
     running *running;

@@ -3,12 +3,12 @@
 #ifndef TROUPE_ACTORS_BROWSER_PROCESS_H
 #define TROUPE_ACTORS_BROWSER_PROCESS_H
 
-#include "actors/host.h"
+#include "troupe/host.h"
 
 #include <sys/types.h>
 
 typedef struct process_options {
-    const host_options *host;
+    const troupe_host_options *host;
     const char *executable; /* as found by process_find */
     bool headed;
     bool port;           /* --remote-debugging-port=0 instead of the pipe */

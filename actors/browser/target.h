@@ -12,7 +12,7 @@
 #include "browser.h"
 
 typedef struct target_spec {
-    const host_options *host;
+    const troupe_host_options *host;
     const char *id;
     const char *chrome_id;
     const char *uid; /* of the browser's run */

@@ -44,7 +44,7 @@ typedef struct target_held {
 
 struct target {
     troupe_actor *self;
-    const host_options *host;
+    const troupe_host_options *host;
     char id[TARGET_ID_MAX];
     char chrome_id[CHROME_ID_MAX];
     char uid[37];

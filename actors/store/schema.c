@@ -188,7 +188,7 @@ static troupe_error fail_db(troupe_reason *reason, const char *path, sqlite3 *db
                        db != NULL ? sqlite3_errmsg(db) : "out of memory");
 }
 
-troupe_error schema_path(const host_options *options, char *path, size_t path_size,
+troupe_error schema_path(const troupe_host_options *options, char *path, size_t path_size,
                          troupe_reason *reason)
 {
     const char *file = options->store;

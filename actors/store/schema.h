@@ -6,7 +6,7 @@
 #ifndef TROUPE_STORE_SCHEMA_H
 #define TROUPE_STORE_SCHEMA_H
 
-#include "actors/host.h"
+#include "troupe/host.h"
 
 #include <sqlite3.h>
 
@@ -16,7 +16,7 @@
 
 /** The path or URI that SQLite opens for these options: a file, or a shared in-memory database that
  * lives as long as one handle of this process. TROUPE_EPARAMS if it does not fit. */
-troupe_error schema_path(const host_options *options, char *path, size_t path_size,
+troupe_error schema_path(const troupe_host_options *options, char *path, size_t path_size,
                          troupe_reason *reason) TROUPE_MUST_USE;
 
 /** Whether a path made by schema_path is the in-memory database. */

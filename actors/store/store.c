@@ -24,7 +24,7 @@
 #define MAILBOX_BYTES     (64u * 1024 * 1024)
 
 typedef struct store {
-    const host_options *options;
+    const troupe_host_options *options;
     char path[SCHEMA_PATH_MAX];
     int lock; /* -1: in memory, or not open */
     bool open;
@@ -370,7 +370,7 @@ static const troupe_behaviour store_behaviour = {
 
 troupe_error store_prepare(troupe_actor *self, void *context, troupe_spawn_options *out)
 {
-    const host_options *options = context;
+    const troupe_host_options *options = context;
     (void)self;
     store *me = calloc(1, sizeof *me);
     if (me == NULL) {
@@ -393,7 +393,7 @@ troupe_error store_prepare(troupe_actor *self, void *context, troupe_spawn_optio
     return TROUPE_OK;
 }
 
-troupe_error store_check(const host_options *options, char *path, size_t path_size,
+troupe_error store_check(const troupe_host_options *options, char *path, size_t path_size,
                          troupe_reason *reason)
 {
     char file[SCHEMA_PATH_MAX];

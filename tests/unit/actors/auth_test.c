@@ -22,7 +22,7 @@ static bool tell_owner(void *context, uid_t *uid)
 
 static auth_rules rules_of(const char *token, const char *hosts, const char *origins)
 {
-    host_options options = {.token = token, .allow_hosts = hosts, .allow_origins = origins};
+    troupe_host_options options = {.token = token, .allow_hosts = hosts, .allow_origins = origins};
     auth_rules rules;
     cr_assert_eq(auth_init(&rules, &options, "127.0.0.1", NULL), TROUPE_OK);
     rules.port = 37650;
@@ -243,7 +243,7 @@ Test(auth, preflights_are_refused)
 
 Test(auth, listening_beyond_loopback_needs_a_token)
 {
-    host_options options = {0};
+    troupe_host_options options = {0};
     auth_rules rules;
     troupe_reason reason;
     cr_assert_eq(auth_init(&rules, &options, "0.0.0.0", &reason), TROUPE_EFORBIDDEN);

@@ -13,10 +13,10 @@
 
 /** Everything a test needs; opened with stage_open. */
 typedef struct bridge_stage {
-    host_options options;
+    troupe_host_options options;
     troupe_system *system;
     bridge *bridge;
-    host_addresses addresses;
+    troupe_host_info addresses;
     troupe_guest *guest; /* of the test's thread */
     int stops;           /* how often stop_requested was called */
 } bridge_stage;

@@ -19,7 +19,7 @@
 #define FAKE_WAIT_MS 20000 /* never reached, unless something hangs */
 
 typedef struct fake {
-    host_options options;
+    troupe_host_options options;
     troupe_system *system;
     troupe_guest *guest;
     troupe_address browser, connections, store;

@@ -262,7 +262,7 @@ void fake_open(fake *chrome)
     int ends[2];
     *chrome = (fake){
         .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .in_order = true};
-    host_options_default(&chrome->options);
+    troupe_host_options_default(&chrome->options);
     chrome->options.attach = "none";
     chrome->options.command_timeout_ms = FAKE_WAIT_MS;
     signal(SIGPIPE, SIG_IGN);

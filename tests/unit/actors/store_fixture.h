@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 typedef struct recording {
-    host_options options;
+    troupe_host_options options;
     char dir[128]; /* removed at the end */
     char file[160];
     troupe_system *system;

@@ -44,8 +44,8 @@ Test(config, nothing_given_is_all_defaults)
 {
     cli_config config;
     troupe_reason reason;
-    host_options defaults;
-    host_options_default(&defaults);
+    troupe_host_options defaults;
+    troupe_host_options_default(&defaults);
     cr_assert_eq(config_load(&config, NULL, &reason), TROUPE_OK);
     cr_expect_eq(config.settings.host.store_bytes_max, defaults.store_bytes_max);
     cr_expect_str_eq(config.settings.host.name, "default");
@@ -78,7 +78,7 @@ Test(config, file_sets_every_type)
                            "extra_args = --a=1 --b#c\n",
                            &reason),
                  TROUPE_OK, "%s", reason.text);
-    const host_options *host_set = &config.settings.host;
+    const troupe_host_options *host_set = &config.settings.host;
     cr_expect_str_eq(host_set->name, "shop");
     cr_expect_str_eq(host_set->listen, "127.0.0.1:9000");
     cr_expect_str_eq(host_set->allow_hosts, "a.example,b.example");

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * The browser host, in a program of one's own: what `troupe serve` runs. Library: troupe-host.
+ *
+ * A host is a troupe_system with a cast in it: a launcher and its browsers, one actor for each
+ * connected page, the store that records them, and a bridge that serves clients over HTTP and
+ * WebSocket (docs/rpc.md). The embedding program's own actors and guests live in the same system,
+ * and reach the cast by name: "connections", "launcher", "target/ID", "store" …
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         troupe_host_keeper_main(argc, argv);   // returns, but in a browser's keeper
+ *         sigset_t all;                          // signals: before the first thread
+ *         sigfillset(&all);
+ *         pthread_sigmask(SIG_BLOCK, &all, NULL);
+ *         troupe_host_options options;
+ *         troupe_host_options_default(&options);
+ *         options.state_dir = "/var/lib/shop";
+ *         options.launch = 1;
+ *         troupe_host *host;
+ *         troupe_reason reason;
+ *         if (troupe_host_start(&options, &host, &reason) != TROUPE_OK) …
+ */
+#ifndef TROUPE_HOST_H
+#define TROUPE_HOST_H
+
+#include "troupe/log.h"
+#include "troupe/system.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** All settings of a host; troupe.conf(5) says more about each. Strings are borrowed for the life
+ * of the host. */
+typedef struct troupe_host_options {
+    const char *name;        /* of this host, of its database too. "default" */
+    const char *state_dir;   /* holds the store; made with mode 0700 if it is not there. "." */
+    const char *runtime_dir; /* browsers' temporary profiles are made here. $TMPDIR or /tmp */
+    const char *mailbox;     /* lane of the system: "nng", "ring". "nng" */
+
+    /* [bridge] */
+    const char *listen;      /* "ADDR:PORT"; NULL = first free of 127.0.0.1:37650-37659 */
+    const char *token;       /* NULL = none */
+    const char *allow_hosts; /* comma-separated Host names accepted without a token; NULL = none */
+    const char *allow_origins; /* comma-separated Origins accepted; NULL = none */
+    uint32_t clients_max;      /* WebSocket clients at once */
+
+    /* [store] */
+    const char *store;        /* file or ":memory:"; NULL = STATE_DIR/NAME.db */
+    uint64_t store_bytes_max; /* 0 = no limit */
+    uint32_t store_days;      /* 0 = for ever */
+
+    /* [recorder] */
+    const char *attach;      /* "launched", "all", "none" */
+    uint32_t body_bytes_max; /* bodies up to this size are recorded on demand */
+
+    /* [launcher] */
+    const char *executable; /* NULL = found: chromium-headless-shell, chromium, … */
+    const char *extra_args; /* space-separated, appended to the browser's command line; NULL */
+    bool headed;            /* default for browsers.launch */
+    bool no_sandbox;        /* --no-sandbox; forced for root, with a notice */
+    uint32_t launch;        /* browsers to launch at start */
+    uint32_t launch_timeout_ms;
+
+    /* [limits] */
+    uint32_t browsers_max;
+    uint32_t command_timeout_ms; /* of a CDP command without a deadline of its own */
+
+    bool demo; /* serve the demo site on a loopback port of its own */
+
+    /** Program that is run as a browser's keeper: one whose main begins with
+     * troupe_host_keeper_main, such as the `troupe` command. NULL = this program itself. */
+    const char *keeper;
+
+    /** RPC `stop` asks the embedding program to end the host; any thread; must not block. NULL =
+     * the method answers FORBIDDEN. */
+    void (*stop_requested)(void *context);
+    void *stop_context;
+    const char *config_json; /* what RPC `config` answers: JSON text; NULL = {} */
+} troupe_host_options;
+
+/** Every option set to its default. The environment ($TMPDIR) is read here. */
+TROUPE_API void troupe_host_options_default(troupe_host_options *options);
+
+typedef struct troupe_host troupe_host;
+
+/**
+ * Run as a browser's keeper and exit, if that is what this process was started for (argv[1] is
+ * "--keeper"); return otherwise.
+ *
+ * Between the host and each browser stands a small process, the keeper: it ends the browser and
+ * deletes its temporary profile, also when the host was killed. It is the embedding program itself,
+ * started again. So call this first in main, before any thread is started and before anything is
+ * printed; or name another program in troupe_host_options.keeper.
+ */
+TROUPE_API void troupe_host_keeper_main(int argc, char **argv);
+
+/**
+ * Start a host: open a system, the store and the bridge, and have `launch` browsers launched. It
+ * does not wait for these: RPC `browsers.list` and the log tell how they fare.
+ *
+ * Block all signals in every thread before: threads are started that inherit the mask. One host a
+ * process is what is tested.
+ *
+ * @param options  copied; its strings are borrowed until troupe_host_stop
+ * @param out      stored on TROUPE_OK; end it with troupe_host_stop
+ * @param reason   in one line what was wrong; NULL allowed
+ * @return TROUPE_OK; TROUPE_EPARAMS (an option); TROUPE_ESTATE (no keeper: neither was
+ *         troupe_host_keeper_main called nor options.keeper set); TROUPE_EUNAVAILABLE (port taken);
+ *         TROUPE_EFORBIDDEN (not loopback, and no token); TROUPE_ESTORAGE (state directory, store,
+ *         runtime directory); TROUPE_ENOMEM
+ *
+ * Thread: any that is no actor.  Blocks: until the cast is on stage.
+ */
+TROUPE_API troupe_error troupe_host_start(const troupe_host_options *options, troupe_host **out,
+                                          troupe_reason *reason) TROUPE_MUST_USE;
+
+/**
+ * Stop everything, clients and browsers first, the store last, so that all that happened is
+ * recorded. Leaves no child process and no temporary profile. NULL is fine.
+ *
+ * The embedding program's own actors are stopped with the system; its guests must be destroyed
+ * before.
+ *
+ * Thread: any that is no actor.  Blocks: until all have left; those that take longer than 10 s are
+ * stopped at once.
+ */
+TROUPE_API void troupe_host_stop(troupe_host *host);
+
+/** The system that the cast lives in, until troupe_host_stop. Thread: any. */
+TROUPE_API troupe_system *troupe_host_system(troupe_host *host);
+
+/** Where a started host is to be found. */
+typedef struct troupe_host_info {
+    char url[128]; /* "http://127.0.0.1:37650" */
+    uint16_t port;
+    char demo_url[128]; /* "" without demo site */
+    char store[512];    /* path, or SQLite's URI of the database in memory */
+} troupe_host_info;
+
+/** Its addresses; they live as long as the host. Thread: any. */
+TROUPE_API const troupe_host_info *troupe_host_addresses(const troupe_host *host);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
