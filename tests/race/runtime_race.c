@@ -7,7 +7,7 @@
  * fill each other's small mailboxes and die. Checked: order of casts, each call completes exactly
  * once, each death is reported exactly once, and in the end sent = received + dead letters.
  *
- * Usage: runtime_race [operations for each guest] [seed]
+ * Usage: runtime_race [lane [operations for each guest [seed]]]
  */
 #include "troupe/actor.h"
 
@@ -46,7 +46,7 @@ static atomic_ulong calls_abandoned; /* their caller ended first */
 static atomic_ulong rooms_granted;
 static atomic_ulong busy_seen;
 static atomic_ulong errors_seen[32];
-static unsigned long operations = 6000;
+static unsigned long operations = 3000;
 static uint64_t seed;
 
 static uint64_t random_next(uint64_t *state)
@@ -559,13 +559,15 @@ static void check_calls(void)
 int main(int argc, char **argv)
 {
     seed = (uint64_t)time(NULL);
+    troupe_system_options options = {.name = "race", .actors_max = NODES + 8};
     if (argc > 1)
-        operations = strtoul(argv[1], NULL, 10);
+        options.lane = argv[1];
     if (argc > 2)
-        seed = strtoull(argv[2], NULL, 10);
+        operations = strtoul(argv[2], NULL, 10);
+    if (argc > 3)
+        seed = strtoull(argv[3], NULL, 10);
     printf("seed %llu, %lu operations\n", (unsigned long long)seed, operations);
     fflush(stdout);
-    const troupe_system_options options = {.name = "race", .actors_max = NODES + 8};
     CHECK(troupe_system_open(&options, &stage) == TROUPE_OK);
     keeper k = {.random = random_seed(7)};
     const troupe_spawn_options spawn = {.behaviour = &keeper_behaviour, .state = &k};
