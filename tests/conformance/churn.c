@@ -298,13 +298,13 @@ static void spawn_into(troupe_actor *self, place *p)
     keeper *k = p->keeper;
     char name[32];
     snprintf(name, sizeof name, "place/%u", p->index);
-    troupe_spawn_options options = {
-        .behaviour = p->index < PLACES ? &receiver_behaviour : &mortal_behaviour,
-        .state = create_state(k, p),
-        .name = name,
-        .monitor = troupe_self_address(self),
-        .mailbox_envelopes = MAILBOX,
-        .mailbox_bytes = MAILBOX_BYTES};
+    troupe_spawn_options options = {.behaviour =
+                                        p->index < PLACES ? &receiver_behaviour : &mortal_behaviour,
+                                    .state = create_state(k, p),
+                                    .name = name,
+                                    .monitor = troupe_self_address(self),
+                                    .mailbox_envelopes = MAILBOX,
+                                    .mailbox_bytes = MAILBOX_BYTES};
     CHECK(troupe_spawn(stage, &options, &p->address) == TROUPE_OK);
     CHECK(troupe_monitor(self, p->address, &p->monitor) == TROUPE_OK);
     p->told_at_spawn = false;
@@ -376,10 +376,8 @@ static troupe_error keeper_receive(troupe_actor *self, void *state, const troupe
     return TROUPE_OK;
 }
 
-static const troupe_behaviour keeper_behaviour = {.kind = "keeper",
-                                                  .start = keeper_start,
-                                                  .receive = keeper_receive,
-                                                  .closing = keeper_closing};
+static const troupe_behaviour keeper_behaviour = {
+    .kind = "keeper", .start = keeper_start, .receive = keeper_receive, .closing = keeper_closing};
 
 /* ---- guests: threads that send at full speed ---- */
 
@@ -420,8 +418,7 @@ static void post_many(driver *d)
 static void post_to_the_dead(driver *d)
 {
     troupe_address to = atomic_load(&graves[random_below(&d->random, GRAVES)]);
-    CHECK(troupe_guest_post(d->guest, to, TROUPE_CAST, "late", NULL, nothing) ==
-          TROUPE_EGONE);
+    CHECK(troupe_guest_post(d->guest, to, TROUPE_CAST, "late", NULL, nothing) == TROUPE_EGONE);
 }
 
 static void call_some(driver *d)
@@ -430,9 +427,9 @@ static void call_some(driver *d)
     for (unsigned i = 0; i < BATCH; i++) {
         troupe_address to = atomic_load(&places[random_below(&d->random, PLACES)]);
         uint32_t timeout_ms = 1 + random_below(&d->random, 20);
-        started += accepted(troupe_guest_call_start(d->guest, to, "call", NULL, nothing,
-                                                    timeout_ms, d, NULL),
-                            &calls_accepted);
+        started += accepted(
+            troupe_guest_call_start(d->guest, to, "call", NULL, nothing, timeout_ms, d, NULL),
+            &calls_accepted);
     }
     for (; started > 0; started--) {
         troupe_answer answer;

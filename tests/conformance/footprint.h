@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process holds: descriptors, threads, memory. For the plain programs that look for leaks. */
+/* What a process holds: descriptors, threads, memory. For the plain programs that look for leaks.
+ */
 #ifndef TEST_FOOTPRINT_H
 #define TEST_FOOTPRINT_H
 
