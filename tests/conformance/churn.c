@@ -19,16 +19,14 @@
  *
  * Usage: churn [lane [seconds [seed]]]
  */
-#include "footprint.h"
+#include "plain.h"
 
 #include "troupe/actor.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PLACES        6 /* where receivers live */
 #define MORTALS       3 /* where senders live that die at once */
@@ -47,14 +45,6 @@
 #define HEAP_KIB_MAX  1024U
 #define RSS_KIB_MAX   8192U
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                \
-        }                                                                           \
-    } while (0)
-
 static troupe_system *stage;
 static uint64_t seed;
 static atomic_bool round_over;
@@ -71,33 +61,6 @@ static atomic_ulong gone_seen;
 
 static uint8_t large[LARGE];
 static const troupe_bytes nothing;
-
-static uint64_t random_next(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-static uint32_t random_below(uint64_t *state, uint32_t bound)
-{
-    return (uint32_t)(random_next(state) % bound);
-}
-
-static uint64_t random_seed(uint64_t salt)
-{
-    uint64_t state = (seed + salt) * 0x9e3779b97f4a7c15ULL | 1;
-    random_next(&state);
-    return state;
-}
-
-/* Slowness, not synchronisation: nothing waits for this. */
-static void dawdle(uint32_t us)
-{
-    struct timespec pause = {0, (long)us * 1000};
-    nanosleep(&pause, NULL);
-}
 
 /* Count what a post or a call said; true: accepted. */
 static bool accepted(troupe_error error, atomic_ulong *counter)
@@ -280,12 +243,12 @@ static void *create_state(keeper *k, const place *p)
     if (p->index >= PLACES) {
         mortal *m = calloc(1, sizeof *m);
         CHECK(m != NULL);
-        *m = (mortal){random_seed(life), GUESTS + p->index - PLACES, life};
+        *m = (mortal){random_from(seed, life), GUESTS + p->index - PLACES, life};
         return m;
     }
     receiver *r = calloc(1, sizeof *r);
     CHECK(r != NULL);
-    r->random = random_seed(life);
+    r->random = random_from(seed, life);
     r->manner = (manner)random_below(&k->random, MANNERS);
     r->left = random_below(&k->random, 2 * MAILBOX);
     return r;
@@ -464,7 +427,7 @@ static void *drive(void *arg)
 /* Ends receivers while the others send to them. */
 static void *kill_some(void *arg)
 {
-    uint64_t random = random_seed(*(unsigned *)arg);
+    uint64_t random = random_from(seed, *(unsigned *)arg);
     while (!atomic_load(&round_over)) {
         troupe_stop_mode mode = random_below(&random, 2) ? TROUPE_STOP_NOW : TROUPE_STOP_DRAIN;
         (void)troupe_stop(stage, atomic_load(&places[random_below(&random, PLACES)]), mode);
@@ -534,7 +497,7 @@ static void check_conservation(unsigned round)
 
 static void play_round(unsigned round, unsigned seconds)
 {
-    keeper k = {.random = random_seed(100 + round)};
+    keeper k = {.random = random_from(seed, 100 + round)};
     const troupe_spawn_options options = {.behaviour = &keeper_behaviour, .state = &k};
     troupe_address address;
     driver drivers[GUESTS];
@@ -545,7 +508,7 @@ static void play_round(unsigned round, unsigned seconds)
     CHECK(pthread_create(&killer, NULL, kill_some, &round) == 0);
     for (unsigned i = 0; i < GUESTS; i++) {
         drivers[i].id = i;
-        drivers[i].random = random_seed(200 + GUESTS * round + i);
+        drivers[i].random = random_from(seed, 200 + GUESTS * round + i);
         CHECK(pthread_create(&drivers[i].thread, NULL, drive, &drivers[i]) == 0);
     }
     sleep(seconds);

@@ -7,7 +7,10 @@
 #include <dirent.h>
 #include <malloc.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -18,6 +21,43 @@
 #endif
 #endif
 
+#define CHECK(condition)                                                            \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
+            fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                                \
+        }                                                                           \
+    } while (0)
+
+static inline uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static inline uint32_t random_below(uint64_t *state, uint32_t bound)
+{
+    return (uint32_t)(random_next(state) % bound);
+}
+
+/* A state of its own for each salt. */
+static inline uint64_t random_from(uint64_t seed, uint64_t salt)
+{
+    uint64_t state = (seed + salt) * 0x9e3779b97f4a7c15ULL | 1;
+    random_next(&state);
+    return state;
+}
+
+/* Slowness, not synchronisation: nothing depends on how long it is. */
+static inline void dawdle(uint32_t us)
+{
+    struct timespec pause = {us / 1000000, (long)(us % 1000000) * 1000};
+    nanosleep(&pause, NULL);
+}
+
+/* Descriptors, threads, memory: what must not grow. */
 typedef struct footprint {
     unsigned descriptors;
     unsigned threads;
