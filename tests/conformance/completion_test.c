@@ -266,6 +266,35 @@ Test(completion, callee_that_hangs_hangs_nobody_else)
     leave(caller.peer);
 }
 
+/* ---- the edge of sleep ---- */
+
+static void spin(uint64_t ns)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t end = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec + ns;
+    while ((uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec < end)
+        clock_gettime(CLOCK_MONOTONIC, &now);
+}
+
+/* The first wakes the receiver; the second comes when it has handled the first and is about to
+ * sleep, sooner or later by some microseconds each time. Nothing else would wake it. */
+Test(completion, what_arrives_at_the_edge_of_sleep_wakes)
+{
+    part p = PART_INIT(.receive = play_echo);
+    troupe_address address = enter(&p);
+    uint64_t random = 88172645463325252ULL;
+    for (int i = 0; i < 3000; i++) {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        cast(address, "wake");
+        spin(random % 60000);
+        cr_assert(ask(address, "again", LONG_MS) == TROUPE_OK, "round %d", i);
+    }
+    leave(address);
+}
+
 /* ---- all of an actor runs on its one thread ---- */
 
 typedef struct owned {
