@@ -209,7 +209,7 @@ static troupe_error serve(troupe_actor *self, worker *w, const troupe_envelope *
         troupe_reply(self, caller, e->payload); /* the second is ignored */
     } else if (troupe_verb_is(e, "fault")) {
         troupe_fault(self, caller, TROUPE_ENOTFOUND, "{\"soak\":true}", "not %s", "here");
-    } else if (troupe_verb_is(e, "forward")) {
+    } else if (troupe_verb_is(e, "forward") && random_below(&w->asker.random, 4) != 0) {
         troupe_error error = troupe_forward(self, e, pick(&w->asker.random));
         if (error != TROUPE_OK)
             troupe_fault(self, caller, error, NULL, NULL);
@@ -583,9 +583,11 @@ static bool at_rest(void)
 
 static void await_rest(void)
 {
-    for (unsigned i = 0; !at_rest() && i < STANDSTILL_S * 1000; i++)
+    time_t start = time(NULL);
+    bool rest;
+    while (!(rest = at_rest()) && time(NULL) - start < STANDSTILL_S)
         dawdle(1000);
-    if (at_rest())
+    if (rest)
         return;
     fprintf(stderr, "no rest: owed %llu; ", (unsigned long long)answers_owed());
     print_state(stderr);
@@ -676,6 +678,7 @@ int main(int argc, char **argv)
         seed = strtoull(argv[3], NULL, 10);
     printf("lane %s, %u s, seed %llu\n", argc > 1 ? argv[1] : "default", seconds,
            (unsigned long long)seed);
+    fflush(stdout);
     CHECK(troupe_system_open(&options, &stage) == TROUPE_OK);
     pthread_t watchdog;
     CHECK(pthread_create(&watchdog, NULL, watch_progress, NULL) == 0);
