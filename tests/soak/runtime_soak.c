@@ -612,28 +612,43 @@ static void play_cycle(unsigned cycle)
 
 /* ---- nothing grows ---- */
 
-static void ring_once(troupe_actor *self, void *context)
+static void ring_never(troupe_actor *self, void *context)
 {
+    (void)self;
     (void)context;
-    troupe_exit(self, TROUPE_OK);
 }
 
-static troupe_error open_start(troupe_actor *self, void *state)
+static troupe_error open_receive(troupe_actor *self, void *state, const troupe_envelope *e)
 {
     (void)state;
-    return troupe_timer_start(self, 100, 0, ring_once, NULL, NULL);
+    troupe_reply(self, troupe_caller_of(e), nothing);
+    return e->kind == TROUPE_CALL ? troupe_timer_start(self, 3600000, 0, ring_never, NULL, NULL)
+                                  : TROUPE_OK;
 }
 
-/* Every slot is opened once, with its timer: from then on descriptors are constant. */
+/* Every slot is opened once, and has slept with a timer: from then on descriptors are constant. */
 static void open_all_slots(void)
 {
-    static const troupe_behaviour behaviour = {.kind = "opener", .start = open_start};
+    static const troupe_behaviour behaviour = {.kind = "opener", .receive = open_receive};
     const troupe_spawn_options options = {.behaviour = &behaviour};
     troupe_address addresses[ACTORS_MAX];
+    troupe_guest *guest;
+    CHECK(troupe_guest_create(stage, &guest) == TROUPE_OK);
     for (int i = 0; i < ACTORS_MAX; i++)
         CHECK(troupe_spawn(stage, &options, &addresses[i]) == TROUPE_OK);
-    for (int i = 0; i < ACTORS_MAX; i++)
+    for (int i = 0; i < 2 * ACTORS_MAX; i++) { /* the second call finds it asleep, or about to be */
+        troupe_answer answer;
+        CHECK(troupe_guest_call(guest, addresses[i % ACTORS_MAX], "open", NULL, nothing,
+                                1000 * STANDSTILL_S, &answer) == TROUPE_OK);
+        atomic_fetch_add(&calls_accepted, 1);
+        note_outcome(answer.error);
+        troupe_answer_fini(&answer);
+    }
+    troupe_guest_destroy(guest);
+    for (int i = 0; i < ACTORS_MAX; i++) {
+        CHECK(troupe_stop(stage, addresses[i], TROUPE_STOP_DRAIN) == TROUPE_OK);
         CHECK(troupe_join(stage, addresses[i], 1000 * STANDSTILL_S) == TROUPE_OK);
+    }
 }
 
 static bool grew(const footprint *before, const footprint *now)
