@@ -38,8 +38,9 @@ bench: setup-test all
 	@if [ -x bench/run.sh ]; then bench/run.sh; else echo "bench: there is nothing in bench/ yet"; fi
 
 ## soak     the long runs (tests/soak/)
-soak: setup-test all
-	@scripts/soak.sh $(TROUPE)
+soak: setup-test all build/$(PRESET)/build.ninja
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target soak_programs
+	@scripts/soak.sh $(TROUPE) build/$(PRESET)/bin
 
 ## check    formatting, include rules, shell scripts, static analysis
 check: setup-check build/ci-clang/build.ninja

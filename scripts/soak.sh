@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs every long run of tests/soak/, one after the other.
 #
-#   scripts/soak.sh TROUPE
+#   scripts/soak.sh TROUPE TEST_BINARIES
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,6 @@ for run in tests/soak/*; do
     [ -x "$run" ] || continue
     found=yes
     echo "== $run"
-    "$run" "$1"
+    "$run" "$@"
 done
 [ -n "$found" ] || echo "soak: there are no long runs yet"

@@ -9,7 +9,7 @@
  * exactly once, each death is reported exactly once, none that was unlinked, and in the end sent =
  * received + dead letters.
  *
- * Usage: runtime_race [operations for each guest] [seed]
+ * Usage: runtime_race [lane [operations for each guest [seed]]]
  */
 #include "troupe/log.h"
 #include "troupe/observe.h"
@@ -55,7 +55,7 @@ static atomic_ulong copies_seen;
 static atomic_ulong stuck_seen;
 static troupe_address observer_address;
 static atomic_ulong errors_seen[32];
-static unsigned long operations = 6000;
+static unsigned long operations = 3000;
 static uint64_t seed;
 
 static uint64_t random_next(uint64_t *state)
@@ -663,13 +663,15 @@ static void check_calls(void)
 int main(int argc, char **argv)
 {
     seed = (uint64_t)time(NULL);
+    troupe_system_options options = {.name = "race", .actors_max = NODES + 8, .stuck_ms = 2};
     if (argc > 1)
-        operations = strtoul(argv[1], NULL, 10);
+        options.lane = argv[1];
     if (argc > 2)
-        seed = strtoull(argv[2], NULL, 10);
+        operations = strtoul(argv[2], NULL, 10);
+    if (argc > 3)
+        seed = strtoull(argv[3], NULL, 10);
     printf("seed %llu, %lu operations\n", (unsigned long long)seed, operations);
     fflush(stdout);
-    const troupe_system_options options = {.name = "race", .actors_max = NODES + 8, .stuck_ms = 2};
     troupe_log_set_level(TROUPE_LOG_ERROR); /* on a busy machine all are stuck at times */
     CHECK(troupe_system_open(&options, &stage) == TROUPE_OK);
     keeper k = {.random = random_seed(7)};

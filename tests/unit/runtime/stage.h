@@ -105,9 +105,17 @@ static troupe_system *stage;
 static troupe_guest *guest;
 static const troupe_bytes nothing;
 
+/* Open a system on the lane under test: TROUPE_TEST_LANE, or the default one. */
+static inline troupe_error stage_open_with(troupe_system_options options)
+{
+    if (options.lane == NULL)
+        options.lane = getenv("TROUPE_TEST_LANE");
+    return troupe_system_open(&options, &stage);
+}
+
 static inline void stage_open(void)
 {
-    cr_assert(troupe_system_open(NULL, &stage) == TROUPE_OK);
+    cr_assert(stage_open_with((troupe_system_options){0}) == TROUPE_OK);
     cr_assert(troupe_guest_create(stage, &guest) == TROUPE_OK);
 }
 
