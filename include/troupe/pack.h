@@ -129,9 +129,9 @@ TROUPE_API troupe_error (troupe_unpack)(troupe_bytes data, const char *format, .
  * What is checked: with gcc and clang, C11 and C++11, the two names above are macros that compare
  * the number and types of the arguments with the format.
  *
- * Where the format is a literal of up to 128 characters and the compiler optimises (-O1 on),
- * arguments that do not fit are an error of the compiler. Everywhere else the call returns
- * TROUPE_EINVAL before any argument is read.
+ * Where the format is a literal of up to 128 characters and the compiler optimises (-O1 on; clang
+ * may need -O2 for long ones), arguments that do not fit are an error of the compiler. Everywhere
+ * else the call returns TROUPE_EINVAL before any argument is read.
  *
  * Types are taken as they are passed: what is shorter than int is an int, an enumeration is an int,
  * long and long long are told apart by size only. Signs of 64-bit integers and of sizes must agree.

@@ -192,16 +192,15 @@ typedef enum troupe_types_verdict {
 } troupe_types_verdict;
 
 /* The whole walk without a loop, for formats of at most so many characters. */
-#define TROUPE_JUDGE(name, steps)                                                            \
-    TROUPE_INLINE troupe_types_verdict name(bool unpack, const char *format, uint64_t word0, \
-                                            uint64_t word1, uint64_t word2)                  \
-    {                                                                                        \
-        troupe_format_check c = {{word0, word1, word2}, 0, 0, 0, unpack, false};             \
-        size_t len = __builtin_strlen(format);                                               \
-        steps bool fits = troupe_format_fits(c);                                             \
-        return !__builtin_constant_p(fits) ? TROUPE_TYPES_UNKNOWN                            \
-               : fits                      ? TROUPE_TYPES_FIT                                \
-                                           : TROUPE_TYPES_MISFIT;                                                 \
+#define TROUPE_JUDGE(name, steps)                                                           \
+    TROUPE_INLINE troupe_types_verdict name(bool unpack, const char *format, size_t len,    \
+                                            uint64_t word0, uint64_t word1, uint64_t word2) \
+    {                                                                                       \
+        troupe_format_check c = {{word0, word1, word2}, 0, 0, 0, unpack, false};            \
+        steps bool fits = troupe_format_fits(c);                                            \
+        return !__builtin_constant_p(fits) ? TROUPE_TYPES_UNKNOWN                           \
+               : fits                      ? TROUPE_TYPES_FIT                               \
+                                           : TROUPE_TYPES_MISFIT;                                                \
     }
 
 #ifdef TROUPE_FORMAT_CHECKED
@@ -209,16 +208,18 @@ TROUPE_JUDGE(troupe_judge_16, TROUPE_STEP_16(0U))
 TROUPE_JUDGE(troupe_judge_64, TROUPE_STEP_64(0U))
 TROUPE_JUDGE(troupe_judge_128, TROUPE_STEP_64(0U) TROUPE_STEP_64(64U))
 /* The compiler's front end chooses; a format that is no literal is not looked at. */
-#define TROUPE_JUDGED(unpack, f, ...)                                                   \
-    (!__builtin_constant_p(f) || sizeof(f) > 128 + 1 ? TROUPE_TYPES_UNKNOWN             \
-     : sizeof(f) <= 16 + 1 ? troupe_judge_16(unpack, TROUPE_LITERAL(f, 0), __VA_ARGS__) \
-     : sizeof(f) <= 64 + 1 ? troupe_judge_64(unpack, TROUPE_LITERAL(f, 0), __VA_ARGS__) \
-                           : troupe_judge_128(unpack, TROUPE_LITERAL(f, 0), __VA_ARGS__))
+#define TROUPE_JUDGED(unpack, f, ...)                                             \
+    (!__builtin_constant_p(f) || sizeof(f) > 128 + 1 ? TROUPE_TYPES_UNKNOWN       \
+     : sizeof(f) <= 16 + 1                                                        \
+         ? troupe_judge_16(unpack, TROUPE_LITERAL(f), sizeof(f) - 1, __VA_ARGS__) \
+     : sizeof(f) <= 64 + 1                                                        \
+         ? troupe_judge_64(unpack, TROUPE_LITERAL(f), sizeof(f) - 1, __VA_ARGS__) \
+         : troupe_judge_128(unpack, TROUPE_LITERAL(f), sizeof(f) - 1, __VA_ARGS__))
 #else
 #define TROUPE_JUDGED(unpack, f, ...) ((void)sizeof(f), TROUPE_TYPES_UNKNOWN)
 #endif
-#define TROUPE_LITERAL(f, ...) (__builtin_constant_p(f) ? (f) : "")
-#define TROUPE_FORMAT(f, ...)  f
+#define TROUPE_LITERAL(f)     (__builtin_constant_p(f) ? (f) : "")
+#define TROUPE_FORMAT(f, ...) f
 
 /* ---- C: the types, by _Generic ---- */
 #if defined(__GNUC__) && !defined(__cplusplus) && __STDC_VERSION__ >= 201112L
