@@ -43,6 +43,14 @@ static int count_values(const char *format, char close)
     return -1;
 }
 
+bool types_fit(bool unpack, const char *format, const uint64_t *types)
+{
+    troupe_format_check c = {.types = {types[0], types[1], types[2]}, .unpack = unpack};
+    for (const char *at = format; *at != '\0'; at++)
+        c = troupe_format_step(c, at > format ? at[-1] : '\0', at[0], at[1]);
+    return troupe_format_fits(c);
+}
+
 static troupe_error put(troupe_buffer *buffer, const uint8_t *head, const uint8_t *head_end,
                         const void *body, size_t body_len)
 {
@@ -240,16 +248,35 @@ static troupe_error pack_format(packer *p)
     return depth == 0 ? TROUPE_OK : TROUPE_EINVAL;
 }
 
-troupe_error troupe_pack(troupe_buffer *buffer, const char *format, ...)
+/* Both ways in: the caller has started p->args. */
+static troupe_error pack_all(packer *p, const uint64_t *types)
+{
+    size_t before = p->buffer->len;
+    if (types != NULL && !types_fit(false, p->format, types))
+        return TROUPE_EINVAL;
+    if (p->buffer->failed)
+        return TROUPE_ENOMEM;
+    troupe_error error = pack_format(p);
+    if (error == TROUPE_EINVAL)
+        p->buffer->len = before;
+    return error;
+}
+
+troupe_error(troupe_pack)(troupe_buffer *buffer, const char *format, ...)
 {
     packer p = {.buffer = buffer, .format = format};
-    size_t before = buffer->len;
-    if (buffer->failed)
-        return TROUPE_ENOMEM;
     va_start(p.args, format);
-    troupe_error error = pack_format(&p);
+    troupe_error error = pack_all(&p, NULL);
     va_end(p.args);
-    if (error == TROUPE_EINVAL)
-        buffer->len = before;
+    return error;
+}
+
+troupe_error troupe_pack_typed(troupe_buffer *buffer, const uint64_t *types, const char *format,
+                               ...)
+{
+    packer p = {.buffer = buffer, .format = format};
+    va_start(p.args, format);
+    troupe_error error = pack_all(&p, types);
+    va_end(p.args);
     return error;
 }

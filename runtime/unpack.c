@@ -101,12 +101,8 @@ static troupe_error store_sized(unpacker *u, char letter, const wire_token *toke
         at = start;
         size = token->len;
     }
-    /* `s` and `j` are read as char, `x` and `r` as uint8_t: the pointers have one representation.
-     */
-    if (letter == 's' || letter == 'j')
-        *va_arg(u->args, const char **) = (const char *)at;
-    else
-        *va_arg(u->args, const uint8_t **) = at;
+    /* char, uint8_t and void: pointers to them have one representation, but not one type. */
+    memcpy(va_arg(u->args, void *), &at, sizeof at);
     *va_arg(u->args, size_t *) = size;
     return TROUPE_OK;
 }
@@ -275,9 +271,12 @@ static troupe_error read_value(unpacker *u, troupe_bytes *data)
     return error;
 }
 
-troupe_error troupe_unpack(troupe_bytes data, const char *format, ...)
+/* Both ways in: the caller has started u->args. */
+static troupe_error unpack_all(unpacker *u, troupe_bytes data, const uint64_t *types)
 {
     static const uint8_t nil = WIRE_NIL;
+    if (types != NULL && !types_fit(true, u->format, types))
+        return TROUPE_EINVAL;
     if (data.len == 0) {
         data.data = &nil;
         data.len = 1;
@@ -285,11 +284,24 @@ troupe_error troupe_unpack(troupe_bytes data, const char *format, ...)
     size_t len;
     if (troupe_pack_walk(data, &len) != TROUPE_OK)
         return TROUPE_EPROTOCOL;
+    troupe_error error = read_value(u, &data);
+    return error == TROUPE_OK && peek(u) != '\0' ? TROUPE_EINVAL : error;
+}
+
+troupe_error(troupe_unpack)(troupe_bytes data, const char *format, ...)
+{
     unpacker u = {.format = format};
     va_start(u.args, format);
-    troupe_error error = read_value(&u, &data);
-    if (error == TROUPE_OK && peek(&u) != '\0')
-        error = TROUPE_EINVAL;
+    troupe_error error = unpack_all(&u, data, NULL);
+    va_end(u.args);
+    return error;
+}
+
+troupe_error troupe_unpack_typed(troupe_bytes data, const uint64_t *types, const char *format, ...)
+{
+    unpacker u = {.format = format};
+    va_start(u.args, format);
+    troupe_error error = unpack_all(&u, data, types);
     va_end(u.args);
     return error;
 }

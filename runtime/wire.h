@@ -126,4 +126,7 @@ static inline troupe_bytes wire_behind(troupe_bytes data, size_t len)
     return rest;
 }
 
+/* Do arguments of these types (pack_check.h) fit the format, and is it well-formed? */
+bool types_fit(bool unpack, const char *format, const uint64_t *types);
+
 #endif
