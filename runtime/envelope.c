@@ -50,6 +50,8 @@ static uint8_t *meta_encode(uint8_t *at, const troupe_meta *meta)
 {
     unsigned count = meta_count(meta);
     *at++ = count == 0 ? WIRE_NIL : (uint8_t)(0x80 | count);
+    if (count == 0)
+        return at;
     if (meta->timeout_ms != 0) {
         at = wire_put_str(at, KEY_TIMEOUT, KEY_LEN(KEY_TIMEOUT));
         at = wire_put_uint(at, meta->timeout_ms);
@@ -106,7 +108,9 @@ troupe_error troupe_envelope_write(troupe_buffer *buffer, const troupe_envelope 
     return TROUPE_OK;
 }
 
-static bool read_uint(troupe_bytes *data, uint64_t limit, uint64_t *out)
+/* The fields of a header; inline, because every envelope that is received passes here. */
+static inline __attribute__((always_inline)) bool read_uint(troupe_bytes *data, uint64_t limit,
+                                                            uint64_t *out)
 {
     wire_token token;
     if (!wire_read(*data, &token) || token.type != WIRE_TYPE_UINT || token.number >= limit)
@@ -116,7 +120,8 @@ static bool read_uint(troupe_bytes *data, uint64_t limit, uint64_t *out)
     return true;
 }
 
-static bool read_str(troupe_bytes *data, const char **text, size_t *len)
+static inline __attribute__((always_inline)) bool read_str(troupe_bytes *data, const char **text,
+                                                           size_t *len)
 {
     wire_token token;
     if (!wire_read(*data, &token) || token.type != WIRE_TYPE_STR ||
@@ -171,6 +176,10 @@ static bool read_meta(troupe_bytes *data, troupe_meta *meta)
 {
     wire_token token;
     memset(meta, 0, sizeof *meta);
+    if (data->len > 0 && data->data[0] == WIRE_NIL) {
+        *data = wire_behind(*data, 1);
+        return true;
+    }
     if (!wire_read(*data, &token))
         return false;
     *data = wire_behind(*data, token.len);
@@ -185,6 +194,19 @@ static bool read_meta(troupe_bytes *data, troupe_meta *meta)
     return true;
 }
 
+static inline bool read_head(troupe_bytes *data)
+{
+    wire_token array;
+    if (data->len > 0 && data->data[0] == ARRAY_OF_8) {
+        *data = wire_behind(*data, 1);
+        return true;
+    }
+    if (!wire_read(*data, &array) || array.type != WIRE_TYPE_ARRAY || array.number != FIELDS)
+        return false;
+    *data = wire_behind(*data, array.len);
+    return true;
+}
+
 troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_t *used)
 {
     troupe_envelope e;
@@ -192,10 +214,8 @@ troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_
     uint64_t version;
     uint64_t kind;
     size_t payload_len;
-    wire_token array;
-    if (!wire_read(rest, &array) || array.type != WIRE_TYPE_ARRAY || array.number != FIELDS)
+    if (!read_head(&rest))
         return TROUPE_EPROTOCOL;
-    rest = wire_behind(rest, array.len);
     if (!read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &version) || version != TROUPE_ENVELOPE_VERSION ||
         !read_uint(&rest, TROUPE_SIGNAL + 1, &kind) ||
         !read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &e.to) ||
@@ -203,7 +223,7 @@ troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_
         !read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &e.ref) ||
         !read_str(&rest, &e.verb, &e.verb_len) || e.verb_len == 0 ||
         e.verb_len > ENVELOPE_VERB_MAX || !read_meta(&rest, &e.meta) ||
-        troupe_pack_walk(rest, &payload_len) != TROUPE_OK)
+        (payload_len = wire_value_len(rest)) == 0)
         return TROUPE_EPROTOCOL;
     e.kind = (troupe_kind)kind;
     e.payload.data = rest.data;

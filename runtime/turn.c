@@ -5,6 +5,7 @@
 #include "envelope.h"
 #include "guest.h"
 #include "system.h"
+#include "wire.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -163,8 +164,7 @@ static void abandon(turn *t, const place *p)
 
 static bool payload_valid(troupe_bytes payload)
 {
-    size_t len;
-    return payload.len == 0 || (troupe_pack_walk(payload, &len) == TROUPE_OK && len == payload.len);
+    return payload.len == 0 || wire_value_len(payload) == payload.len;
 }
 
 /*

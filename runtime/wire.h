@@ -8,6 +8,7 @@
 
 #include "troupe/pack.h"
 
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,17 +17,16 @@
 
 static inline uint8_t *wire_put_be(uint8_t *at, uint64_t value, unsigned bytes)
 {
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> (8 * (bytes - 1 - i)));
+    uint64_t big = htobe64(value << (64 - 8 * bytes)); /* 1 to 8 bytes: the rest stays behind */
+    memcpy(at, &big, bytes);
     return at + bytes;
 }
 
 static inline uint64_t wire_get_be(const uint8_t *at, unsigned bytes)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value = value << 8 | at[i];
-    return value;
+    uint64_t big = 0;
+    memcpy(&big, at, bytes);
+    return be64toh(big) >> (64 - 8 * bytes);
 }
 
 static inline size_t wire_uint_size(uint64_t value)
@@ -40,7 +40,11 @@ static inline uint8_t *wire_put_uint(uint8_t *at, uint64_t value)
         *at = (uint8_t)value;
         return at + 1;
     }
-    unsigned power = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= 0xffffffff ? 2 : 3;
+    if (value > 0xffff && value <= 0xffffffff) { /* as addresses are */
+        *at = 0xce;
+        return wire_put_be(at + 1, value, 4);
+    }
+    unsigned power = value <= 0xff ? 0 : value <= 0xffff ? 1 : 3;
     *at = (uint8_t)(0xcc + power);
     return wire_put_be(at + 1, value, 1U << power);
 }
@@ -118,6 +122,33 @@ static inline bool wire_read(troupe_bytes data, wire_token *out)
         return true;
     }
     return wire_read_long(data, out);
+}
+
+/* Length of the value at the beginning of `data`, as troupe_pack_walk; the payloads that are most
+ * often seen (nil, short bin, JSON) are measured here. 0: cut, or not MessagePack. */
+static inline size_t wire_value_len(troupe_bytes data)
+{
+    size_t len = 0;
+    if (data.len >= 4) {
+        switch (data.data[0]) {
+        case WIRE_NIL:
+            return 1;
+        case 0xc4: /* bin 8 */
+            len = 2U + data.data[1];
+            break;
+        case 0xc7: /* ext 8 */
+            len = 3U + data.data[1];
+            break;
+        case 0xc8: /* ext 16 */
+            len = 4U + wire_get_be(data.data + 1, 2);
+            break;
+        default:
+            break;
+        }
+        if (len > 0)
+            return len <= data.len ? len : 0;
+    }
+    return troupe_pack_walk(data, &len) == TROUPE_OK ? len : 0;
 }
 
 static inline troupe_bytes wire_behind(troupe_bytes data, size_t len)
