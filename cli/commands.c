@@ -117,8 +117,8 @@ static const cli_command table[] = {
      "  TROUPE_STORE=:memory: troupe config --local",
      OPTIONS(config_options), false, true, run_config},
     {"actors", GROUP_HOST, "", 0, 0, "the host's actors and their mailboxes",
-     "One line for each actor: envelopes waiting, the most that ever waited, received, sent, refused, and what\n"
-     "it has in hand.\n\n"
+     "One line for each actor: envelopes waiting, the most that ever waited, received, sent, refused, the\n"
+     "longest that a message took, restarts, and what it has in hand. Columns that do not fit are left out.\n\n"
      "Examples:\n"
      "  troupe actors\n"
      "  troupe actors --watch",

@@ -302,6 +302,15 @@ Test(rpc, local_methods_answer)
         json_t *result = json_object_get(json_array_get(answer, i), "result");
         cr_assert_not_null(json_object_get(result, members[i]), "%s", members[i]);
     }
+    const json_t *actors =
+        json_object_get(json_object_get(json_array_get(answer, 0), "result"), "actors");
+    const json_t *actor = json_array_get(actors, 0);
+    static const char *const counted[] = {"received",     "bytes_received", "bytes_sent", "restarts",
+                                          "dead_letters", "links",          "monitors",   "handled"};
+    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
+        cr_assert(json_is_integer(json_object_get(actor, counted[i])), "%s", counted[i]);
+    cr_assert(json_is_real(json_object_get(actor, "longest_ms")));
+    cr_assert_eq(json_array_size(json_object_get(actor, "handled_times")), TROUPE_HANDLER_BUCKETS);
     json_decref(answer);
     fails("{\"jsonrpc\":\"2.0\",\"method\":\"rpc.describe\",\"params\":[\"no\"],\"id\":1}", -32011,
           "NOT_FOUND", "1");
