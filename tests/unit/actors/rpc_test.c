@@ -305,8 +305,9 @@ Test(rpc, local_methods_answer)
     const json_t *actors =
         json_object_get(json_object_get(json_array_get(answer, 0), "result"), "actors");
     const json_t *actor = json_array_get(actors, 0);
-    static const char *const counted[] = {"received",     "bytes_received", "bytes_sent", "restarts",
-                                          "dead_letters", "links",          "monitors",   "handled"};
+    static const char *const counted[] = {"received", "bytes_received", "bytes_sent",
+                                          "restarts", "dead_letters",   "links",
+                                          "monitors", "handled"};
     for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
         cr_assert(json_is_integer(json_object_get(actor, counted[i])), "%s", counted[i]);
     cr_assert(json_is_real(json_object_get(actor, "longest_ms")));

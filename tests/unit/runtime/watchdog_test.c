@@ -15,8 +15,7 @@
 
 static void watched_stage_open(uint32_t stuck_ms)
 {
-    const troupe_system_options options = {.stuck_ms = stuck_ms};
-    cr_assert(troupe_system_open(&options, &stage) == TROUPE_OK);
+    cr_assert(stage_open_with((troupe_system_options){.stuck_ms = stuck_ms}) == TROUPE_OK);
     cr_assert(troupe_guest_create(stage, &guest) == TROUPE_OK);
 }
 
