@@ -41,7 +41,7 @@ typedef struct troupe_host_options {
     const char *name;        /* of this host, of its database too. "default" */
     const char *state_dir;   /* holds the store; made with mode 0700 if it is not there. "." */
     const char *runtime_dir; /* browsers' temporary profiles are made here. $TMPDIR or /tmp */
-    const char *mailbox;     /* lane of the system: "nng", "ring". "nng" */
+    const char *mailbox;     /* lane of the system (system.h). "nng" */
 
     /* [bridge] */
     const char *listen;      /* "ADDR:PORT"; NULL = first free of 127.0.0.1:37650-37659 */

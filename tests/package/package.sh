@@ -77,10 +77,9 @@ cmake_build "$scratch/examples" by-cmake
     { cat by-cmake/Testing/Temporary/LastTest.log; fail "an example fails"; }
 by-cmake/example_embed_host > embed.log 2>&1 || { cat embed.log; fail "embed_host fails"; }
 cmake_build "$source/tests/package/project" project
-for program in cpp_shared cpp_static; do
-    project/$program "$prefix/bin/troupe" > $program.log 2>&1 || { cat $program.log; fail "$program fails"; }
-done
-project/hello_static || fail "hello, built with CMake, fails"
+project/cpp_shared || fail "actor.cpp, shared, fails"
+project/cpp_static "$prefix/bin/troupe" > cpp.log 2>&1 || { cat cpp.log; fail "actor.cpp, static, fails"; }
+project/hello_static > hello.log || fail "hello, built with CMake, fails"
 ! ldd project/cpp_static project/hello_static | grep libtroupe || fail "that is not static"
 
 # 2. pkg-config, shared and static.
@@ -95,11 +94,11 @@ flags() { pkg-config "$@" || fail "pkg-config $*"; }
         $(flags --static --libs troupe)
 }
 LD_LIBRARY_PATH=$lib ldd hello | grep -q "$prefix" || fail "that is not the installed libtroupe"
-for program in hello embed_host; do
-    LD_LIBRARY_PATH=$lib ./$program > $program.log 2>&1 || { cat $program.log; fail "$program fails"; }
-done
+LD_LIBRARY_PATH=$lib ./hello > hello.log || fail "hello, shared, fails"
+LD_LIBRARY_PATH=$lib ./embed_host --keeper 2> keeper.log && fail "a keeper without a browser is content"
+grep -q "host's own use" keeper.log || { cat keeper.log; fail "embed_host is no keeper"; }
 ! readelf -d hello_static | grep NEEDED || fail "that is not static"
-./hello_static || fail "hello, all static, fails"
+./hello_static > hello.log || fail "hello, all static, fails"
 
 # The manual page is clean, names every function, and its example works.
 page=$prefix/share/man/man3/libtroupe.3
