@@ -599,6 +599,20 @@ static troupe_error begin(troupe_actor *self, const troupe_spawn_options *option
     return start_thread(self);
 }
 
+/* Who spawned it has the error and needs no signal; whoever found it by its name does. */
+static void tell_finders(troupe_actor *self, control_signal *watchers)
+{
+    while (watchers != NULL) {
+        control_signal *sig = watchers;
+        watchers = sig->next;
+        sig->next = NULL;
+        if (sig->kind == SIGNAL_DOWN && sig->ref == 0)
+            free(sig);
+        else
+            watchers_deliver(self->system, sig, TROUPE_EGONE);
+    }
+}
+
 /* Spawning failed after the slot was entered. */
 static void undo(troupe_actor *self, troupe_address link)
 {
@@ -606,10 +620,11 @@ static void undo(troupe_actor *self, troupe_address link)
     if (link != 0)
         link_break(self, link);
     watch_fini(self);
-    free_signals(leave_slot(self));
+    control_signal *watchers = leave_slot(self);
     turn_fini(&self->turn);
     delist(self);
     system_slot_give(self->system, self->slot);
+    tell_finders(self, watchers);
     free(self);
 }
 

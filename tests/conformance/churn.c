@@ -354,26 +354,26 @@ typedef struct driver {
     uint64_t sequence[PLACES];
 } driver;
 
-static bool post_one(driver *d, unsigned place, size_t ballast)
+static bool post_one(driver *d, unsigned at, size_t ballast)
 {
-    troupe_address to = atomic_load(&places[place]);
-    if (d->to[place] != to) {
-        d->to[place] = to;
-        d->sequence[place] = 0;
+    troupe_address to = atomic_load(&places[at]);
+    if (d->to[at] != to) {
+        d->to[at] = to;
+        d->sequence[at] = 0;
     }
-    troupe_bytes payload = pack(&d->payload, to, d->id, 1, d->sequence[place] + 1, ballast);
+    troupe_bytes payload = pack(&d->payload, to, d->id, 1, d->sequence[at] + 1, ballast);
     if (!accepted(troupe_guest_post(d->guest, to, TROUPE_CAST, "cast", NULL, payload),
                   &casts_accepted))
         return false;
-    d->sequence[place]++;
+    d->sequence[at]++;
     return true;
 }
 
 static void post_many(driver *d)
 {
-    unsigned place = random_below(&d->random, PLACES);
+    unsigned at = random_below(&d->random, PLACES);
     size_t ballast = random_below(&d->random, 200) == 0 ? LARGE : 8;
-    for (unsigned i = 0; i < BURST && post_one(d, place, ballast); i++)
+    for (unsigned i = 0; i < BURST && post_one(d, at, ballast); i++)
         ballast = 8;
     sched_yield();
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Promise 6: addresses never dangle. Promise 7: a death is told once to each who asked, when all is
  * released. Promise 11: everything ends, from any state, and leaves nothing. */
+#include "tests/conformance/plain.h"
 #include "tests/unit/runtime/stage.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 /* ---- the second in a slot ---- */
 
@@ -287,6 +289,73 @@ Test(slot, is_free_and_so_is_the_name_when_down_is_told)
     leave(address);
     leave(troupe_whereis(stage, "the/one"));
     cr_assert(keeper.count == 199);
+}
+
+/* ---- one that never lived ---- */
+
+typedef struct catcher {
+    _Atomic unsigned caught;
+    _Atomic bool enough;
+    unsigned told;
+} catcher;
+
+/* Monitors whoever has the name, as soon as it has it. */
+static troupe_error catch_by_name(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    catcher *c = p->data;
+    troupe_down down;
+    if (troupe_down_read(e, &down) == TROUPE_OK) {
+        cr_assert(down.reason == TROUPE_EGONE);
+        if (++c->told == c->caught)
+            gate_raise(&p->arrived);
+        return TROUPE_OK;
+    }
+    for (troupe_address last = 0; !c->enough;) {
+        troupe_address address = troupe_whereis(stage, "brief");
+        if (address == 0 || address == last)
+            continue;
+        cr_assert(troupe_monitor(self, address, NULL) == TROUPE_OK);
+        c->caught++;
+        last = address;
+    }
+    return TROUPE_OK;
+}
+
+/* Its name was registered, then there was no thread for it: who monitored it meanwhile is told.
+ * Sanitizers take all the address space there is. */
+Test(closing, one_whose_thread_cannot_start_is_gone_for_those_who_found_its_name)
+{
+    if (!footprint_has_memory())
+        return;
+    const size_t stack_bytes = 64U << 20;
+    cr_assert(stage_open_with((troupe_system_options){.stack_bytes = stack_bytes}) == TROUPE_OK);
+    cr_assert(troupe_guest_create(stage, &guest) == TROUPE_OK);
+    catcher c = {0};
+    part p = PART_INIT(.receive = catch_by_name, .data = &c);
+    part brief = PART_INIT(.receive = play_echo);
+    troupe_address address = enter(&p);
+    cr_assert(ask(address, "go", 1) == TROUPE_ETIMEOUT); /* its thread has its stack by now */
+
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert(file != NULL && fscanf(file, "%zu", &pages) == 1);
+    fclose(file);
+    struct rlimit before;
+    cr_assert(getrlimit(RLIMIT_AS, &before) == 0);
+    struct rlimit tight = {pages * (size_t)sysconf(_SC_PAGESIZE) + stack_bytes / 4,
+                           before.rlim_max};
+    cr_assert(setrlimit(RLIMIT_AS, &tight) == 0);
+    troupe_spawn_options named = {.behaviour = &part_behaviour, .state = &brief, .name = "brief"};
+    time_t start = time(NULL);
+    while (c.caught < 10 && time(NULL) - start < 20)
+        cr_assert(troupe_spawn(stage, &named, NULL) == TROUPE_ELIMIT);
+    cr_assert(setrlimit(RLIMIT_AS, &before) == 0);
+    c.enough = true;
+    if (c.caught > 0)
+        gate_await(&p.arrived, 1);
+    leave(address);
+    cr_assert(c.caught > 0 && c.told == c.caught);
+    stage_close();
 }
 
 /* ---- stopping ---- */

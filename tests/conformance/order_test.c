@@ -216,12 +216,12 @@ static troupe_error post_to_crowd(troupe_actor *self, part *p, const troupe_enve
 Test(order, holds_to_more_destinations_than_one_turn_gathers)
 {
     static crowd c;
-    part source = PART_INIT(.receive = post_to_crowd, .data = &c);
+    part poster = PART_INIT(.receive = post_to_crowd, .data = &c);
     for (unsigned i = 0; i < CROWD; i++) {
         c.parts[i] = (part)PART_INIT(.receive = check_next, .data = &c.last[i]);
         c.addresses[i] = enter(&c.parts[i]);
     }
-    troupe_address address = enter(&source);
+    troupe_address address = enter(&poster);
     cast(address, "go");
     for (unsigned i = 0; i < CROWD; i++)
         gate_await(&c.parts[i].arrived, 1);

@@ -2,11 +2,12 @@
 /*
  * The whole runtime for minutes: supervised workers that die and come back, pillars that live as
  * long as the run, short-lived actors, calls that are answered, forwarded, refused, cancelled or
- * forgotten, floods, timers, monitors, stops, all at random.
+ * forgotten, floods, timers, monitors, links, stops, taps, all at random.
  *
  * Every ten seconds the guests pause, and everything must come to rest by itself:
  *     sent = received + dead letters
- *     sent + late replies = casts accepted + 2 * calls accepted    (each call is answered once)
+ *     sent + late replies = casts accepted + 2 * calls accepted + what the observer was told
+ *         (so each call is answered once)
  *     calls started = completed + abandoned                        (none is stuck)
  * and from the third time on descriptors, threads and memory are what they were.
  *
@@ -14,6 +15,7 @@
  */
 #include "tests/conformance/plain.h"
 
+#include "troupe/observe.h"
 #include "troupe/supervisor.h"
 
 #include <pthread.h>
@@ -49,6 +51,8 @@ static atomic_ulong lives;           /* of workers */
 static atomic_ulong rooms;
 static atomic_ulong downs;
 static atomic_ulong rings;
+static atomic_ulong links;
+static atomic_ulong observed; /* events about dead letters and of taps */
 static atomic_ulong outcomes[OUTCOMES];
 
 static uint8_t large[LARGE];
@@ -271,6 +275,17 @@ static void monitor_somebody(troupe_actor *self, worker *w)
         troupe_demonitor(self, ref);
 }
 
+/* Workers die of it, and come back; pillars only hear of it. */
+static void link_with_somebody(troupe_actor *self, worker *w)
+{
+    troupe_address address = pick(&w->asker.random);
+    if (address == 0 || address == troupe_self_address(self))
+        return;
+    CHECK(troupe_link(self, address) == TROUPE_OK);
+    if (random_below(&w->asker.random, 2) == 0)
+        troupe_unlink(self, address);
+}
+
 /* Whatever it does, it does because it was told to: without orders all comes to rest. */
 static troupe_error act(troupe_actor *self, worker *w)
 {
@@ -304,9 +319,19 @@ static troupe_error act(troupe_actor *self, worker *w)
         if (w->mortal)
             troupe_exit(self, TROUPE_OK);
         break;
+    case 7:
+        link_with_somebody(self, w);
+        break;
     default:
         call_somebody(self, &w->asker);
     }
+    return TROUPE_OK;
+}
+
+static troupe_error worker_start(troupe_actor *self, void *state)
+{
+    const worker *w = state;
+    troupe_trap_links(self, !w->mortal);
     return TROUPE_OK;
 }
 
@@ -322,6 +347,9 @@ static troupe_error worker_receive(troupe_actor *self, void *state, const troupe
         flood(self, w);
     } else if (troupe_verb_is(e, "down")) {
         atomic_fetch_add(&downs, 1);
+    } else if (troupe_verb_is(e, "link")) {
+        CHECK(!w->mortal);
+        atomic_fetch_add(&links, 1);
     }
     return TROUPE_OK;
 }
@@ -336,7 +364,32 @@ static void worker_stop(troupe_actor *self, void *state, troupe_error reason)
 }
 
 static const troupe_behaviour worker_behaviour = {
-    .kind = "worker", .receive = worker_receive, .stop = worker_stop};
+    .kind = "worker", .start = worker_start, .receive = worker_receive, .stop = worker_stop};
+
+/* ---- the observer: lives as long as the run, so that it gets all that was accepted for it ---- */
+
+static troupe_error observer_start(troupe_actor *self, void *state)
+{
+    (void)state;
+    return troupe_dead_letters_subscribe(self);
+}
+
+static troupe_error observer_receive(troupe_actor *self, void *state, const troupe_envelope *e)
+{
+    uint64_t *random = state;
+    if (e->kind == TROUPE_EVENT) {
+        CHECK(troupe_verb_is(e, "dead_letter") || troupe_verb_is(e, "tap"));
+        atomic_fetch_add(&observed, 1);
+        return TROUPE_OK;
+    }
+    troupe_address address = pick(random);
+    troupe_error error = troupe_tap(self, address, random_below(random, 4) == 0);
+    CHECK(error == TROUPE_OK || error == TROUPE_EGONE);
+    return TROUPE_OK;
+}
+
+static const troupe_behaviour observer_behaviour = {
+    .kind = "observer", .start = observer_start, .receive = observer_receive};
 
 /* ---- the root: supervises the workers ---- */
 
@@ -477,11 +530,16 @@ static void disturb(driver *d)
     troupe_stop_mode mode = random_below(&d->random, 2) ? TROUPE_STOP_NOW : TROUPE_STOP_DRAIN;
     char name[32];
     snprintf(name, sizeof name, "worker/%u", random_below(&d->random, WORKERS));
-    switch (random_below(&d->random, 4)) {
+    switch (random_below(&d->random, 5)) {
     case 0:
         (void)troupe_stop(stage, troupe_whereis(stage, name), mode);
         break;
     case 1:
+        (void)accepted(troupe_guest_post(d->guest, troupe_whereis(stage, "observer"), TROUPE_CAST,
+                                         "tap", NULL, nothing),
+                       &casts_accepted);
+        break;
+    case 2:
         troupe_system_inspect(stage, count_actor, &living);
         CHECK(living <= ACTORS_MAX + 64); /* some have ended and are not joined yet */
         break;
@@ -525,11 +583,11 @@ static void print_state(FILE *out)
     troupe_system_counters c = counters();
     fprintf(out,
             "sent %llu = received %llu + dead %llu; late %llu; casts %lu, calls %lu = completed "
-            "%lu + abandoned %lu; refused %llu, actors %llu - %llu\n",
+            "%lu + abandoned %lu; observed %lu, refused %llu, actors %llu - %llu\n",
             (unsigned long long)c.sent, (unsigned long long)c.received,
             (unsigned long long)c.dead_letters, (unsigned long long)c.late_replies,
             atomic_load(&casts_accepted), atomic_load(&calls_accepted),
-            atomic_load(&calls_completed), atomic_load(&calls_abandoned),
+            atomic_load(&calls_completed), atomic_load(&calls_abandoned), atomic_load(&observed),
             (unsigned long long)c.refused, (unsigned long long)c.actors_spawned,
             (unsigned long long)c.actors_ended);
 }
@@ -574,9 +632,10 @@ static bool at_rest(void)
     uint64_t owed = answers_owed();
     troupe_system_counters c = counters();
     return c.sent == c.received + c.dead_letters &&
-           c.actors_spawned - c.actors_ended == PEERS + 1 && atomic_load(&temporaries) == 0 &&
-           c.sent + c.late_replies + owed ==
-               atomic_load(&casts_accepted) + 2 * atomic_load(&calls_accepted) &&
+           c.actors_spawned - c.actors_ended == PEERS + 2 && atomic_load(&temporaries) == 0 &&
+           c.sent + c.late_replies + owed == atomic_load(&casts_accepted) +
+                                                 2 * atomic_load(&calls_accepted) +
+                                                 atomic_load(&observed) &&
            atomic_load(&calls_accepted) ==
                atomic_load(&calls_completed) + atomic_load(&calls_abandoned);
 }
@@ -666,8 +725,9 @@ static void print_footprint(const footprint *f)
 
 static void print_verdict(const footprint *warm, const footprint *last)
 {
-    printf("rooms %lu, downs %lu, timer rings %lu, lives of workers %lu\n", atomic_load(&rooms),
-           atomic_load(&downs), atomic_load(&rings), atomic_load(&lives));
+    printf("rooms %lu, downs %lu, links %lu, timer rings %lu, lives of workers %lu\n",
+           atomic_load(&rooms), atomic_load(&downs), atomic_load(&links), atomic_load(&rings),
+           atomic_load(&lives));
     for (int i = 0; i < OUTCOMES; i++) {
         if (atomic_load(&outcomes[i]) > 0)
             printf("  calls that ended %s: %lu\n", troupe_error_name((troupe_error)i),
@@ -699,8 +759,12 @@ int main(int argc, char **argv)
     CHECK(pthread_create(&watchdog, NULL, watch_progress, NULL) == 0);
     open_all_slots();
     root r = {0};
-    const troupe_spawn_options spawn = {.behaviour = &root_behaviour, .state = &r};
-    CHECK(troupe_spawn(stage, &spawn, NULL) == TROUPE_OK);
+    uint64_t random = random_from(seed, 999999);
+    const troupe_spawn_options roots = {.behaviour = &root_behaviour, .state = &r};
+    const troupe_spawn_options observers = {
+        .behaviour = &observer_behaviour, .state = &random, .name = "observer"};
+    CHECK(troupe_spawn(stage, &roots, NULL) == TROUPE_OK);
+    CHECK(troupe_spawn(stage, &observers, NULL) == TROUPE_OK);
     footprint warm = {0};
     footprint last = {0};
     for (unsigned cycle = 0; cycle * CYCLE_S < seconds; cycle++) {
