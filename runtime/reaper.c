@@ -63,7 +63,7 @@ static void dispose_orphans(struct troupe_system *system, slot *s)
         turn_dispose(&system->reaper_turn, s, b, 0, 0);
         b = next;
     }
-    turn_flush(&system->reaper_turn);
+    turn_finish(&system->reaper_turn); /* nobody would come back for the rest */
 }
 
 /* Every bundle that was sent has arrived and was disposed of. Only once all actors are joined. */

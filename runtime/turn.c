@@ -31,11 +31,15 @@ troupe_error turn_init(turn *t, struct troupe_system *system, struct tally *coun
     return system->kind->sender_create(&t->sender);
 }
 
-void turn_fini(turn *t)
+void turn_finish(turn *t)
 {
     while (!turn_flush(t))
-        poll(NULL, 0,
-             RETRY_MS); /* without memory there is nothing better to do than to wait for it */
+        poll(NULL, 0, RETRY_MS);
+}
+
+void turn_fini(turn *t)
+{
+    turn_finish(t);
     t->system->kind->sender_destroy(t->sender);
     for (unsigned i = 0; i < TURN_DESTINATIONS; i++)
         troupe_buffer_fini(&t->outlets[i].scratch);

@@ -68,7 +68,7 @@ typedef struct turn {
 } turn;
 
 troupe_error turn_init(turn *t, struct troupe_system *system, struct tally *tally);
-/* What could not be sent for lack of memory is tried until it is. */
+/* Ends with turn_finish. */
 void turn_fini(turn *t);
 
 /* Accept a cast, event or call: takes credit. The errors of troupe_post. */
@@ -112,6 +112,8 @@ void dead_letter_note(turn *t, const troupe_envelope *envelope, bool left);
 
 /* Send all. False: out of memory, something is left and keeps its order. */
 bool turn_flush(turn *t);
+/* Send all, for those who have nothing better to do without memory than to wait for it. */
+void turn_finish(turn *t);
 
 /* Free large scratch buffers (if `large`); for a long sleep. */
 void turn_trim(turn *t);
