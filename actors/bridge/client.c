@@ -92,6 +92,16 @@ static size_t queued(const client *state)
     return wslay_event_get_queued_msg_length(state->ws);
 }
 
+/* What those are told who monitor the peer. */
+static troupe_error end_reason(const client *state)
+{
+    if (state->external.refused) {
+        return TROUPE_EPROTOCOL;
+    }
+    bool goodbye = wslay_event_get_close_received(state->ws) != 0;
+    return goodbye || !state->external.joined ? TROUPE_OK : TROUPE_ECLOSED;
+}
+
 /* The connection is of no use any more, or goodbye was said. */
 static void client_end(client *state, const char *why)
 {
@@ -99,7 +109,7 @@ static void client_end(client *state, const char *why)
         troupe_log(TROUPE_LOG_DEBUG, "bridge", "client-end", state->slot->name, "%s", why);
     }
     state->state = CLIENT_CLOSING;
-    troupe_exit(state->self, TROUPE_OK);
+    troupe_exit(state->self, end_reason(state));
 }
 
 /* After anything was read or written: what to poll for now, and whether it is over. */
