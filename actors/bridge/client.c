@@ -229,7 +229,7 @@ static void on_answer(troupe_actor *self, void *context, troupe_error error,
 static void start_call(client *state, rpc_call *call)
 {
     troupe_error error =
-        troupe_call(state->self, call->to, call->method->name, &call->meta,
+        troupe_call(state->self, call->to, call->verb, &call->meta,
                     troupe_buffer_bytes(&call->payload), call->timeout_ms, on_answer, call, NULL);
     troupe_buffer_fini(&call->payload);
     if (error != TROUPE_OK) {
@@ -251,6 +251,10 @@ static void exchange_run(client *state, exchange *work)
         call->owner = work;
         if (call->state == RPC_CALL) {
             start_call(state, call);
+        } else if (call->state == RPC_POST) {
+            rpc_call_posted(state->server, call,
+                            troupe_post(state->self, call->to, TROUPE_CAST, call->verb, &call->meta,
+                                        troupe_buffer_bytes(&call->payload)));
         } else if (call->state == RPC_CLIENT) {
             bool open = strcmp(call->method->name, "events.subscribe") == 0
                             ? feed_subscribe(&state->feed, call)

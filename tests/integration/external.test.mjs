@@ -109,8 +109,16 @@ test("the example joins, serves, asks, watches and leaves", async (t) => {
   const answers = await Promise.all(Array.from({ length: 500 }, (_, i) => peer.call("adder", "add", [i, i])));
   assert.deepEqual(answers, Array.from({ length: 500 }, (_, i) => 2 * i));
 
+  assert.equal(await host.rpc("actor.call", { name: "adder", verb: "add", payload: [3, 4] }), 7);
+  const called = await host.command("call", String(address), "add", "[5, 6]");
+  assert.deepEqual([called.code, called.stdout], [0, "11\n"], called.stderr);
+  const wrong = await host.command("call", "adder", "subtract");
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /no such verb: subtract/);
+
   const down = peer.next("down");
-  peer.send(CAST, "adder", 0, "leave");
+  const posted = await host.command("post", "adder", "leave");
+  assert.deepEqual([posted.code, posted.stdout], [0, ""], posted.stderr);
   const { kind, payload } = await down;
   assert.equal(kind, SIGNAL);
   assert.deepEqual(payload, { address, reason: "OK", ref });
@@ -118,6 +126,9 @@ test("the example joins, serves, asks, watches and leaves", async (t) => {
   assert.match(example.output, /^left: 1000/m);
   assert.equal(await peer.call(0, "whereis", { name: "adder" }), null);
   await fails(peer.call(address, "add", []), "GONE");
+  await assert.rejects(host.rpc("actor.call", { name: "adder", verb: "add" }), { wire: "NOT_FOUND" });
+  peer.send(CALL, "adder", 77, "leave"); // a ref that the peer did not keep
+  await until(() => peer.extra.length === 1, "its fault");
   peer.socket.close();
 });
 

@@ -675,6 +675,96 @@ Test(bridge_external, a_stopping_host_says_goodbye)
     closes_with(&p, 1001);
 }
 
+/* By name, over JSON-RPC --------------------------------------------------------------------- */
+
+/* Ask over HTTP; the answer is compared as JSON text: result, or the error's name. */
+static void rpc_gives(const char *method, const char *params, const char *wanted)
+{
+    char request[500];
+    snprintf(request, sizeof request,
+             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}", method, params);
+    json_t *answer = rpc_value(&theatre, request);
+    json_t *error = json_object_get(json_object_get(answer, "error"), "data");
+    json_t *got =
+        error != NULL ? json_object_get(error, "name") : json_object_get(answer, "result");
+    char *text = json_dumps(got, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+    cr_assert_str_eq(text, wanted);
+    free(text);
+    json_decref(answer);
+}
+
+Test(bridge_external, actors_are_called_by_name_over_rpc)
+{
+    rpc_gives("actor.call", "[\"target/p1:abc\",\"dance\",{\"a\":[1]}]",
+              "{\"actor\":\"target/p1:abc\",\"params\":{\"a\":[1]},\"timeout_ms\":30000,"
+              "\"verb\":\"dance\"}");
+    rpc_gives("actor.call", "{\"name\":\"store\",\"verb\":\"v\",\"timeout_ms\":7}",
+              "{\"actor\":\"store\",\"params\":{},\"timeout_ms\":7,\"verb\":\"v\"}");
+    rpc_gives("actor.call", "[\"store\",\"js\",{\"code\":\"fault\"}]", "\"CDP_ERROR\"");
+    rpc_gives("actor.call", "[\"store\",\"js\",{\"code\":\"junk\"}]", "\"no JSON\"");
+    rpc_gives("actor.call", "[\"nobody\",\"v\"]", "\"NOT_FOUND\"");
+    rpc_gives("actor.call", "[34359672833,\"v\"]", "\"GONE\"");
+    rpc_gives("actor.call", "[0,\"v\"]", "\"NOT_FOUND\"");
+    rpc_gives("actor.call", "[\"store\",\"\"]", "\"INVALID_PARAMS\"");
+    rpc_gives("actor.call", "[\"store\",\"a\\nb\"]", "\"INVALID_PARAMS\"");
+    rpc_gives("actor.call", "[\"store\"]", "\"INVALID_PARAMS\"");
+    rpc_gives("actor.post", "[\"store\",\"v\",1]", "{\"posted\":true}");
+    rpc_gives("actor.post", "[\"nobody\",\"v\"]", "\"NOT_FOUND\"");
+}
+
+/* The peer serves whoever calls; any MessagePack that JSON can say comes back as JSON. */
+Test(bridge_external, a_peers_answer_becomes_json)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        const char *json; /* NULL: cannot be said */
+    } rows[] = {
+        {"\xc0", 1, "null"},
+        {"\x93\x01\xff\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00", 12, "[1,-1,1.5]"},
+        {"\x82\xa1"
+         "a\xc3\xa1"
+         "b\xc4\x02hi",
+         10, "{\"a\":true,\"b\":\"aGk=\"}"},
+        {"\x91\xd5\x01{}", 5, "[{}]"},
+        {"\xd5\x01[1", 4, NULL},           /* no JSON */
+        {"\xd4\x02x", 3, NULL},            /* another ext */
+        {"\x81\x01\x02", 3, NULL},         /* a key that is a number */
+        {"\xa2\xc3\x28", 3, NULL},         /* no UTF-8 */
+        {"\xca\x7f\x80\x00\x00", 5, NULL}, /* infinity */
+        {"\x92\xc0\xa1\xff", 4, NULL},
+    };
+    peer p = peer_open(PROTOCOL);
+    (void)welcomed(&p);
+    peer_send(&p, TROUPE_CALL, NULL, 0, 1, "name", "name", "oracle");
+    answered(&p, 1, TROUPE_OK);
+    peer asker = peer_open("");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        troupe_envelope e;
+        troupe_buffer out = {0};
+        troupe_bytes payload = {(const uint8_t *)rows[i].bytes, rows[i].len};
+        cr_assert(ws_send_text(asker.fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"actor.call\","
+                                         "\"params\":[\"oracle\",\"ask\",{\"a\":1}]}"));
+        cr_assert(peer_read(&p, &e));
+        add(&out, TROUPE_REPLY, NULL, 0, e.ref, "reply", payload);
+        send_bundle(&p, &out);
+        json_t *answer = ws_read_json(asker.fd);
+        char *text = json_dumps(json_object_get(answer, "result"),
+                                JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+        cr_assert((text == NULL) == (rows[i].json == NULL), "row %zu", i);
+        cr_assert(text == NULL || strcmp(text, rows[i].json) == 0, "row %zu: %s", i, text);
+        free(text);
+        json_decref(answer);
+    }
+    cr_assert(ws_send_text(asker.fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"actor.post\","
+                                     "\"params\":[\"oracle\",\"note\"]}"));
+    troupe_envelope e;
+    cr_assert(peer_read(&p, &e));
+    cr_assert(e.kind == TROUPE_CAST && troupe_verb_is(&e, "note"));
+    peer_close(&asker);
+    peer_close(&p);
+}
+
 /* By troupe/client.h, from a system of their own --------------------------------------------- */
 
 /* An actor with a client. The mutex guards all that both threads touch. */

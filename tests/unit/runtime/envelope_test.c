@@ -181,9 +181,9 @@ static void check_edge_vector(const vector *v)
     cr_assert(error == TROUPE_OK, "%s", v->name);
     cr_assert(used == v->len, "%s", v->name);
     check_fields(v->name, &v->fields, &read);
-    cr_assert(same_text(name, name_len, v->to_name[0] != '\0' ? v->to_name : NULL,
-                        strlen(v->to_name)),
-              "%s", v->name);
+    cr_assert(
+        same_text(name, name_len, v->to_name[0] != '\0' ? v->to_name : NULL, strlen(v->to_name)),
+        "%s", v->name);
     if (v->kind == VECTOR_EDGE) {
         const char *to = v->to_name[0] != '\0' ? v->to_name : NULL;
         troupe_error inside = troupe_envelope_read(bytes, &read, &used);
