@@ -395,6 +395,63 @@ Test(bridge_external, calls_to_the_peer_end_once)
     cr_assert_eq(ask(address, "add", LONG_MS), TROUPE_EGONE);
 }
 
+/* As many calls to the peer as it may leave unanswered; they are on their way. */
+static void start_calls(troupe_address to, uint32_t timeout_ms)
+{
+    for (int i = 0; i < EXTERNAL_CALLS_MAX; i++) {
+        cr_assert_eq(troupe_guest_call_start(theatre.guest, to, "add", NULL, nothing, timeout_ms,
+                                             NULL, NULL),
+                     TROUPE_OK);
+    }
+    troupe_guest_flush(theatre.guest);
+}
+
+Test(bridge_external, calls_to_the_peer_are_limited)
+{
+    peer p = peer_open(PROTOCOL);
+    troupe_address address = welcomed(&p);
+    troupe_envelope e;
+    troupe_answer answer;
+    start_calls(address, LONG_MS);
+    for (int i = 0; i < EXTERNAL_CALLS_MAX; i++) {
+        cr_assert(peer_read(&p, &e));
+    }
+    cr_assert_eq(ask(address, "add", LONG_MS), TROUPE_EBUSY);
+    peer_send(&p, TROUPE_REPLY, NULL, 0, e.ref, "reply", NULL, NULL);
+    cr_assert_eq(troupe_guest_wait(theatre.guest, LONG_MS, &answer), TROUPE_OK);
+    cr_assert(answer.ref == e.ref && answer.error == TROUPE_OK);
+    troupe_answer_fini(&answer);
+    cr_assert_eq(ask(address, "add", 10), TROUPE_ETIMEOUT); /* there was room for it */
+    cr_assert(peer_read(&p, &e));
+    cr_assert(e.kind == TROUPE_CALL && e.meta.timeout_ms == 10);
+    peer_close(&p);
+}
+
+/* A peer that never answers can be called again once its callers have given up. */
+Test(bridge_external, calls_that_expired_are_forgotten)
+{
+    theatre.bridge->client_tick_ms = 20;
+    peer p = peer_open(PROTOCOL);
+    troupe_address address = welcomed(&p);
+    troupe_answer answer;
+    troupe_envelope e;
+    start_calls(address, 100);
+    for (int i = 0; i < EXTERNAL_CALLS_MAX; i++) {
+        cr_assert_eq(troupe_guest_wait(theatre.guest, LONG_MS, &answer), TROUPE_OK);
+        cr_assert_eq(answer.error, TROUPE_ETIMEOUT);
+        troupe_answer_fini(&answer);
+        cr_assert(peer_read(&p, &e));
+    }
+    troupe_error error;
+    do {
+        error = ask(address, "again", 200);
+    } while (error == TROUPE_EBUSY);
+    cr_assert_eq(error, TROUPE_ETIMEOUT);
+    cr_assert(peer_read(&p, &e));
+    cr_assert(troupe_verb_is(&e, "again"));
+    peer_close(&p);
+}
+
 Test(bridge_external, what_cannot_be_delivered_comes_back)
 {
     peer p = peer_open(PROTOCOL);
@@ -698,8 +755,8 @@ Test(bridge_external, actors_are_called_by_name_over_rpc)
     rpc_gives("actor.call", "[\"target/p1:abc\",\"dance\",{\"a\":[1]}]",
               "{\"actor\":\"target/p1:abc\",\"params\":{\"a\":[1]},\"timeout_ms\":30000,"
               "\"verb\":\"dance\"}");
-    rpc_gives("actor.call", "{\"name\":\"store\",\"verb\":\"v\",\"timeout_ms\":7}",
-              "{\"actor\":\"store\",\"params\":{},\"timeout_ms\":7,\"verb\":\"v\"}");
+    rpc_gives("actor.call", "{\"name\":\"store\",\"verb\":\"v\",\"timeout_ms\":20000}",
+              "{\"actor\":\"store\",\"params\":{},\"timeout_ms\":20000,\"verb\":\"v\"}");
     rpc_gives("actor.call", "[\"store\",\"js\",{\"code\":\"fault\"}]", "\"CDP_ERROR\"");
     rpc_gives("actor.call", "[\"store\",\"js\",{\"code\":\"junk\"}]", "\"no JSON\"");
     rpc_gives("actor.call", "[\"nobody\",\"v\"]", "\"NOT_FOUND\"");
