@@ -243,8 +243,8 @@ static inline bool read_to(troupe_bytes *data, uint64_t *to, troupe_bytes *name)
     return len >= 1 && len <= NAME_MAX_LEN && memchr(text, '\0', len) == NULL;
 }
 
-/* name: NULL = `to` must be a number; else it is set if `to` is a str. Inline, so that the reader of
- * inner envelopes has no trace of names. */
+/* name: NULL = `to` must be a number; else it is set if `to` is a str. Inline, so that the reader
+ * of inner envelopes has no trace of names. */
 static inline __attribute__((always_inline)) troupe_error
 read_envelope(troupe_bytes data, troupe_envelope *out, size_t *used, troupe_bytes *name)
 {

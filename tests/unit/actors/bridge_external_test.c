@@ -275,10 +275,11 @@ Test(bridge_external, silent_and_cancelled_calls_end_too)
     troupe_buffer payload = {0};
     (void)welcomed(&p);
     add_js(&out, 1, "silent", 30);
+    send_bundle(&p, &out);
+    answered(&p, 1, TROUPE_ETIMEOUT);
     add_js(&out, 2, "fault", 0);
     send_bundle(&p, &out);
     answered(&p, 2, TROUPE_ECDP);
-    answered(&p, 1, TROUPE_ETIMEOUT);
     add_js(&out, 3, "silent", 0);
     troupe_pack(&payload, "{s:U}", "ref", (uint64_t)99); /* nobody's */
     add(&out, TROUPE_CAST, NULL, 0, 0, "cancel", troupe_buffer_bytes(&payload));
