@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands that act in a page. */
 #include "command.h"
+#include "value.h"
 #include "view.h"
 
 #include <errno.h>
@@ -115,6 +116,49 @@ static int print_result(cli *self, json_t *result)
         cli_print_json(value != NULL ? value : result);
     }
     return CLI_OK;
+}
+
+static int print_answer(cli *self, json_t *result)
+{
+    if (!self->quiet) {
+        cli_print_json(result);
+    }
+    return CLI_OK;
+}
+
+/* NAME VERB [JSON] for an actor. print: NULL = nothing. */
+static int run_actor(cli *self, const char *method, int (*print)(cli *, json_t *))
+{
+    uint64_t address;
+    json_t *params = json_object();
+    if (value_uint(args_word(&self->args, 0), &address) && address <= INT64_MAX) {
+        json_object_set_new(params, "name", json_integer((json_int_t)address));
+    } else {
+        param_string(params, "name", args_word(&self->args, 0));
+    }
+    param_string(params, "verb", args_word(&self->args, 1));
+    const char *text = args_word(&self->args, 2);
+    if (text != NULL) {
+        json_error_t where;
+        json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
+        if (value == NULL) {
+            cli_error("%s: '%s' is not JSON: %s", self->command->name, text, where.text);
+            json_decref(params);
+            return CLI_USAGE;
+        }
+        json_object_set_new(params, "payload", value);
+    }
+    return cli_show(self, method, params, print);
+}
+
+int run_call(cli *self)
+{
+    return run_actor(self, "actor.call", print_answer);
+}
+
+int run_post(cli *self)
+{
+    return run_actor(self, "actor.post", NULL);
 }
 
 int run_cdp(cli *self)

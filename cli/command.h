@@ -148,6 +148,8 @@ int run_body(cli *self);
 /* cmd_act.c */
 int run_js(cli *self);
 int run_cdp(cli *self);
+int run_call(cli *self);
+int run_post(cli *self);
 /* reference.c */
 void reference_print(FILE *out, const char *which);
 

@@ -274,6 +274,16 @@ static const cli_command table[] = {
      "  troupe cdp Page.getLayoutMetrics\n"
      "  troupe cdp Emulation.setTimezoneOverride '{\"timezoneId\":\"Asia/Tokyo\"}'",
      OPTIONS(target_options), false, false, run_cdp},
+    {"call", GROUP_ACT, "ACTOR VERB [JSON]", 2, 3, "call any actor and print its answer",
+     "ACTOR is a name or an address (`troupe actors`), of the host or of a program that joined it.\n\n"
+     "Examples:\n"
+     "  troupe call network network '{\"limit\":3}'\n"
+     "  troupe call adder add '[1, 2]'",
+     NULL, 0, false, false, run_call},
+    {"post", GROUP_ACT, "ACTOR VERB [JSON]", 2, 3, "send something to an actor, without an answer",
+     "Example:\n"
+     "  troupe post adder leave",
+     NULL, 0, false, false, run_post},
 };
 /* clang-format on */
 

@@ -4,6 +4,7 @@
  * The layout is specified in docs/envelope.md, whose vectors are tested.
  */
 #include "envelope.h"
+#include "names.h"
 #include "wire.h"
 
 #include <string.h>
@@ -108,6 +109,28 @@ troupe_error troupe_envelope_write(troupe_buffer *buffer, const troupe_envelope 
     return TROUPE_OK;
 }
 
+troupe_error troupe_envelope_write_edge(troupe_buffer *buffer, const troupe_envelope *envelope,
+                                        const char *name)
+{
+    if (name == NULL)
+        return troupe_envelope_write(buffer, envelope);
+    troupe_envelope e = *envelope;
+    size_t name_len = strnlen(name, NAME_MAX_LEN + 1);
+    e.to = 0; /* one byte, where the name is put */
+    if (name_len < 1 || name_len > NAME_MAX_LEN || !envelope_valid(&e))
+        return TROUPE_EINVAL;
+    size_t size = envelope_size(&e);
+    size_t more = wire_str_size(name_len) - 1;
+    if (troupe_buffer_reserve(buffer, size + more) != TROUPE_OK)
+        return TROUPE_ENOMEM;
+    uint8_t *at = buffer->data + buffer->len;
+    envelope_encode(at + more, &e);
+    memmove(at, at + more, ENVELOPE_TO_AT);
+    wire_put_str(at + ENVELOPE_TO_AT, name, name_len);
+    buffer->len += size + more;
+    return TROUPE_OK;
+}
+
 /* The fields of a header; inline, because every envelope that is received passes here. */
 static inline __attribute__((always_inline)) bool read_uint(troupe_bytes *data, uint64_t limit,
                                                             uint64_t *out)
@@ -207,7 +230,23 @@ static inline bool read_head(troupe_bytes *data)
     return true;
 }
 
-troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_t *used)
+/* `to`: a number, or a str if there is a place for a name. */
+static inline bool read_to(troupe_bytes *data, uint64_t *to, troupe_bytes *name)
+{
+    const char *text;
+    size_t len;
+    if (name == NULL || !read_str(data, &text, &len))
+        return read_uint(data, ENVELOPE_NUMBER_LIMIT, to);
+    name->data = (const uint8_t *)text;
+    name->len = len;
+    *to = 0;
+    return len >= 1 && len <= NAME_MAX_LEN && memchr(text, '\0', len) == NULL;
+}
+
+/* name: NULL = `to` must be a number; else it is set if `to` is a str. Inline, so that the reader
+ * of inner envelopes has no trace of names. */
+static inline __attribute__((always_inline)) troupe_error
+read_envelope(troupe_bytes data, troupe_envelope *out, size_t *used, troupe_bytes *name)
 {
     troupe_envelope e;
     troupe_bytes rest = data;
@@ -217,8 +256,7 @@ troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_
     if (!read_head(&rest))
         return TROUPE_EPROTOCOL;
     if (!read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &version) || version != TROUPE_ENVELOPE_VERSION ||
-        !read_uint(&rest, TROUPE_SIGNAL + 1, &kind) ||
-        !read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &e.to) ||
+        !read_uint(&rest, TROUPE_SIGNAL + 1, &kind) || !read_to(&rest, &e.to, name) ||
         !read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &e.from) ||
         !read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &e.ref) ||
         !read_str(&rest, &e.verb, &e.verb_len) || e.verb_len == 0 ||
@@ -230,6 +268,94 @@ troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_
     e.payload.len = payload_len;
     *out = e;
     *used = data.len - rest.len + payload_len;
+    return TROUPE_OK;
+}
+
+troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out, size_t *used)
+{
+    return read_envelope(data, out, used, NULL);
+}
+
+/* Bytes of the UTF-8 character at `at`, no control character among them; 0: it is none. */
+static size_t printable_at(const uint8_t *at, size_t left)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* shorter forms exist below */
+    size_t len = at[0] < 0x80 ? 1 : (at[0] & 0xe0) == 0xc0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 4;
+    if (len == 1)
+        return at[0] >= 0x20 && at[0] != 0x7f ? 1 : 0;
+    if (len > left || (len == 4 && (at[0] & 0xf8) != 0xf0))
+        return 0;
+    uint32_t code = at[0] & (0x7fU >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (at[i] & 0x3fU);
+    }
+    bool surrogate = code >= 0xd800 && code < 0xe000;
+    return code >= least[len] && code >= 0xa0 && code <= 0x10ffff && !surrogate ? len : 0;
+}
+
+static bool printable(const char *text, size_t len)
+{
+    const uint8_t *at = (const uint8_t *)text;
+    for (size_t i = 0; i < len;) {
+        size_t step = printable_at(at + i, len - i);
+        if (step == 0)
+            return false;
+        i += step;
+    }
+    return true;
+}
+
+/* Whether brackets outside strings nest within the limit; says nothing about validity. */
+static bool json_flat(const uint8_t *text, size_t len)
+{
+    unsigned depth = 0;
+    bool string = false;
+    for (size_t i = 0; i < len; i++) {
+        uint8_t byte = text[i];
+        if (string) {
+            i += byte == '\\';
+            string = byte != '"';
+        } else if (byte == '"') {
+            string = true;
+        } else if (byte == '[' || byte == '{') {
+            if (++depth > ENVELOPE_JSON_DEPTH_MAX)
+                return false;
+        } else if ((byte == ']' || byte == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return true;
+}
+
+/* The payload was walked: its tokens stand one behind the other, containers' heads before what
+ * they hold. */
+static bool payload_flat(troupe_bytes payload)
+{
+    wire_token token;
+    while (payload.len > 0 && wire_read(payload, &token)) {
+        if (token.type == WIRE_TYPE_EXT && token.ext_type == TROUPE_EXT_JSON &&
+            !json_flat(token.body, token.body_len))
+            return false;
+        payload = wire_behind(payload, token.len);
+    }
+    return true;
+}
+
+troupe_error troupe_envelope_read_edge(troupe_bytes data, troupe_envelope *out, const char **name,
+                                       size_t *name_len, size_t *used)
+{
+    troupe_envelope e;
+    troupe_bytes to = {NULL, 0};
+    size_t len;
+    if (read_envelope(data, &e, &len, &to) != TROUPE_OK || !printable(e.verb, e.verb_len) ||
+        !payload_flat(e.payload))
+        return TROUPE_EPROTOCOL;
+    *out = e;
+    *name = (const char *)to.data;
+    *name_len = to.len;
+    *used = len;
     return TROUPE_OK;
 }
 

@@ -9,6 +9,9 @@
 #define ENVELOPE_VERB_MAX     255
 #define ENVELOPE_TEXT_MAX     65535 /* trace and session */
 
+#define ENVELOPE_TO_AT          3   /* where `to` begins */
+#define ENVELOPE_JSON_DEPTH_MAX 128 /* of JSON text from outside: actors' stacks are small */
+
 /* Whether the header fields are within their bounds. The payload is not looked at. */
 bool envelope_valid(const troupe_envelope *envelope);
 

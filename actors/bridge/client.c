@@ -7,6 +7,7 @@
  */
 #include "client.h"
 
+#include "external.h"
 #include "feed.h"
 #include "rpc.h"
 #include "troupe/log.h"
@@ -50,6 +51,7 @@ typedef struct client {
     uint64_t number;
     troupe_actor *self; /* set by start */
     client_state state;
+    client_protocol protocol;
     int fd;
     wslay_event_context_ptr ws;
     char greeting[256];
@@ -62,6 +64,7 @@ typedef struct client {
     uint64_t pinged_ns;
     uint64_t moved_ns; /* last bytes it took, or the queue began */
     feed feed;         /* live events */
+    external external; /* the peer as an actor */
 } client;
 
 /* Sending ----------------------------------------------------------------------------------- */
@@ -89,6 +92,16 @@ static size_t queued(const client *state)
     return wslay_event_get_queued_msg_length(state->ws);
 }
 
+/* What those are told who monitor the peer. */
+static troupe_error end_reason(const client *state)
+{
+    if (state->external.refused) {
+        return TROUPE_EPROTOCOL;
+    }
+    bool goodbye = wslay_event_get_close_received(state->ws) != 0;
+    return goodbye || !state->external.joined ? TROUPE_OK : TROUPE_ECLOSED;
+}
+
 /* The connection is of no use any more, or goodbye was said. */
 static void client_end(client *state, const char *why)
 {
@@ -96,7 +109,7 @@ static void client_end(client *state, const char *why)
         troupe_log(TROUPE_LOG_DEBUG, "bridge", "client-end", state->slot->name, "%s", why);
     }
     state->state = CLIENT_CLOSING;
-    troupe_exit(state->self, TROUPE_OK);
+    troupe_exit(state->self, end_reason(state));
 }
 
 /* After anything was read or written: what to poll for now, and whether it is over. */
@@ -127,7 +140,7 @@ static void client_flush(client *state)
     client_settle(state);
 }
 
-static void client_queue(client *state, const void *text, size_t len)
+static void client_queue(client *state, uint8_t opcode, const void *data, size_t len)
 {
     if (queued(state) > 0 && queued(state) + len > QUEUE_BYTES_HARD) {
         state->reset = true;
@@ -138,7 +151,7 @@ static void client_queue(client *state, const void *text, size_t len)
         state->moved_ns = bridge_now_ns();
     }
     bool idle = wslay_event_want_write(state->ws) == 0;
-    struct wslay_event_msg message = {WSLAY_TEXT_FRAME, text, len};
+    struct wslay_event_msg message = {opcode, data, len};
     int error = wslay_event_queue_msg(state->ws, &message);
     if (error == WSLAY_ERR_NOMEM) {
         client_end(state, "out of memory");
@@ -172,12 +185,12 @@ static void exchange_answer(exchange *work)
     if (!message->batch) {
         const troupe_buffer *answer = &message->calls[0].answer;
         if (answer->len > 0) {
-            client_queue(state, answer->data, answer->len);
+            client_queue(state, WSLAY_TEXT_FRAME, answer->data, answer->len);
         }
     } else {
         rpc_message_write(message, &out);
         if (out.len > 0 && !out.failed) {
-            client_queue(state, out.data, out.len);
+            client_queue(state, WSLAY_TEXT_FRAME, out.data, out.len);
         }
     }
     troupe_buffer_fini(&out);
@@ -216,7 +229,7 @@ static void on_answer(troupe_actor *self, void *context, troupe_error error,
 static void start_call(client *state, rpc_call *call)
 {
     troupe_error error =
-        troupe_call(state->self, call->to, call->method->name, &call->meta,
+        troupe_call(state->self, call->to, call->verb, &call->meta,
                     troupe_buffer_bytes(&call->payload), call->timeout_ms, on_answer, call, NULL);
     troupe_buffer_fini(&call->payload);
     if (error != TROUPE_OK) {
@@ -238,6 +251,10 @@ static void exchange_run(client *state, exchange *work)
         call->owner = work;
         if (call->state == RPC_CALL) {
             start_call(state, call);
+        } else if (call->state == RPC_POST) {
+            rpc_call_posted(state->server, call,
+                            troupe_post(state->self, call->to, TROUPE_CAST, call->verb, &call->meta,
+                                        troupe_buffer_bytes(&call->payload)));
         } else if (call->state == RPC_CLIENT) {
             bool open = strcmp(call->method->name, "events.subscribe") == 0
                             ? feed_subscribe(&state->feed, call)
@@ -263,7 +280,7 @@ static void on_text(client *state, const char *text, size_t len)
     work->owner = state;
     atomic_fetch_add(&state->slot->requests, 1);
     if (rpc_message_read(state->server, text, len, true, &work->message, &fault) != TROUPE_OK) {
-        client_queue(state, fault.data, fault.len);
+        client_queue(state, WSLAY_TEXT_FRAME, fault.data, fault.len);
         rpc_message_fini(&work->message);
         free(work);
     } else {
@@ -302,15 +319,25 @@ static ssize_t on_recv(wslay_event_context_ptr ws, uint8_t *data, size_t len, in
     return got;
 }
 
+/* The peer broke the rules: say so, and take nothing more from it. */
+static void refuse(void *context, uint16_t code, const char *why)
+{
+    client *state = context;
+    wslay_event_shutdown_read(state->ws);
+    wslay_event_queue_close(state->ws, code, (const uint8_t *)why, strlen(why));
+}
+
 static void on_message(wslay_event_context_ptr ws,
                        const struct wslay_event_on_msg_recv_arg *message, void *context)
 {
+    (void)ws;
     client *state = context;
-    if (message->opcode == WSLAY_TEXT_FRAME) {
+    if (message->opcode == WSLAY_TEXT_FRAME && state->protocol != CLIENT_ENVELOPE) {
         on_text(state, (const char *)message->msg, message->msg_length);
-    } else if (message->opcode == WSLAY_BINARY_FRAME) {
-        wslay_event_shutdown_read(ws);
-        wslay_event_queue_close(ws, WSLAY_CODE_UNSUPPORTED_DATA, NULL, 0);
+    } else if (message->opcode == WSLAY_BINARY_FRAME && state->protocol != CLIENT_JSONRPC) {
+        external_message(&state->external, message->msg, message->msg_length);
+    } else if (!wslay_is_ctrl_frame(message->opcode)) {
+        refuse(state, WSLAY_CODE_UNSUPPORTED_DATA, "not in the subprotocol that was agreed on");
     }
     if (queued(state) >= QUEUE_BYTES_SOFT || state->calls_open >= CALLS_MAX) {
         state->read_budget = 0;
@@ -341,6 +368,7 @@ static void on_tick(troupe_actor *self, void *context)
 {
     client *state = context;
     uint64_t now_ns = troupe_now_ns(self);
+    external_tick(&state->external);
     uint64_t stall_ns = (uint64_t)state->server->client_stall_ms * 1000000u;
     if (wslay_event_want_write(state->ws) != 0 && now_ns > state->moved_ns + stall_ns) {
         troupe_log(TROUPE_LOG_WARN, "bridge", "client-slow", state->slot->name,
@@ -361,14 +389,14 @@ static void on_tick(troupe_actor *self, void *context)
 
 /* The actor --------------------------------------------------------------------------------- */
 
-static bool feed_has_room(void *context)
+static bool has_room(void *context)
 {
     return queued(context) < QUEUE_BYTES_SOFT;
 }
 
 static void feed_send(void *context, const void *text, size_t len)
 {
-    client_queue(context, text, len);
+    client_queue(context, WSLAY_TEXT_FRAME, text, len);
 }
 
 static void feed_ended(void *context, rpc_call *call)
@@ -383,9 +411,28 @@ static void feed_begin(client *state)
         .server = state->server,
         .slot = state->slot,
         .context = state,
-        .room = feed_has_room,
+        .room = has_room,
         .send = feed_send,
         .ended = feed_ended,
+    };
+}
+
+static void external_send(void *context, const void *bundle, size_t len)
+{
+    client_queue(context, WSLAY_BINARY_FRAME, bundle, len);
+}
+
+static void external_begin(client *state)
+{
+    state->external = (external){
+        .self = state->self,
+        .server = state->server,
+        .slot = state->slot,
+        .message_bytes = MESSAGE_BYTES_MAX,
+        .context = state,
+        .room = has_room,
+        .send = external_send,
+        .refuse = refuse,
     };
 }
 
@@ -399,6 +446,7 @@ static troupe_error client_begin(troupe_actor *self, void *context)
     };
     state->self = self;
     feed_begin(state);
+    external_begin(state);
     state->heard_ns = state->moved_ns = bridge_now_ns();
     if (wslay_event_context_server_init(&state->ws, &callbacks, state) != 0) {
         return TROUPE_ENOMEM;
@@ -413,6 +461,10 @@ static troupe_error client_begin(troupe_actor *self, void *context)
         return error;
     }
     state->reading = true;
+    if (state->protocol == CLIENT_ENVELOPE) {
+        external_join(&state->external);
+        external_turn(&state->external);
+    }
     return troupe_timer_start(self, state->server->client_tick_ms, state->server->client_tick_ms,
                               on_tick, state, NULL);
 }
@@ -422,14 +474,31 @@ static troupe_error client_receive(troupe_actor *self, void *context,
 {
     client *state = context;
     troupe_down down;
-    if (envelope->kind == TROUPE_EVENT && state->state == CLIENT_OPEN) {
+    bool of_feed = envelope->from == state->feed.store && state->feed.topics != 0;
+    if (state->state == CLIENT_CLOSING) {
+        if (envelope->kind == TROUPE_CALL) {
+            troupe_fault(self, troupe_caller_of(envelope), TROUPE_ECLOSED, NULL, NULL);
+        }
+    } else if (envelope->kind == TROUPE_EVENT && (of_feed || !state->external.joined)) {
         feed_event(&state->feed, envelope);
-    } else if (envelope->kind == TROUPE_SIGNAL && troupe_down_read(envelope, &down) == TROUPE_OK) {
+    } else if (envelope->kind == TROUPE_SIGNAL && troupe_down_read(envelope, &down) == TROUPE_OK &&
+               down.ref == state->feed.store_monitor) {
         feed_down(&state->feed, &down);
+    } else if (state->external.joined) {
+        external_receive(&state->external, envelope);
     } else if (envelope->kind == TROUPE_CALL) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }
     return TROUPE_OK;
+}
+
+static void client_turn(troupe_actor *self, void *context)
+{
+    (void)self;
+    client *state = context;
+    if (state->state == CLIENT_OPEN) {
+        external_turn(&state->external);
+    }
 }
 
 static bool client_closing(troupe_actor *self, void *context)
@@ -437,6 +506,7 @@ static bool client_closing(troupe_actor *self, void *context)
     (void)self;
     client *state = context;
     if (state->ws != NULL && state->state == CLIENT_OPEN) {
+        external_turn(&state->external);
         state->state = CLIENT_CLOSING;
         (void)wslay_event_send(state->ws);
         wslay_event_queue_close(state->ws, WSLAY_CODE_GOING_AWAY, NULL, 0);
@@ -478,6 +548,7 @@ static void client_free(client *state)
         wslay_event_context_free(state->ws);
     }
     feed_fini(&state->feed);
+    external_fini(&state->external);
     free(state);
 }
 
@@ -496,6 +567,7 @@ static const troupe_behaviour client_behaviour = {
     .start = client_begin,
     .receive = client_receive,
     .closing = client_closing,
+    .turn = client_turn,
     .stop = client_stop,
 };
 
@@ -527,7 +599,8 @@ static void slot_address(bridge *server, client_slot *slot, uint64_t number, tro
     pthread_mutex_unlock(&server->lock);
 }
 
-troupe_error client_start(bridge *server, int fd, const char *greeting, const char *peer)
+troupe_error client_start(bridge *server, int fd, client_protocol protocol, const char *greeting,
+                          const char *peer)
 {
     client_slot *slot = slot_take(server, peer);
     if (slot == NULL) {
@@ -541,7 +614,8 @@ troupe_error client_start(bridge *server, int fd, const char *greeting, const ch
     uint64_t number = slot->number;
     char name[sizeof slot->name];
     memcpy(name, slot->name, sizeof name);
-    *state = (client){.server = server, .slot = slot, .number = number, .fd = fd};
+    *state =
+        (client){.server = server, .slot = slot, .number = number, .protocol = protocol, .fd = fd};
     snprintf(state->greeting, sizeof state->greeting, "%s", greeting);
     troupe_spawn_options options = {.behaviour = &client_behaviour, .state = state, .name = name};
     troupe_address address;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * A WebSocket client as an actor: it owns the connection, reads requests from it, makes the calls
- * and is the only one that writes to it.
+ * and is the only one that writes to it. A peer that speaks envelopes is an actor through it
+ * (external.h).
  *
  * Nothing in it blocks. Results wait in its queue until the peer takes them. While more than 4 MiB
  * are queued it reads no further requests and drops events, counting them (the peer gets a `gap`
@@ -12,6 +13,13 @@
 
 #include "bridge.h"
 
+/** What the peer speaks: by the subprotocol that the handshake agreed on. */
+typedef enum client_protocol {
+    CLIENT_ANY,      /* none was agreed on: JSON-RPC in text frames, envelopes in binary ones */
+    CLIENT_JSONRPC,  /* "jsonrpc" */
+    CLIENT_ENVELOPE, /* "troupe.envelope.v1" */
+} client_protocol;
+
 /**
  * Start an actor on a connection.
  *
@@ -20,7 +28,7 @@
  * @param peer      other end, for lists
  * @return TROUPE_OK; TROUPE_ELIMIT: clients_max reached; TROUPE_ECLOSED; TROUPE_ENOMEM
  */
-troupe_error client_start(bridge *server, int fd, const char *greeting,
+troupe_error client_start(bridge *server, int fd, client_protocol protocol, const char *greeting,
                           const char *peer) TROUPE_MUST_USE;
 
 /** Say goodbye to all clients and wait for their actors. Not from an actor's thread. */

@@ -49,6 +49,18 @@ const rpc_method method_table[] = {
      "WebSocket clients that are connected",
      "{clients: [{name, peer, age_ms, requests, events, shed, queued_bytes, topics}], max}", {{0}}},
 
+    /* any actor */
+    {"actor.call", ROUTE_NAMED, NULL, true, 30000,
+     "Call any actor, external ones too", "what it answers; bytes as base64 text",
+     {{"name", S | I, true, NULL, NULL, "its name or address"},
+      {"verb", S, true, NULL, NULL, "what it is asked"},
+      {"payload", S | N | B | A | O, false, NULL, NULL, "what goes with it, as JSON text (ext type 1); default: nil"}}},
+    {"actor.post", ROUTE_NAMED, NULL, true, 30000,
+     "Post a cast to any actor: no answer is awaited", "{posted: true}",
+     {{"name", S | I, true, NULL, NULL, "its name or address"},
+      {"verb", S, true, NULL, NULL, "what it is told"},
+      {"payload", S | N | B | A | O, false, NULL, NULL, "what goes with it, as JSON text (ext type 1); default: nil"}}},
+
     /* browsers */
     {"browsers.list", ROUTE_ACTOR, NAME_LAUNCHER, false, 30000,
      "Browsers: launched and attached", "{browsers: [{browser, state, origin, product, endpoint, uid, pid, headed, reason}]}", {{0}}},
@@ -502,6 +514,8 @@ static const char *owner_text(const rpc_method *row)
         return row->owner;
     case ROUTE_TARGET:
         return "target";
+    case ROUTE_NAMED:
+        return "any";
     case ROUTE_CLIENT:
         return "client";
     default:

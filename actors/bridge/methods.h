@@ -36,6 +36,7 @@ typedef struct method_param {
 typedef enum method_route {
     ROUTE_ACTOR,  /* the actor registered under `owner` */
     ROUTE_TARGET, /* the target's own actor if it has one, else connections */
+    ROUTE_NAMED,  /* the actor that the params name */
     ROUTE_LOCAL,  /* the bridge itself */
     ROUTE_CLIENT, /* the client actor of a WebSocket; unknown on POST /rpc */
 } method_route;

@@ -5,6 +5,7 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "local.h"
+#include "named.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,16 @@ void rpc_call_failed(bridge *server, rpc_call *call, troupe_error error,
 
 void rpc_call_reply(bridge *server, rpc_call *call, troupe_bytes payload)
 {
+    if (call->method->route == ROUTE_NAMED) {
+        json_t *value = named_value(payload);
+        if (value == NULL) {
+            rpc_call_fault(server, call, TROUPE_EPROTOCOL, NULL,
+                           "the answer cannot be said in JSON");
+        } else {
+            rpc_call_result(server, call, value);
+        }
+        return;
+    }
     const char *text = "null";
     size_t len = 4;
     bool nil = payload.len == 0 || (payload.len == 1 && payload.data[0] == 0xc0);
@@ -139,13 +150,23 @@ void rpc_call_result(bridge *server, rpc_call *call, json_t *value)
     free(text);
 }
 
+void rpc_call_posted(bridge *server, rpc_call *call, troupe_error error)
+{
+    troupe_buffer_fini(&call->payload);
+    if (error == TROUPE_OK) {
+        rpc_call_result(server, call, json_pack("{s:b}", "posted", 1));
+    } else {
+        rpc_call_unsent(server, call, error);
+    }
+}
+
 void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error)
 {
     if (error == TROUPE_EBUSY) {
         rpc_call_fault(server, call, TROUPE_EBUSY, "{\"retry_after_ms\":100}", NULL);
         return;
     }
-    if (error == TROUPE_EGONE) {
+    if (error == TROUPE_EGONE && call->method->route != ROUTE_NAMED) {
         rpc_call_fault(server, call, TROUPE_EUNAVAILABLE, NULL,
                        "whoever answers this method is being restarted");
         return;
@@ -190,6 +211,11 @@ static void call_prepare(bridge *server, rpc_call *call)
     const json_t *epoch = json_object_get(call->params, "epoch");
     call->meta.has_epoch = epoch != NULL;
     call->meta.epoch = epoch != NULL ? (uint64_t)json_integer_value(epoch) : 0;
+    if (call->method->route == ROUTE_NAMED) {
+        named_prepare(server, call);
+        return;
+    }
+    call->verb = call->method->name;
     call->to = find_owner(server, call->method, call->params);
     if (call->to == 0) {
         rpc_call_fault(server, call, TROUPE_EUNAVAILABLE, NULL,
@@ -392,6 +418,7 @@ void rpc_message_fini(rpc_message *message)
         rpc_call *call = &message->calls[i];
         json_decref(call->id);
         json_decref(call->params);
+        free(call->own_verb);
         troupe_buffer_fini(&call->payload);
         troupe_buffer_fini(&call->answer);
     }
@@ -450,9 +477,9 @@ static void gather_one(gathering *work)
 static void start_call(gathering *work, rpc_call *call, uint64_t *ref)
 {
     for (;;) {
-        troupe_error error = troupe_guest_call_start(
-            work->guest, call->to, call->method->name, &call->meta,
-            troupe_buffer_bytes(&call->payload), call->timeout_ms, call, ref);
+        troupe_error error = troupe_guest_call_start(work->guest, call->to, call->verb, &call->meta,
+                                                     troupe_buffer_bytes(&call->payload),
+                                                     call->timeout_ms, call, ref);
         if (error == TROUPE_EBUSY && work->open > 0) {
             gather_one(work); /* our own calls fill the mailbox: let one end first */
             continue;
@@ -474,6 +501,11 @@ static void run_calls(bridge *server, troupe_guest *guest, rpc_message *message)
     gathering work = {server, guest, message, 0, false};
     for (size_t i = 0; i < message->count; i++) {
         rpc_call *call = &message->calls[i];
+        if (call->state == RPC_POST) {
+            rpc_call_posted(server, call,
+                            troupe_guest_post(guest, call->to, TROUPE_CAST, call->verb, &call->meta,
+                                              troupe_buffer_bytes(&call->payload)));
+        }
         if (call->state != RPC_CALL) {
             continue;
         }

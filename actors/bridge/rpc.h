@@ -21,6 +21,7 @@
 
 typedef enum rpc_state {
     RPC_CALL,   /* to be sent to `to` */
+    RPC_POST,   /* to be sent to `to`, without an answer: rpc_call_posted */
     RPC_CLIENT, /* to be done by the client actor */
     RPC_DONE,   /* `answer` says how */
 } rpc_state;
@@ -35,6 +36,8 @@ typedef struct rpc_call {
     troupe_buffer payload;    /* params as JSON, packed */
     troupe_meta meta;
     troupe_address to;
+    const char *verb; /* what `to` is sent */
+    char *own_verb;   /* NULL: it is the method's name */
     uint32_t timeout_ms;
     uint64_t started_ns;
     troupe_buffer answer; /* the response object; empty if quiet */
@@ -70,7 +73,8 @@ troupe_error rpc_message_read(bridge *server, const char *text, size_t len, bool
 void rpc_message_write(const rpc_message *message, troupe_buffer *out);
 void rpc_message_fini(rpc_message *message);
 
-/** End a call with a result: a payload that is JSON, or nil. */
+/** End a call with a result: a payload that is JSON, or nil; of actor.call any that JSON can say.
+ */
 void rpc_call_reply(bridge *server, rpc_call *call, troupe_bytes payload);
 /** End a call with a result. value: taken. */
 void rpc_call_result(bridge *server, rpc_call *call, json_t *value);
@@ -80,6 +84,8 @@ void rpc_call_fault(bridge *server, rpc_call *call, troupe_error code, const cha
 /** End a call whose continuation was told `error`. answer: the fault; NULL if there was none. */
 void rpc_call_failed(bridge *server, rpc_call *call, troupe_error error,
                      const troupe_envelope *answer);
+/** End a call that is RPC_POST: how posting it went. */
+void rpc_call_posted(bridge *server, rpc_call *call, troupe_error error);
 /** End a call that could not be sent (troupe_call, troupe_guest_call_start said `error`). */
 void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error);
 

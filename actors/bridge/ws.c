@@ -3,6 +3,7 @@
 #include "ws.h"
 
 #include "client.h"
+#include "external.h"
 #include "http.h"
 #include "peer.h"
 
@@ -43,16 +44,38 @@ static bool key_valid(const char *key)
            strcmp(key + WS_KEY_LEN - 2, "==") == 0;
 }
 
-static void greeting_write(const struct mg_connection *conn, const char *key, char *out,
-                           size_t size)
+static const char *const protocol_names[] = {
+    [CLIENT_JSONRPC] = "jsonrpc",
+    [CLIENT_ENVELOPE] = EXTERNAL_SUBPROTOCOL,
+};
+
+/* The first subprotocol of the peer's list that we speak; CLIENT_ANY if it offers none of ours. */
+static client_protocol protocol_choose(const struct mg_connection *conn)
+{
+    const char *offer = http_header(conn, "Sec-WebSocket-Protocol", NULL);
+    while (offer != NULL && *offer != '\0') {
+        offer += strspn(offer, " \t,");
+        size_t len = strcspn(offer, " \t,");
+        for (client_protocol i = CLIENT_JSONRPC; i <= CLIENT_ENVELOPE; i++) {
+            if (len == strlen(protocol_names[i]) && memcmp(offer, protocol_names[i], len) == 0) {
+                return i;
+            }
+        }
+        offer += len;
+    }
+    return CLIENT_ANY;
+}
+
+static void greeting_write(const char *key, client_protocol protocol, char *out, size_t size)
 {
     char accepted[WS_ACCEPT_LEN + 1];
+    bool chosen = protocol != CLIENT_ANY;
     accept_key(key, accepted);
-    bool offered = http_has_word(http_header(conn, "Sec-WebSocket-Protocol", NULL), "jsonrpc");
     snprintf(out, size,
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Accept: %s\r\n%s\r\n",
-             accepted, offered ? "Sec-WebSocket-Protocol: jsonrpc\r\n" : "");
+             "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
+             accepted, chosen ? "Sec-WebSocket-Protocol: " : "",
+             chosen ? protocol_names[protocol] : "", chosen ? "\r\n" : "");
 }
 
 /* Put a socket that leads nowhere in the place of a descriptor that civetweb is going to close. */
@@ -88,9 +111,10 @@ static int take_over(bridge *server, struct mg_connection *conn, const char *key
     }
     char greeting[256];
     char peer[64];
-    greeting_write(conn, key, greeting, sizeof greeting);
+    client_protocol protocol = protocol_choose(conn);
+    greeting_write(key, protocol, greeting, sizeof greeting);
     snprintf(peer, sizeof peer, "%s:%d", info->remote_addr, info->remote_port);
-    troupe_error error = client_start(server, ours, greeting, peer);
+    troupe_error error = client_start(server, ours, protocol, greeting, peer);
     if (error != TROUPE_OK) {
         close(ours);
         return error == TROUPE_ELIMIT

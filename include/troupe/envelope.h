@@ -72,6 +72,28 @@ TROUPE_API troupe_error troupe_envelope_write(troupe_buffer *buffer,
 TROUPE_API troupe_error troupe_envelope_read(troupe_bytes data, troupe_envelope *out,
                                              size_t *used) TROUPE_MUST_USE;
 
+/**
+ * Read the first envelope of what came from outside the system. As troupe_envelope_read, and:
+ *
+ * - `to` may be a str, the name of an actor (1 to 63 bytes): then out->to is 0 and *name is set;
+ * - the verb must be UTF-8 without control characters;
+ * - JSON text anywhere in the payload (ext type 1) nests at most 128 deep: parsers recurse.
+ *
+ * @param name  stored on TROUPE_OK: name_len bytes, borrowed; NULL if `to` was a number
+ * @return TROUPE_OK; TROUPE_EPROTOCOL with nothing stored
+ */
+TROUPE_API troupe_error troupe_envelope_read_edge(troupe_bytes data, troupe_envelope *out,
+                                                  const char **name, size_t *name_len,
+                                                  size_t *used) TROUPE_MUST_USE;
+
+/**
+ * Append an envelope for another system. As troupe_envelope_write, with `to` as a str if `name` is
+ * not NULL (TROUPE_EINVAL unless it has 1 to 63 bytes).
+ */
+TROUPE_API troupe_error troupe_envelope_write_edge(troupe_buffer *buffer,
+                                                   const troupe_envelope *envelope,
+                                                   const char *name) TROUPE_MUST_USE;
+
 static inline bool troupe_verb_is(const troupe_envelope *envelope, const char *verb)
 {
     return strlen(verb) == envelope->verb_len &&

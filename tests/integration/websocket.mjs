@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A WebSocket client of a hundred lines: text messages, any size. Node 18 has none built in.
+// A WebSocket client of a hundred lines: messages of any size. Node 18 has none built in.
 
 import { createHash, randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
@@ -15,12 +15,14 @@ export class Refused extends Error {
   }
 }
 
-/** Emits "message" (string) and "close". */
+/** Emits "message" (string), "binary" (Buffer) and "close"; then closeCode is what the server said. */
 export class WebSocketClient extends EventEmitter {
   #socket;
   #chunks = [];
   #have = 0;
   #message = [];
+  #binary = false;
+  closeCode = 0;
 
   static open(url, headers = {}) {
     const key = randomBytes(16).toString("base64");
@@ -39,24 +41,28 @@ export class WebSocketClient extends EventEmitter {
         if (response.headers["sec-websocket-accept"] !== accept)
           reject(new Error("wrong Sec-WebSocket-Accept"));
         else
-          resolve(new WebSocketClient(socket, head));
+          resolve(new WebSocketClient(socket, head, response.headers["sec-websocket-protocol"]));
       });
     });
   }
 
-  constructor(socket, head) {
+  constructor(socket, head, protocol) {
     super();
+    this.protocol = protocol;
     this.#socket = socket;
     socket.setNoDelay(true);
-    socket.on("data", (data) => this.#take(data));
+    socket.unshift(head);
+    setImmediate(() => socket.on("data", (data) => this.#take(data))); // once somebody listens
     socket.on("error", () => {});
     socket.on("close", () => this.emit("close"));
-    if (head.length > 0)
-      this.#take(head);
   }
 
   send(text) {
     this.#write(0x81, Buffer.from(text));
+  }
+
+  sendBinary(bytes) {
+    this.#write(0x82, bytes);
   }
 
   /** Say goodbye; "close" follows. */
@@ -118,15 +124,22 @@ export class WebSocketClient extends EventEmitter {
     const opcode = first & 0x0f;
     if (opcode === 9)
       this.#write(0x8a, payload);
-    else if (opcode === 8)
+    if (opcode === 8) {
+      this.closeCode = payload.length < 2 ? 1005 : payload.readUInt16BE(0);
       this.#socket.end();
+    }
     if (opcode > 2)
       return;
+    if (opcode > 0)
+      this.#binary = opcode === 2;
     this.#message.push(payload);
     if (first & 0x80) {
-      const text = Buffer.concat(this.#message).toString();
+      const whole = Buffer.concat(this.#message);
       this.#message = [];
-      this.emit("message", text);
+      if (this.#binary)
+        this.emit("binary", whole);
+      else
+        this.emit("message", whole.toString());
     }
   }
 }

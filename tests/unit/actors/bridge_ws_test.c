@@ -258,8 +258,8 @@ Test(bridge_ws, broken_frames_close_the_connection_with_the_right_code)
     ws_send_frame(fd, 0x81, "\xff\xfe", 2, true); /* no UTF-8 */
     closes_with(fd, 1007);
     fd = connected();
-    ws_send_frame(fd, 0x82, "\x01", 1, true); /* binary */
-    closes_with(fd, 1003);
+    ws_send_frame(fd, 0x82, "\x01", 1, true); /* no envelope */
+    closes_with(fd, 1007);
     fd = connected();
     ws_send_frame(fd, 0x88, "\x03\xe8", 2, true); /* normal close */
     closes_with(fd, 1000);

@@ -85,6 +85,9 @@ Test(commands, mistakes_are_usage_errors)
     cr_expect_eq(RUN("navigate"), CLI_USAGE);
     cr_expect_eq(RUN("js"), CLI_USAGE);
     cr_expect_eq(RUN("cdp", "Page.enable", "not json"), CLI_USAGE);
+    cr_expect_eq(RUN("call", "adder"), CLI_USAGE);
+    cr_expect_eq(RUN("call", "adder", "add", "[1"), CLI_USAGE);
+    cr_expect_eq(RUN("post", "adder", "add", "1", "2"), CLI_USAGE);
     cr_expect_eq(RUN("launch", "--pipe", "--port"), CLI_USAGE);
     cr_expect_eq(RUN("serve", "--launch", "many"), CLI_USAGE);
     cr_expect_eq(RUN("status", "--config", "/nonexistent"), CLI_USAGE);

@@ -13,12 +13,15 @@ typedef enum vector_kind {
     VECTOR_BOTH,
     VECTOR_READ,
     VECTOR_REFUSE,
+    VECTOR_EDGE, /* both, at the edge */
+    VECTOR_EDGE_REFUSE,
 } vector_kind;
 
 typedef struct vector {
     vector_kind kind;
     char name[256];
     troupe_envelope fields;
+    char to_name[64]; /* empty: `to` is a number */
     char verb[256];
     char trace[64];
     char session[64];
@@ -52,6 +55,11 @@ static void parse_field(vector *v, const char *line)
     if (strcmp(key, "name") == 0 || strcmp(key, "read") == 0 || strcmp(key, "refuse") == 0) {
         v->kind = key[2] == 'm' ? VECTOR_BOTH : key[2] == 'a' ? VECTOR_READ : VECTOR_REFUSE;
         snprintf(v->name, sizeof v->name, "%s", value);
+    } else if (strcmp(key, "edge") == 0 || strcmp(key, "edge refuse") == 0) {
+        v->kind = strcmp(key, "edge") == 0 ? VECTOR_EDGE : VECTOR_EDGE_REFUSE;
+        snprintf(v->name, sizeof v->name, "%s", value);
+    } else if (strcmp(key, "to_name") == 0) {
+        snprintf(v->to_name, sizeof v->to_name, "%.63s", value);
     } else if (strcmp(key, "kind") == 0) {
         v->fields.kind = (troupe_kind)atoi(value);
     } else if (strcmp(key, "to") == 0) {
@@ -156,8 +164,44 @@ static void release(troupe_bytes bytes)
     free(data.ours);
 }
 
+static void check_edge_vector(const vector *v)
+{
+    troupe_bytes bytes = exact(v->bytes, v->len);
+    troupe_envelope read;
+    const char *name = NULL;
+    size_t name_len = 0;
+    size_t used = 0;
+    troupe_error error = troupe_envelope_read_edge(bytes, &read, &name, &name_len, &used);
+    if (v->kind == VECTOR_EDGE_REFUSE || v->kind == VECTOR_REFUSE) {
+        bool inside_only = strstr(v->name, "only at the system's edge") != NULL;
+        cr_assert(error == (inside_only ? TROUPE_OK : TROUPE_EPROTOCOL), "%s", v->name);
+        release(bytes);
+        return;
+    }
+    cr_assert(error == TROUPE_OK, "%s", v->name);
+    cr_assert(used == v->len, "%s", v->name);
+    check_fields(v->name, &v->fields, &read);
+    cr_assert(
+        same_text(name, name_len, v->to_name[0] != '\0' ? v->to_name : NULL, strlen(v->to_name)),
+        "%s", v->name);
+    if (v->kind == VECTOR_EDGE) {
+        const char *to = v->to_name[0] != '\0' ? v->to_name : NULL;
+        troupe_error inside = troupe_envelope_read(bytes, &read, &used);
+        cr_assert(inside == (to != NULL ? TROUPE_EPROTOCOL : TROUPE_OK), "%s", v->name);
+        troupe_buffer buffer = {0};
+        cr_assert(troupe_envelope_write_edge(&buffer, &v->fields, to) == TROUPE_OK);
+        cr_assert(buffer.len == v->len && memcmp(buffer.data, v->bytes, v->len) == 0, "%s",
+                  v->name);
+        troupe_buffer_fini(&buffer);
+    }
+    release(bytes);
+}
+
 static void check_vector(const vector *v)
 {
+    check_edge_vector(v);
+    if (v->kind == VECTOR_EDGE || v->kind == VECTOR_EDGE_REFUSE)
+        return;
     troupe_bytes bytes = exact(v->bytes, v->len);
     troupe_envelope read;
     size_t used = 0;
@@ -181,12 +225,12 @@ static void check_vector(const vector *v)
 
 Test(envelope, document_vectors_hold)
 {
-    cr_assert(each_vector(check_vector) >= 30);
+    cr_assert(each_vector(check_vector) >= 44);
 }
 
 static void check_every_cut(const vector *v)
 {
-    if (v->kind == VECTOR_REFUSE)
+    if (v->kind == VECTOR_REFUSE || v->kind == VECTOR_EDGE_REFUSE)
         return;
     for (size_t len = 0; len < v->len; len++) {
         troupe_bytes cut = exact(v->bytes, len);
@@ -194,6 +238,11 @@ static void check_every_cut(const vector *v)
         size_t used;
         cr_assert(troupe_envelope_read(cut, &read, &used) == TROUPE_EPROTOCOL, "%s at %zu", v->name,
                   len);
+        const char *name;
+        size_t name_len;
+        cr_assert(troupe_envelope_read_edge(cut, &read, &name, &name_len, &used) ==
+                      TROUPE_EPROTOCOL,
+                  "%s at %zu", v->name, len);
         release(cut);
     }
 }
@@ -217,8 +266,11 @@ static uint64_t random_next(void)
 static void compare_with_oracle(troupe_bytes bytes)
 {
     troupe_envelope read;
+    const char *name;
+    size_t name_len;
     size_t used;
-    if (troupe_envelope_read(bytes, &read, &used) != TROUPE_OK)
+    if (troupe_envelope_read_edge(bytes, &read, &name, &name_len, &used) != TROUPE_OK &&
+        troupe_envelope_read(bytes, &read, &used) != TROUPE_OK)
         return;
     cr_assert(used <= bytes.len);
     msgpack_unpacked oracle;
@@ -228,7 +280,9 @@ static void compare_with_oracle(troupe_bytes bytes)
     cr_assert(result == MSGPACK_UNPACK_SUCCESS);
     cr_assert(end == used);
     cr_assert(oracle.data.type == MSGPACK_OBJECT_ARRAY && oracle.data.via.array.size == 8);
-    cr_assert(oracle.data.via.array.ptr[2].via.u64 == read.to);
+    const msgpack_object *to = &oracle.data.via.array.ptr[2];
+    cr_assert(to->type == MSGPACK_OBJECT_STR ? to->via.str.size == name_len && read.to == 0
+                                             : to->via.u64 == read.to);
     msgpack_unpacked_destroy(&oracle);
 }
 
