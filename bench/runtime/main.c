@@ -13,6 +13,8 @@ int main(int argc, char **argv)
         {"one-way", scenario_one_way}, {"fan-in", scenario_fan_in},
         {"fan-out", scenario_fan_out}, {"ping-pong", scenario_ping_pong},
         {"call", scenario_call},       {"ring", scenario_ring},
+        {"spawn", scenario_spawn},     {"overload", scenario_overload},
+        {"idle", scenario_idle},
     };
     return bench_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
 }
