@@ -8,6 +8,7 @@ extern "C" {
 #include "peer.h"
 }
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -180,6 +181,42 @@ void spawn_batches(actor_system &system)
     peer_print_rate(who, "spawn 100", batches * batch, peer_now_us() - start);
 }
 
+// ---- idle ----
+
+double resident_kib()
+{
+    std::ifstream file("/proc/self/smaps_rollup");
+    std::string word;
+    while (file >> word && word != "Rss:")
+        continue;
+    double kib = -1;
+    file >> kib;
+    return kib;
+}
+
+// Each has answered once.
+void idle(actor_system &system)
+{
+    const unsigned count = 10000;
+    scoped_actor self{system};
+    std::vector<actor> all;
+    double before = resident_kib();
+    double start = peer_now_us();
+    for (unsigned i = 0; i < count; i++)
+        all.push_back(system.spawn<detached>(ponger));
+    double took = peer_now_us() - start;
+    for (auto &a : all) {
+        self->send(a, payload{});
+        self->receive([](const payload &) {});
+    }
+    printf("{\"scenario\":\"idle\",\"who\":\"%s\",\"actors\":%u,\"kib\":%.1f,"
+           "\"spawned_per_s\":%.0f}\n",
+           who, count, (resident_kib() - before) / count, count / took * 1e6);
+    fflush(stdout);
+    for (auto &a : all)
+        self->send_exit(a, exit_reason::user_shutdown);
+}
+
 void run(actor_system &system, const std::string &scenario)
 {
     if (scenario == "one-way")
@@ -195,7 +232,9 @@ void run(actor_system &system, const std::string &scenario)
     else if (scenario == "spawn") {
         spawn_one_by_one(system);
         spawn_batches(system);
-    } else
+    } else if (scenario == "idle")
+        idle(system);
+    else
         peer_expect(0, "no such scenario");
 }
 
@@ -206,7 +245,7 @@ int main(int argc, char **argv)
     actor_system_config config;
     config.add_message_type<payload>("payload");
     actor_system system{config};
-    std::vector<std::string> all = {"one-way", "fan-in", "fan-out", "ping-pong", "ring", "spawn"};
+    std::vector<std::string> all = {"one-way", "fan-in", "fan-out", "ping-pong", "ring", "spawn", "idle"};
     if (argc > 1)
         all.assign(argv + 1, argv + argc);
     for (auto &scenario : all)
