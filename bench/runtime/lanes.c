@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SENDERS_MAX 16U
 #define BOX         1024U /* bundles */
@@ -39,7 +40,7 @@ static void open_box(mailbox *box, const lane_kind *kind)
 {
     static unsigned number;
     char url[64];
-    *box = (mailbox){0};
+    memset(box, 0, sizeof *box);
     snprintf(url, sizeof url, "inproc://bench-lanes/%u", number++);
     bench_ok(mailbox_init(box, kind, url, no_orphan, NULL), "mailbox");
     atomic_store(&box->envelopes_max, BOX);

@@ -12,7 +12,7 @@
 
 #define SENDERS    16U
 #define SAMPLES    10000U
-#define ROUND_MS   1500U /* of ping-pong, before and meanwhile */
+#define ROUND_MS   1000U /* of ping-pong, before and meanwhile */
 #define BOX        1024U /* envelopes in the slow actor's mailbox */
 #define WORK_NS    1000000U
 #define GROWTH_MAX (16.0 * 1024 * 1024)
