@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages of packages.txt that are missing. Quiet when none is.
 #
-#   scripts/setup.sh GROUP…    groups: build, run, test, bench, check
+#   scripts/setup.sh GROUP…    groups: build, run, test, bench, npm, check
 set -eu
 cd "$(dirname "$0")/.."
 
