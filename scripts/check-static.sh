@@ -13,7 +13,7 @@ if [ $# -lt 1 ] || [ ! -e "$1/compile_commands.json" ]; then
 fi
 jobs=$(nproc)
 
-mapfile -t sources < <(git ls-files -- 'runtime/*.c' 'transport/*.c' 'actors/*.c' 'cli/*.c' 'examples/*.c')
+mapfile -t sources < <(git ls-files -- 'runtime/*.c' 'client/*.c' 'transport/*.c' 'actors/*.c' 'cli/*.c' 'examples/*.c')
 echo "cppcheck: ${#sources[@]} files"
 cppcheck -q -j "$jobs" --std=c11 --inline-suppr --enable=warning,performance,portability \
     --suppressions-list=scripts/cppcheck.supp \
@@ -21,7 +21,7 @@ cppcheck -q -j "$jobs" --std=c11 --inline-suppr --enable=warning,performance,por
 
 if [ $# -ge 2 ]; then
     mapfile -t sources < <(git diff --name-only --diff-filter=d "$2" -- \
-        'runtime/*.c' 'transport/*.c' 'actors/*.c' 'cli/*.c' 'examples/*.c')
+        'runtime/*.c' 'client/*.c' 'transport/*.c' 'actors/*.c' 'cli/*.c' 'examples/*.c')
 fi
 [ ${#sources[@]} -gt 0 ] || exit 0
 echo "clang-tidy: ${#sources[@]} files"

@@ -119,7 +119,7 @@ TROUPE_API troupe_error (troupe_pack)(troupe_buffer *buffer, const char *format,
  *         TROUPE_EPROTOCOL if it is not MessagePack or too deep; TROUPE_EINVAL for a malformed format,
  *         or arguments of other types
  */
-TROUPE_API troupe_error (troupe_unpack)(troupe_bytes data, const char *format, ...) TROUPE_MUST_USE;
+TROUPE_API TROUPE_MUST_USE troupe_error (troupe_unpack)(troupe_bytes data, const char *format, ...);
 /* clang-format on */
 
 /** Most arguments behind the format. */
