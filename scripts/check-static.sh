@@ -17,7 +17,7 @@ mapfile -t sources < <(git ls-files -- 'runtime/*.c' 'client/*.c' 'transport/*.c
 echo "cppcheck: ${#sources[@]} files"
 cppcheck -q -j "$jobs" --std=c11 --inline-suppr --enable=warning,performance,portability \
     --suppressions-list=scripts/cppcheck.supp \
-    --error-exitcode=1 -I. -Iinclude -D_GNU_SOURCE -D__GNUC__ "${sources[@]}"
+    --error-exitcode=1 -I. -Iinclude -D_GNU_SOURCE -D__GNUC__ -D__cppcheck__ "${sources[@]}"
 
 if [ $# -ge 2 ]; then
     mapfile -t sources < <(git diff --name-only --diff-filter=d "$2" -- \

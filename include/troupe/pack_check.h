@@ -222,7 +222,8 @@ TROUPE_JUDGE(troupe_judge_128, TROUPE_STEP_64(0U) TROUPE_STEP_64(64U))
 #define TROUPE_FORMAT(f, ...) f
 
 /* ---- C: the types, by _Generic ---- */
-#if defined(__GNUC__) && !defined(__cplusplus) && __STDC_VERSION__ >= 201112L
+#if defined(__GNUC__) && !defined(__cplusplus) && __STDC_VERSION__ >= 201112L && \
+    !defined(__cppcheck__) /* which cannot read it */
 #define TROUPE_PACK_CHECKED
 
 /* What stands behind the last argument. */
