@@ -80,14 +80,16 @@ static void on_member(troupe_actor *self, void *context, const char *name, troup
 static troupe_error root_start(troupe_actor *self, void *context)
 {
     root *state = context;
-    troupe_error error = troupe_supervisor_create(self, on_member, state, &state->supervisor);
+    troupe_supervisor_options options = {.event = on_member, .context = state};
+    troupe_error error = troupe_supervisor_create(self, &options, &state->supervisor);
     for (size_t i = 0; i < sizeof cast / sizeof *cast && error == TROUPE_OK; i++) {
         troupe_child child = {.name = cast[i].name,
                               .prepare = cast[i].prepare,
                               .context = (void *)(uintptr_t)state->options,
                               .restart = TROUPE_PERMANENT,
                               .intensity = START_INTENSITY,
-                              .period_ms = START_PERIOD_MS};
+                              .period_ms = START_PERIOD_MS,
+                              .shutdown_ms = TROUPE_SHUTDOWN_UNLIMITED};
         error = troupe_supervisor_add(state->supervisor, &child, false, NULL);
         if (error != TROUPE_OK) {
             troupe_log(TROUPE_LOG_ERROR, "root", "actor-not-started", cast[i].name, "%s",

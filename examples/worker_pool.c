@@ -150,7 +150,8 @@ static void worker_changed(troupe_actor *self, void *context, const char *name,
 static troupe_error boss_start(troupe_actor *self, void *context)
 {
     boss *state = context;
-    troupe_error error = troupe_supervisor_create(self, worker_changed, state, &state->supervisor);
+    troupe_supervisor_options options = {.event = worker_changed, .context = state};
+    troupe_error error = troupe_supervisor_create(self, &options, &state->supervisor);
     for (int i = 0; i < WORKERS && error == TROUPE_OK; i++) {
         place *at = &state->places[i];
         at->boss = state;

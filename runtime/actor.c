@@ -256,7 +256,7 @@ static bool has_work(const troupe_actor *self)
 static void show_signal(troupe_actor *self, const control_signal *sig)
 {
     troupe_buffer_clear(&self->payload);
-    troupe_error error = sig->kind == SIGNAL_ROOM
+    troupe_error error = sig->kind == SIGNAL_ROOM || sig->kind == SIGNAL_STARTED
                              ? troupe_pack(&self->payload, "U", sig->subject)
                              : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject,
                                            "reason", troupe_error_name(sig->reason), "ref",
@@ -265,8 +265,10 @@ static void show_signal(troupe_actor *self, const control_signal *sig)
         troupe_exit(self, TROUPE_ENOMEM);
         return;
     }
-    static const char *const verbs[] = {
-        [SIGNAL_DOWN] = "down", [SIGNAL_ROOM] = "room", [SIGNAL_LINK] = "link"};
+    static const char *const verbs[] = {[SIGNAL_DOWN] = "down",
+                                        [SIGNAL_ROOM] = "room",
+                                        [SIGNAL_LINK] = "link",
+                                        [SIGNAL_STARTED] = "started"};
     const char *verb = verbs[sig->kind];
     troupe_envelope e = {.kind = TROUPE_SIGNAL,
                          .to = self->address,
@@ -327,18 +329,28 @@ static void handle_stop(troupe_actor *self)
 
 /* ---- the loop ---- */
 
+static void tell_started(troupe_actor *self)
+{
+    control_signal *sig = self->start_signal;
+    self->start_signal = NULL;
+    if (sig != NULL)
+        signal_deliver(self->system, sig);
+}
+
 static void start(troupe_actor *self)
 {
     self->started = true;
     hand_clock(self);
-    if (self->behaviour->start == NULL)
-        return;
-    hand_take_callback(self, "(start)");
-    troupe_error error = self->behaviour->start(self, self->state);
-    hand_done(self);
-    hand_idle(self);
-    if (error != TROUPE_OK)
-        troupe_exit(self, error);
+    if (self->behaviour->start != NULL) {
+        hand_take_callback(self, "(start)");
+        troupe_error error = self->behaviour->start(self, self->state);
+        hand_done(self);
+        hand_idle(self);
+        if (error != TROUPE_OK)
+            troupe_exit(self, error);
+    }
+    if (!self->ending)
+        tell_started(self);
 }
 
 /* Everything but the wait. */
@@ -457,6 +469,7 @@ static void end(troupe_actor *self)
     control_signal *watchers = leave_slot(self);
     turn_fini(&self->turn);
     troupe_buffer_fini(&self->payload);
+    free(self->start_signal);
     system_slot_give(self->system, self->slot);
     watchers_deliver(self->system, watchers, self->reason);
 }
@@ -591,6 +604,11 @@ static troupe_error begin(troupe_actor *self, const troupe_spawn_options *option
             return TROUPE_ENOMEM;
         signal_list(self->slot, sig);
     }
+    if (options->started) {
+        self->start_signal = signal_create(SIGNAL_STARTED, options->monitor, self->address);
+        if (self->start_signal == NULL)
+            return TROUPE_ENOMEM;
+    }
     if (options->link != 0) {
         troupe_error error = link_make(self, options->link);
         if (error != TROUPE_OK)
@@ -625,6 +643,7 @@ static void undo(troupe_actor *self, troupe_address link)
     delist(self);
     system_slot_give(self->system, self->slot);
     tell_finders(self, watchers);
+    free(self->start_signal);
     free(self);
 }
 

@@ -95,6 +95,7 @@ struct troupe_actor {
     bool draining;
     bool ending;
     troupe_error reason;
+    struct control_signal *start_signal; /* `started`; NULL: not asked for, or delivered */
 
     timers timers; /* users' timers and the deadlines of calls */
     map user_timers;

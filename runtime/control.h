@@ -21,6 +21,7 @@ typedef enum signal_kind {
     SIGNAL_DOWN,
     SIGNAL_ROOM,
     SIGNAL_LINK,
+    SIGNAL_STARTED, /* listed nowhere: the actor delivers its own */
 } signal_kind;
 
 typedef struct control_signal {

@@ -417,7 +417,8 @@ troupe_error entry_start(launcher *state, entry *item, troupe_reason *reason)
                           .release = on_release,
                           .restart = TROUPE_PERMANENT,
                           .backoff_min_ms = BACKOFF_MIN_MS,
-                          .backoff_max_ms = BACKOFF_MAX_MS};
+                          .backoff_max_ms = BACKOFF_MAX_MS,
+                          .shutdown_ms = TROUPE_SHUTDOWN_UNLIMITED};
     item->owner = state;
     item->state = ENTRY_STARTING;
     DL_APPEND(state->entries, item);
@@ -488,7 +489,8 @@ static troupe_error launcher_start(troupe_actor *self, void *context)
         troupe_log(TROUPE_LOG_WARN, "launcher", "no-sandbox", NULL,
                    "running as root: browsers are started without Chromium's sandbox");
     }
-    return troupe_supervisor_create(self, on_child, state, &state->supervisor);
+    troupe_supervisor_options options = {.event = on_child, .context = state};
+    return troupe_supervisor_create(self, &options, &state->supervisor);
 }
 
 static void on_children_gone(troupe_actor *self, void *context)

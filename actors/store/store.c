@@ -33,7 +33,6 @@ typedef struct store {
     retention_limits limits;
     int64_t retention_event; /* the next look at the limits */
     uint64_t timer;          /* 0 = none: nothing is uncommitted */
-    troupe_actor *self;      /* for the recorder's notes; valid within callbacks */
 } store;
 
 static int64_t wall_us(void)
@@ -47,13 +46,12 @@ static int64_t wall_us(void)
 static void notify(void *context, recorder_topic topic, int64_t id)
 {
     store *me = context;
-    if (!subscribers_want(&me->subscribers, (int)topic)) {
+    if (!subscribers_want(&me->subscribers, topic)) {
         return;
     }
     troupe_buffer row = {0};
     if (recorder_row(&me->rec, topic, id, &row)) {
-        subscribers_publish(&me->subscribers, me->self, (int)topic, (const char *)row.data,
-                            row.len);
+        subscribers_publish(&me->subscribers, topic, (const char *)row.data, row.len);
     }
     troupe_buffer_fini(&row);
 }
@@ -74,7 +72,7 @@ static void run_retention(store *me)
 static void commit_due(troupe_actor *self, void *context)
 {
     store *me = context;
-    me->self = self;
+    (void)self;
     me->timer = 0;
     if (recorder_commit(&me->rec)) {
         run_retention(me);
@@ -148,8 +146,7 @@ static void publish_target(store *me, troupe_bytes payload)
     append_member(&json, "state", state, state_len);
     (void)troupe_buffer_printf(&json, ",\"epoch\":%llu}", (unsigned long long)epoch);
     if (!json.failed) {
-        subscribers_publish(&me->subscribers, me->self, TOPIC_TARGET, (const char *)json.data,
-                            json.len);
+        subscribers_publish(&me->subscribers, TOPIC_TARGET, (const char *)json.data, json.len);
     }
     troupe_buffer_fini(&json);
 }
@@ -221,7 +218,7 @@ static void call_subscribe(store *me, troupe_actor *self, const troupe_envelope 
         troupe_fault(self, caller, TROUPE_EPARAMS, NULL, "topics must be a list of strings");
         return;
     }
-    troupe_error error = subscribers_add(&me->subscribers, self, call->from, topics);
+    troupe_error error = subscribers_add(&me->subscribers, call->from, topics);
     if (error != TROUPE_OK) {
         troupe_fault(self, caller, error, NULL, NULL);
         return;
@@ -316,12 +313,15 @@ static troupe_error store_start(troupe_actor *self, void *state)
 {
     store *me = state;
     troupe_reason reason;
-    troupe_error error = open_store(me, &reason);
+    troupe_error error = subscribers_init(&me->subscribers, self);
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    error = open_store(me, &reason);
     if (error != TROUPE_OK) {
         troupe_log(TROUPE_LOG_ERROR, "store", "open-failed", NULL, "%s", reason.text);
         return error;
     }
-    me->self = self;
     run_retention(me);
     return TROUPE_OK;
 }
@@ -329,7 +329,6 @@ static troupe_error store_start(troupe_actor *self, void *state)
 static troupe_error store_receive(troupe_actor *self, void *state, const troupe_envelope *envelope)
 {
     store *me = state;
-    me->self = self;
     switch (envelope->kind) {
     case TROUPE_EVENT:
         receive_event(me, envelope);
@@ -341,7 +340,7 @@ static troupe_error store_receive(troupe_actor *self, void *state, const troupe_
         receive_call(me, self, envelope);
         break;
     case TROUPE_SIGNAL:
-        subscribers_signal(&me->subscribers, self, envelope);
+        subscribers_signal(&me->subscribers, envelope);
         break;
     default:
         break;

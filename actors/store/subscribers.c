@@ -2,21 +2,46 @@
 /* Who wants to hear of new rows. */
 #include "subscribers.h"
 
+#include "troupe/log.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const char *const topic_names[SUBSCRIBER_TOPICS] = {"network", "console", "target"};
+static const char *const topic_names[TOPIC_COUNT] = {
+    [TOPIC_NETWORK] = "network", [TOPIC_CONSOLE] = "console", [TOPIC_TARGET] = "target"};
+
+/* context: the topic's name */
+static troupe_error pack_gap(void *context, uint64_t count, bool ended, troupe_buffer *out)
+{
+    char json[96];
+    (void)ended; /* no subscription here ends for being slow */
+    int len = snprintf(json, sizeof json, "{\"count\":%llu,\"topic\":\"%s\"}",
+                       (unsigned long long)count, (const char *)context);
+    return troupe_pack(out, "j#", json, (size_t)len);
+}
+
+troupe_error subscribers_init(subscribers *all, troupe_actor *self)
+{
+    troupe_error error = TROUPE_OK;
+    for (int i = 0; i < TOPIC_COUNT && error == TROUPE_OK; i++) {
+        troupe_topic_options options = {.pack_gap = pack_gap,
+                                        .context = (void *)(uintptr_t)topic_names[i]};
+        error = troupe_topic_create(self, &options, &all->topics[i]);
+    }
+    return error;
+}
 
 void subscribers_fini(subscribers *all)
 {
-    free(all->list);
-    memset(all, 0, sizeof *all);
+    for (int i = 0; i < TOPIC_COUNT; i++) {
+        troupe_topic_destroy(all->topics[i]);
+        all->topics[i] = NULL;
+    }
 }
 
 int subscribers_topic(const char *name, size_t len)
 {
-    for (int i = 0; i < SUBSCRIBER_TOPICS; i++) {
+    for (int i = 0; i < TOPIC_COUNT; i++) {
         if (strlen(topic_names[i]) == len && memcmp(topic_names[i], name, len) == 0) {
             return i;
         }
@@ -24,134 +49,40 @@ int subscribers_topic(const char *name, size_t len)
     return -1;
 }
 
-static subscriber *find(const subscribers *all, troupe_address address)
+troupe_error subscribers_add(subscribers *all, troupe_address address, unsigned topics)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        if (all->list[i].address == address) {
-            return &all->list[i];
+    troupe_error error = TROUPE_OK;
+    for (int i = 0; i < TOPIC_COUNT && error == TROUPE_OK; i++) {
+        if ((topics & (1u << i)) != 0) {
+            error = troupe_topic_subscribe(all->topics[i], address, NULL);
         }
-    }
-    return NULL;
-}
-
-static bool make_room(subscribers *all)
-{
-    if (all->count < all->capacity) {
-        return true;
-    }
-    size_t capacity = all->capacity != 0 ? all->capacity * 2 : 4;
-    subscriber *list = realloc(all->list, capacity * sizeof *list);
-    if (list == NULL) {
-        return false;
-    }
-    all->list = list;
-    all->capacity = capacity;
-    return true;
-}
-
-troupe_error subscribers_add(subscribers *all, troupe_actor *self, troupe_address address,
-                             unsigned topics)
-{
-    subscriber *known = find(all, address);
-    if (known != NULL) {
-        known->topics |= topics;
-        return TROUPE_OK;
-    }
-    if (!make_room(all)) {
-        return TROUPE_ENOMEM;
-    }
-    subscriber added = {.address = address, .topics = topics};
-    troupe_error error = troupe_monitor(self, address, &added.monitor);
-    if (error == TROUPE_OK) {
-        all->list[all->count++] = added;
     }
     return error;
 }
 
-bool subscribers_want(const subscribers *all, int topic)
+bool subscribers_want(const subscribers *all, recorder_topic topic)
 {
-    for (size_t i = 0; i < all->count; i++) {
-        if ((all->list[i].topics & (1u << topic)) != 0) {
-            return true;
-        }
-    }
-    return false;
+    return troupe_topic_wanted(all->topics[topic], topic_names[topic]);
 }
 
-static troupe_error send(troupe_actor *self, const subscriber *to, const char *verb,
-                         const char *json, size_t len)
+void subscribers_publish(subscribers *all, recorder_topic topic, const char *json, size_t len)
 {
     troupe_buffer payload = {0};
     troupe_error error = troupe_pack(&payload, "j#", json, len);
     if (error == TROUPE_OK) {
-        error =
-            troupe_post(self, to->address, TROUPE_EVENT, verb, NULL, troupe_buffer_bytes(&payload));
+        error = troupe_topic_publish(all->topics[topic], topic_names[topic], NULL,
+                                     troupe_buffer_bytes(&payload));
+    }
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "store", "event-not-sent", topic_names[topic], "%s",
+                   troupe_error_text(error));
     }
     troupe_buffer_fini(&payload);
-    return error;
 }
 
-/* Shed what it could not take; ask to be told when it has room. Gone ones leave with `down`. */
-static void shed(troupe_actor *self, subscriber *to, int topic)
+void subscribers_signal(subscribers *all, const troupe_envelope *signal)
 {
-    to->shed[topic]++;
-    if (!to->waiting) {
-        to->waiting = troupe_await_room(self, to->address) == TROUPE_OK;
-    }
-}
-
-void subscribers_publish(subscribers *all, troupe_actor *self, int topic, const char *json,
-                         size_t len)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        subscriber *to = &all->list[i];
-        if ((to->topics & (1u << topic)) == 0) {
-            continue;
-        }
-        if (to->waiting) {
-            to->shed[topic]++;
-            continue;
-        }
-        troupe_error error = send(self, to, topic_names[topic], json, len);
-        if (error == TROUPE_EBUSY || error == TROUPE_ENOMEM || error == TROUPE_ELIMIT) {
-            shed(self, to, topic);
-        }
-    }
-}
-
-/* Tell it what it missed. Stays waiting if there is no room even for that. */
-static void tell_gaps(troupe_actor *self, subscriber *to)
-{
-    for (int topic = 0; topic < SUBSCRIBER_TOPICS; topic++) {
-        if (to->shed[topic] == 0) {
-            continue;
-        }
-        char json[96];
-        int len = snprintf(json, sizeof json, "{\"count\":%llu,\"topic\":\"%s\"}",
-                           (unsigned long long)to->shed[topic], topic_names[topic]);
-        if (send(self, to, "gap", json, (size_t)len) != TROUPE_OK) {
-            to->waiting = troupe_await_room(self, to->address) == TROUPE_OK;
-            return;
-        }
-        to->shed[topic] = 0;
-    }
-}
-
-void subscribers_signal(subscribers *all, troupe_actor *self, const troupe_envelope *signal)
-{
-    troupe_down down;
-    uint64_t address;
-    if (troupe_verb_is(signal, "down") && troupe_down_read(signal, &down) == TROUPE_OK) {
-        subscriber *gone = find(all, down.address);
-        if (gone != NULL) {
-            *gone = all->list[--all->count];
-        }
-    } else if (troupe_verb_is(signal, "room") &&
-               troupe_unpack(signal->payload, "U", &address) == TROUPE_OK) {
-        subscriber *ready = find(all, address);
-        if (ready != NULL) {
-            ready->waiting = false;
-            tell_gaps(self, ready);
-        }
+    for (int i = 0; i < TOPIC_COUNT; i++) {
+        (void)troupe_topic_signal(all->topics[i], signal);
     }
 }

@@ -1,48 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Who wants to hear of new rows: each actor with its topics. A slow one is shed from, counted, and
- * told of the gap when it has room again; it never holds the store up.
+ * Who wants to hear of new rows: one troupe_topic for each recorder_topic. Events and gaps are JSON
+ * text, as the bridge hands them on.
  */
 #ifndef TROUPE_STORE_SUBSCRIBERS_H
 #define TROUPE_STORE_SUBSCRIBERS_H
 
-#include "troupe/actor.h"
+#include "recorder.h"
 
-/* As recorder_topic; the gap is no topic of its own. */
-#define SUBSCRIBER_TOPICS 3
+#include "troupe/topic.h"
 
-typedef struct subscriber {
-    troupe_address address;
-    uint64_t monitor;
-    unsigned topics; /* bit n: topic n */
-    bool waiting;    /* it was busy: everything is shed until it has room */
-    uint64_t shed[SUBSCRIBER_TOPICS];
-} subscriber;
-
+/** Zero-initialised is "not open". */
 typedef struct subscribers {
-    subscriber *list;
-    size_t count;
-    size_t capacity;
+    troupe_topic *topics[TOPIC_COUNT];
 } subscribers;
 
+troupe_error subscribers_init(subscribers *subscribers, troupe_actor *self) TROUPE_MUST_USE;
 void subscribers_fini(subscribers *subscribers);
 
-/** The topic of that name; -1 if there is none. */
+/** The topic of that name; -1 if there is none (the gap is no topic of its own). */
 int subscribers_topic(const char *name, size_t len);
 
-/** Add topics to an actor's, or begin with it; it leaves by itself when it ends. */
-troupe_error subscribers_add(subscribers *subscribers, troupe_actor *self, troupe_address address,
+/** Add topics (bit n: topic n) to an actor's; it leaves by itself when it ends. */
+troupe_error subscribers_add(subscribers *subscribers, troupe_address address,
                              unsigned topics) TROUPE_MUST_USE;
 
 /** Whether anybody wants that topic: so that rows need not be read for nobody. */
-bool subscribers_want(const subscribers *subscribers, int topic);
+bool subscribers_want(const subscribers *subscribers, recorder_topic topic);
 
 /** Send JSON text to those who want the topic. */
-void subscribers_publish(subscribers *subscribers, troupe_actor *self, int topic, const char *json,
+void subscribers_publish(subscribers *subscribers, recorder_topic topic, const char *json,
                          size_t len);
 
 /** Deal with the signals `down` and `room`. */
-void subscribers_signal(subscribers *subscribers, troupe_actor *self,
-                        const troupe_envelope *signal);
+void subscribers_signal(subscribers *subscribers, const troupe_envelope *signal);
 
 #endif

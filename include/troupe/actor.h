@@ -29,9 +29,9 @@ typedef struct troupe_behaviour {
      * still called). NULL allowed. */
     troupe_error (*start)(troupe_actor *self, void *state);
 
-    /** One cast, call, event or signal (`down`, `room`). Replies and faults go to the continuation
-     * of their call instead. Signals come with kind TROUPE_SIGNAL; see troupe_monitor and
-     * troupe_await_room. An error ends the actor with that reason. The envelope is borrowed. */
+    /** One cast, call, event or signal (`down`, `room`, `started`). Replies and faults go to the
+     * continuation of their call instead. Signals come with kind TROUPE_SIGNAL; see troupe_monitor
+     * and troupe_await_room. An error ends the actor with that reason. The envelope is borrowed. */
     troupe_error (*receive)(troupe_actor *self, void *state, const troupe_envelope *envelope);
 
     /** Stop was asked for (once). Return true to end when the mailbox is drained as the mode says;
@@ -53,6 +53,8 @@ typedef struct troupe_spawn_options {
     const char *name;       /* registered before `start`; NULL = none; at most 63 bytes */
     troupe_address monitor; /* an actor that gets a `down` signal when this one ends; 0 = none */
     troupe_address link;    /* an actor linked with this one before `start`; 0 = none */
+    bool started; /* have the monitor also get the signal `started` (payload: the address as uint)
+                     once `start` has returned TROUPE_OK */
     uint32_t mailbox_envelopes; /* 0 = 4096 */
     size_t mailbox_bytes;       /* 0 = 8 MiB; one larger envelope fits when the box is empty */
     uint32_t restarts; /* how many lives it had before this one; for inspect, set by supervisors */

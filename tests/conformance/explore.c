@@ -328,13 +328,18 @@ static troupe_error boss_start(troupe_actor *self, void *state)
 {
     static const char *const names[NODES] = {"a", "b", "c", "d", "e"};
     boss *b = state;
-    troupe_error error = troupe_supervisor_create(self, on_child, b, &b->supervisor);
+    troupe_supervisor_options options = {.strategy = (troupe_strategy)dice(3),
+                                         .ordered = dice(2) != 0,
+                                         .event = on_child,
+                                         .context = b};
+    troupe_error error = troupe_supervisor_create(self, &options, &b->supervisor);
     for (uintptr_t i = 0; i < NODES && error == TROUPE_OK; i++) {
         troupe_child child = {.name = names[i],
                               .prepare = prepare,
                               .discard = discard,
                               .context = (void *)i,
                               .restart = (troupe_restart)dice(3),
+                              .dynamic = dice(4) == 0,
                               .backoff_min_ms = 1,
                               .backoff_max_ms = 1 + dice(4)};
         error = troupe_supervisor_add(b->supervisor, &child, true, NULL);

@@ -271,7 +271,7 @@ static troupe_error boss_start(troupe_actor *self, void *state)
 {
     static char names[3][16] = {"first", "second", "third"};
     boss *b = state;
-    troupe_error error = troupe_supervisor_create(self, NULL, NULL, &b->supervisor);
+    troupe_error error = troupe_supervisor_create(self, NULL, &b->supervisor);
     for (int i = 0; i < 3 && error == TROUPE_OK; i++) {
         const troupe_child child = {.name = names[i],
                                     .prepare = prepare,

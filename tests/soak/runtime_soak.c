@@ -416,7 +416,7 @@ static troupe_error prepare(troupe_actor *self, void *context, troupe_spawn_opti
 static troupe_error root_start(troupe_actor *self, void *state)
 {
     root *r = state;
-    CHECK(troupe_supervisor_create(self, NULL, NULL, &r->supervisor) == TROUPE_OK);
+    CHECK(troupe_supervisor_create(self, NULL, &r->supervisor) == TROUPE_OK);
     for (unsigned i = 0; i < PEERS; i++) {
         if (i < WORKERS)
             snprintf(r->names[i], sizeof r->names[i], "worker/%u", i);

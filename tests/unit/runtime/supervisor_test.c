@@ -95,7 +95,8 @@ static troupe_error boss_start(troupe_actor *self, part *p)
 {
     static const char *const names[CHILDREN] = {"alpha", "beta", "gamma", "delta"};
     boss *b = p->data;
-    cr_assert(troupe_supervisor_create(self, on_event, b, &b->supervisor) == TROUPE_OK);
+    troupe_supervisor_options options = {.event = on_event, .context = b};
+    cr_assert(troupe_supervisor_create(self, &options, &b->supervisor) == TROUPE_OK);
     for (unsigned i = 0; i < b->children; i++) {
         troupe_child child = b->child;
         child.name = names[i];
