@@ -8,6 +8,7 @@
 #include "troupe/version.h"
 
 #include <jansson.h>
+#define HASH_NONFATAL_OOM 1 /* an entry that could not be added has no table */
 #include <uthash.h>
 #include <wslay/wslay.h>
 
@@ -47,6 +48,10 @@ static external_call *call_add(external *state, external_calls *calls, uint64_t 
         call->ref = ref;
         call->owner = state;
         HASH_ADD(hh, calls->table, ref, sizeof call->ref, call);
+        if (call->hh.tbl == NULL) {
+            free(call);
+            return NULL;
+        }
         calls->count++;
     }
     return call;
@@ -281,7 +286,7 @@ static troupe_error unpack_name(const troupe_envelope *call, char name[NAME_BYTE
 static troupe_error edge_name(external *state, const troupe_envelope *call, troupe_buffer *result,
                               troupe_reason *reason)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     (void)result;
     troupe_error error = unpack_name(call, name, reason);
     if (error != TROUPE_OK) {
@@ -308,7 +313,7 @@ static troupe_error edge_name(external *state, const troupe_envelope *call, trou
 static troupe_error edge_whereis(external *state, const troupe_envelope *call,
                                  troupe_buffer *result, troupe_reason *reason)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     troupe_error error = unpack_name(call, name, reason);
     if (error != TROUPE_OK) {
         return error;
@@ -321,7 +326,7 @@ static troupe_error edge_whereis(external *state, const troupe_envelope *call,
 static troupe_error edge_monitor(external *state, const troupe_envelope *call,
                                  troupe_buffer *result, troupe_reason *reason)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     troupe_address address = 0;
     uint64_t ref;
     if (troupe_unpack(call->payload, "{s:U}", "address", &address) != TROUPE_OK || address == 0 ||
@@ -442,7 +447,7 @@ static void on_call(external *state, const arrival *in)
 
 static void resolve(external *state, arrival *in)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     in->to = in->envelope.to;
     if (in->name != NULL) {
         memcpy(name, in->name, in->name_len);
