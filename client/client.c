@@ -554,10 +554,13 @@ static void take_answer(troupe_client *client)
         return;
     }
     size_t len = (size_t)(end - block) + 4;
-    char *answer = strndup(block, len);
+    char *answer = calloc(1, len + 1);
     troupe_reason reason = {"out of memory"};
-    troupe_error error =
-        answer != NULL ? handshake_check(answer, client->key, &reason) : TROUPE_ENOMEM;
+    troupe_error error = TROUPE_ENOMEM;
+    if (answer != NULL) {
+        memcpy(answer, block, len);
+        error = handshake_check(answer, client->key, &reason);
+    }
     free(answer);
     if (error != TROUPE_OK) {
         leave(client, error, "%s", reason.text);
