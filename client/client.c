@@ -942,6 +942,12 @@ troupe_error troupe_client_name(troupe_client *client, const char *name, troupe_
     return name != NULL ? call_edge(client, "name", name, 0, fn, context) : TROUPE_EINVAL;
 }
 
+troupe_error troupe_client_unname(troupe_client *client, const char *name, troupe_answer_fn fn,
+                                  void *context)
+{
+    return name != NULL ? call_edge(client, "unname", name, 0, fn, context) : TROUPE_EINVAL;
+}
+
 troupe_error troupe_client_whereis(troupe_client *client, const char *name, troupe_answer_fn fn,
                                    void *context)
 {

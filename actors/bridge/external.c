@@ -310,6 +310,22 @@ static troupe_error edge_name(external *state, const troupe_envelope *call, trou
     return error;
 }
 
+static troupe_error edge_unname(external *state, const troupe_envelope *call, troupe_buffer *result,
+                                troupe_reason *reason)
+{
+    char name[NAME_BYTES_MAX + 1] = "";
+    (void)result;
+    troupe_error error = unpack_name(call, name, reason);
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    if (!name_valid(name) || troupe_unname(state->self, name) != TROUPE_OK) { /* "client/7" stays */
+        return troupe_fail(reason, TROUPE_ENOTFOUND, "the name is not this client's");
+    }
+    state->names--;
+    return TROUPE_OK;
+}
+
 static troupe_error edge_whereis(external *state, const troupe_envelope *call,
                                  troupe_buffer *result, troupe_reason *reason)
 {
@@ -384,10 +400,8 @@ static const struct {
     troupe_error (*answer)(external *state, const troupe_envelope *call, troupe_buffer *result,
                            troupe_reason *reason);
 } edge_verbs[] = {
-    {"name", edge_name},
-    {"whereis", edge_whereis},
-    {"monitor", edge_monitor},
-    {"demonitor", edge_demonitor},
+    {"name", edge_name},       {"unname", edge_unname},       {"whereis", edge_whereis},
+    {"monitor", edge_monitor}, {"demonitor", edge_demonitor},
 };
 
 static void on_edge_call(external *state, const troupe_envelope *call)
