@@ -554,10 +554,13 @@ static void take_answer(troupe_client *client)
         return;
     }
     size_t len = (size_t)(end - block) + 4;
-    char *answer = strndup(block, len);
+    char *answer = calloc(1, len + 1);
     troupe_reason reason = {"out of memory"};
-    troupe_error error =
-        answer != NULL ? handshake_check(answer, client->key, &reason) : TROUPE_ENOMEM;
+    troupe_error error = TROUPE_ENOMEM;
+    if (answer != NULL) {
+        memcpy(answer, block, len);
+        error = handshake_check(answer, client->key, &reason);
+    }
     free(answer);
     if (error != TROUPE_OK) {
         leave(client, error, "%s", reason.text);
@@ -937,6 +940,12 @@ troupe_error troupe_client_name(troupe_client *client, const char *name, troupe_
                                 void *context)
 {
     return name != NULL ? call_edge(client, "name", name, 0, fn, context) : TROUPE_EINVAL;
+}
+
+troupe_error troupe_client_unname(troupe_client *client, const char *name, troupe_answer_fn fn,
+                                  void *context)
+{
+    return name != NULL ? call_edge(client, "unname", name, 0, fn, context) : TROUPE_EINVAL;
 }
 
 troupe_error troupe_client_whereis(troupe_client *client, const char *name, troupe_answer_fn fn,

@@ -712,6 +712,11 @@ troupe_error troupe_spawn(troupe_system *system, const troupe_spawn_options *opt
     return TROUPE_OK;
 }
 
+troupe_error troupe_unname(troupe_actor *self, const char *name)
+{
+    return names_remove(&self->system->names, name, &self->names) ? TROUPE_OK : TROUPE_ENOTFOUND;
+}
+
 troupe_error troupe_name(troupe_actor *self, const char *name)
 {
     troupe_error error = names_add(&self->system->names, name, self->address, &self->names);

@@ -90,16 +90,35 @@ troupe_error names_add(names *n, const char *name, troupe_address address, name_
     return TROUPE_OK;
 }
 
+static void unchain_locked(names *n, const name_entry *entry)
+{
+    name_entry **at = chain_of(n->chains, n->chain_count, entry->text);
+    while (*at != entry)
+        at = &(*at)->next;
+    *at = entry->next;
+    n->count--;
+}
+
+bool names_remove(names *n, const char *name, name_entry **mine)
+{
+    while (*mine != NULL && strcmp((*mine)->text, name) != 0)
+        mine = &(*mine)->mine;
+    name_entry *entry = *mine;
+    if (entry == NULL)
+        return false;
+    *mine = entry->mine;
+    pthread_mutex_lock(&n->mutex);
+    unchain_locked(n, entry);
+    pthread_mutex_unlock(&n->mutex);
+    free(entry);
+    return true;
+}
+
 void names_release(names *n, name_entry **mine)
 {
     pthread_mutex_lock(&n->mutex);
-    for (name_entry *entry = *mine; entry != NULL; entry = entry->mine) {
-        name_entry **at = chain_of(n->chains, n->chain_count, entry->text);
-        while (*at != entry)
-            at = &(*at)->next;
-        *at = entry->next;
-        n->count--;
-    }
+    for (const name_entry *entry = *mine; entry != NULL; entry = entry->mine)
+        unchain_locked(n, entry);
     pthread_mutex_unlock(&n->mutex);
     while (*mine != NULL) {
         name_entry *entry = *mine;

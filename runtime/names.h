@@ -29,6 +29,9 @@ void names_fini(names *n);
 /* Register; *mine gets the entry in front. TROUPE_ESTATE, TROUPE_EINVAL, TROUPE_ENOMEM. */
 troupe_error names_add(names *n, const char *name, troupe_address address, name_entry **mine);
 
+/* Release one of a list made by names_add; false: it is not among them. */
+bool names_remove(names *n, const char *name, name_entry **mine);
+
 /* Release all of a list made by names_add. */
 void names_release(names *n, name_entry **mine);
 

@@ -474,7 +474,8 @@ static troupe_error client_receive(troupe_actor *self, void *context,
 {
     client *state = context;
     troupe_down down;
-    bool of_feed = envelope->from == state->feed.store && state->feed.topics != 0;
+    bool of_feed =
+        state->feed.topics != 0 && state->feed.store != 0 && envelope->from == state->feed.store;
     if (state->state == CLIENT_CLOSING) {
         if (envelope->kind == TROUPE_CALL) {
             troupe_fault(self, troupe_caller_of(envelope), TROUPE_ECLOSED, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "troupe/version.h"
 
 #include <jansson.h>
+#define HASH_NONFATAL_OOM 1 /* an entry that could not be added has no table */
 #include <uthash.h>
 #include <wslay/wslay.h>
 
@@ -47,6 +48,10 @@ static external_call *call_add(external *state, external_calls *calls, uint64_t 
         call->ref = ref;
         call->owner = state;
         HASH_ADD(hh, calls->table, ref, sizeof call->ref, call);
+        if (call->hh.tbl == NULL) {
+            free(call);
+            return NULL;
+        }
         calls->count++;
     }
     return call;
@@ -281,7 +286,7 @@ static troupe_error unpack_name(const troupe_envelope *call, char name[NAME_BYTE
 static troupe_error edge_name(external *state, const troupe_envelope *call, troupe_buffer *result,
                               troupe_reason *reason)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     (void)result;
     troupe_error error = unpack_name(call, name, reason);
     if (error != TROUPE_OK) {
@@ -305,10 +310,26 @@ static troupe_error edge_name(external *state, const troupe_envelope *call, trou
     return error;
 }
 
+static troupe_error edge_unname(external *state, const troupe_envelope *call, troupe_buffer *result,
+                                troupe_reason *reason)
+{
+    char name[NAME_BYTES_MAX + 1] = "";
+    (void)result;
+    troupe_error error = unpack_name(call, name, reason);
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    if (!name_valid(name) || troupe_unname(state->self, name) != TROUPE_OK) { /* "client/7" stays */
+        return troupe_fail(reason, TROUPE_ENOTFOUND, "the name is not this client's");
+    }
+    state->names--;
+    return TROUPE_OK;
+}
+
 static troupe_error edge_whereis(external *state, const troupe_envelope *call,
                                  troupe_buffer *result, troupe_reason *reason)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     troupe_error error = unpack_name(call, name, reason);
     if (error != TROUPE_OK) {
         return error;
@@ -321,7 +342,7 @@ static troupe_error edge_whereis(external *state, const troupe_envelope *call,
 static troupe_error edge_monitor(external *state, const troupe_envelope *call,
                                  troupe_buffer *result, troupe_reason *reason)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     troupe_address address = 0;
     uint64_t ref;
     if (troupe_unpack(call->payload, "{s:U}", "address", &address) != TROUPE_OK || address == 0 ||
@@ -379,10 +400,8 @@ static const struct {
     troupe_error (*answer)(external *state, const troupe_envelope *call, troupe_buffer *result,
                            troupe_reason *reason);
 } edge_verbs[] = {
-    {"name", edge_name},
-    {"whereis", edge_whereis},
-    {"monitor", edge_monitor},
-    {"demonitor", edge_demonitor},
+    {"name", edge_name},       {"unname", edge_unname},       {"whereis", edge_whereis},
+    {"monitor", edge_monitor}, {"demonitor", edge_demonitor},
 };
 
 static void on_edge_call(external *state, const troupe_envelope *call)
@@ -442,7 +461,7 @@ static void on_call(external *state, const arrival *in)
 
 static void resolve(external *state, arrival *in)
 {
-    char name[NAME_BYTES_MAX + 1];
+    char name[NAME_BYTES_MAX + 1] = "";
     in->to = in->envelope.to;
     if (in->name != NULL) {
         memcpy(name, in->name, in->name_len);

@@ -82,6 +82,9 @@ TROUPE_API uint64_t troupe_now_ns(const troupe_actor *self);
 
 /** Register a further name. TROUPE_ESTATE if it is taken. Names are released at the end. */
 TROUPE_API troupe_error troupe_name(troupe_actor *self, const char *name) TROUPE_MUST_USE;
+/** Release one of this actor's names now. TROUPE_ENOTFOUND if it is not its. What lists call the
+ * actor (troupe_self_name) does not change. */
+TROUPE_API troupe_error troupe_unname(troupe_actor *self, const char *name);
 
 /** End with this reason after the present callback. */
 TROUPE_API void troupe_exit(troupe_actor *self, troupe_error reason);

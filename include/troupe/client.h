@@ -152,6 +152,10 @@ TROUPE_API void troupe_client_fault(troupe_client *client, troupe_caller caller,
 TROUPE_API troupe_error troupe_client_name(troupe_client *client, const char *name,
                                            troupe_answer_fn fn, void *context) TROUPE_MUST_USE;
 
+/** Release a name that this client took. The reply is nil; TROUPE_ENOTFOUND: it is not its. */
+TROUPE_API troupe_error troupe_client_unname(troupe_client *client, const char *name,
+                                             troupe_answer_fn fn, void *context) TROUPE_MUST_USE;
+
 /** Ask for the address of a name: the reply's payload is "U", or nil if nobody has it. */
 TROUPE_API troupe_error troupe_client_whereis(troupe_client *client, const char *name,
                                               troupe_answer_fn fn, void *context) TROUPE_MUST_USE;

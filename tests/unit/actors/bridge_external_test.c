@@ -352,6 +352,17 @@ Test(bridge_external, names_are_those_of_actors)
         peer_send(&p, TROUPE_CALL, NULL, 0, i, "name", "name", name);
         answered(&p, i, i <= EXTERNAL_NAMES_MAX ? TROUPE_OK : TROUPE_ELIMIT);
     }
+    peer_send(&p, TROUPE_CALL, NULL, 0, 1, "unname", "name", "a.B_9-");
+    answered(&p, 1, TROUPE_OK);
+    cr_assert_eq(troupe_whereis(theatre.system, "a.B_9-"), 0);
+    peer_send(&p, TROUPE_CALL, NULL, 0, 2, "unname", "name", "a.B_9-");
+    answered(&p, 2, TROUPE_ENOTFOUND);
+    peer_send(&p, TROUPE_CALL, NULL, 0, 3, "unname", "name", "client/1");
+    answered(&p, 3, TROUPE_ENOTFOUND);
+    peer_send(&p, TROUPE_CALL, NULL, 0, 4, "unname", "name", NAME_STORE);
+    answered(&p, 4, TROUPE_ENOTFOUND);
+    peer_send(&p, TROUPE_CALL, NULL, 0, 5, "name", "name", "another"); /* there is room for one */
+    answered(&p, 5, TROUPE_OK);
     peer_close(&p);
     cr_assert_eq(troupe_join(theatre.system, address, LONG_MS), TROUPE_OK);
     cr_assert_eq(troupe_whereis(theatre.system, "adder"), 0);

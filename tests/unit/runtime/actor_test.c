@@ -342,6 +342,13 @@ static troupe_error take_names(troupe_actor *self, part *p)
         cr_assert(troupe_name(self, name) == TROUPE_OK);
     }
     cr_assert(troupe_name(self, "alias/3") == TROUPE_ESTATE);
+    cr_assert(troupe_unname(self, "alias/100") == TROUPE_OK);
+    cr_assert(troupe_unname(self, "alias/100") == TROUPE_ENOTFOUND);
+    cr_assert(troupe_unname(self, "alias/0") == TROUPE_OK);
+    cr_assert(troupe_unname(self, "alias/199") == TROUPE_OK);
+    cr_assert(troupe_whereis(troupe_self_system(self), "alias/0") == 0);
+    cr_assert(troupe_whereis(troupe_self_system(self), "alias/100") == 0);
+    cr_assert(troupe_name(self, "alias/199") == TROUPE_OK);
     cr_assert_str_eq(troupe_self_name(self), "alias/0");
     gate_raise(&p->arrived);
     return TROUPE_OK;
@@ -352,10 +359,10 @@ Test(actor, further_names_are_released_at_the_end)
     part p = PART_INIT(.start = take_names);
     troupe_address address = enter(&p);
     gate_await(&p.arrived, 1);
-    cr_assert(troupe_whereis(stage, "alias/0") == address);
+    cr_assert(troupe_whereis(stage, "alias/1") == address);
     cr_assert(troupe_whereis(stage, "alias/199") == address);
     leave(address);
-    cr_assert(troupe_whereis(stage, "alias/0") == 0);
+    cr_assert(troupe_whereis(stage, "alias/1") == 0);
     cr_assert(troupe_whereis(stage, "alias/199") == 0);
 }
 
