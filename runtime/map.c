@@ -31,6 +31,7 @@ static size_t probe(const map *m, uint64_t key)
 static bool grow(map *m)
 {
     map bigger = {.capacity = m->capacity == 0 ? MAP_FIRST_CAPACITY : 2 * m->capacity};
+    bigger.top = bigger.capacity;
     bigger.entries = calloc(bigger.capacity, sizeof *bigger.entries);
     if (bigger.entries == NULL)
         return false;
@@ -53,6 +54,8 @@ bool map_put(map *m, uint64_t key, void *value)
         m->count++;
     m->entries[at].key = key;
     m->entries[at].value = value;
+    if (at >= m->top)
+        m->top = at + 1;
     return true;
 }
 
@@ -92,11 +95,13 @@ bool map_remove(map *m, uint64_t key, void **value)
 
 bool map_pop(map *m, map_entry *out)
 {
-    for (size_t i = m->capacity; m->count > 0 && i-- > 0;) {
-        if (m->entries[i].key != 0) {
-            *out = m->entries[i];
+    while (m->count > 0 && m->top > 0) {
+        const map_entry *last = &m->entries[m->top - 1];
+        if (last->key != 0) { /* its place may be taken by one from the beginning: look again */
+            *out = *last;
             return map_remove(m, out->key, NULL);
         }
+        m->top--;
     }
     return false;
 }

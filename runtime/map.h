@@ -17,6 +17,7 @@ typedef struct map {
     map_entry *entries;
     size_t capacity; /* a power of two, or 0 */
     size_t count;
+    size_t top; /* no entry stands here or behind: so that popping all looks at each place once */
 } map;
 
 void map_fini(map *m);

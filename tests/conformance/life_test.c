@@ -380,6 +380,43 @@ static troupe_error count_only(troupe_actor *self, part *p, const troupe_envelop
     return TROUPE_OK;
 }
 
+static bool note_closing(troupe_actor *self, part *p)
+{
+    (void)self;
+    gate_raise(&p->arrived);
+    return true;
+}
+
+static troupe_error post_then_dwell(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    (void)e;
+    for (int i = 0; i < 100; i++)
+        cr_assert(troupe_post(self, p->peer, TROUPE_EVENT, "x", NULL, nothing) == TROUPE_OK);
+    gate_raise(&p->arrived);
+    gate_await(&p->go, 1);
+    return TROUPE_OK;
+}
+
+Test(death, by_draining_waits_for_what_was_accepted_and_is_not_sent_yet)
+{
+    for (unsigned round = 0; round < 20; round++) {
+        part receiver = PART_INIT(.receive = count_only, .closing = note_closing);
+        part sender = PART_INIT(.receive = post_then_dwell);
+        sender.peer = enter(&receiver);
+        troupe_address address = enter(&sender);
+        cast(address, "go");
+        gate_await(&sender.arrived, 1);
+        cr_assert(troupe_stop(stage, sender.peer, TROUPE_STOP_DRAIN) == TROUPE_OK);
+        gate_await(&receiver.arrived, 1);
+        troupe_error early = troupe_join(stage, sender.peer, 1);
+        gate_raise(&sender.go);
+        cr_assert(early == TROUPE_ETIMEOUT, "it did not wait");
+        cr_assert(troupe_join(stage, sender.peer, LONG_MS) == TROUPE_OK);
+        cr_assert(receiver.count == 100 && counters().dead_letters == 0);
+        leave(address);
+    }
+}
+
 /* Stop against receive: it ends, however many go on sending, and every sender learns of it. */
 Test(death, by_stop_comes_though_senders_never_pause)
 {

@@ -76,6 +76,21 @@ Test(map, finds_what_is_there_and_nothing_else)
     map_fini(&m);
 }
 
+/* Each pop a search of its own would take a day. */
+Test(map, popping_all_of_a_million_looks_at_each_place_once)
+{
+    map m = {0};
+    map_entry entry;
+    uint64_t sum = 0;
+    for (uint64_t key = 1; key <= 1000000; key++)
+        cr_assert(map_put(&m, key << 20 | (key % 7), NULL));
+    while (map_pop(&m, &entry))
+        sum += entry.key >> 20;
+    cr_assert(m.count == 0 && sum == 1000000ULL * 1000001 / 2);
+    cr_assert(map_put(&m, 5, NULL) && map_pop(&m, &entry) && entry.key == 5);
+    map_fini(&m);
+}
+
 TestSuite(timer, .init = stage_open, .fini = stage_close);
 
 typedef struct alarms {
