@@ -8,12 +8,13 @@ JOBS   ?= $(shell nproc)
 ARGS   ?=
 PREFIX ?= /usr/local
 CTEST_ARGS ?=
+FUZZ_SECONDS ?= 60
 
 TROUPE := build/bin/troupe
 CONFIGURED_BY := CMakeLists.txt CMakePresets.json tests/CMakeLists.txt bench/CMakeLists.txt \
 	examples/CMakeLists.txt $(wildcard cmake/* tests/integration/*.cmake)
 
-.PHONY: all run demo test bench soak check format install clean help \
+.PHONY: all run demo test bench soak fuzz check format install clean help \
 	setup-build setup-run setup-test setup-check
 
 all: setup-build build/release/build.ninja
@@ -41,6 +42,11 @@ bench: setup-test all
 soak: setup-test all build/$(PRESET)/build.ninja
 	@cmake --build --preset $(PRESET) -j $(JOBS) --target soak_programs
 	@scripts/soak.sh $(TROUPE) build/$(PRESET)/bin
+
+## fuzz     the fuzz targets (tests/fuzz/), each for FUZZ_SECONDS
+fuzz: setup-test build/fuzz/build.ninja
+	@cmake --build --preset fuzz -j $(JOBS) --target fuzz_targets
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 ## check    formatting, include rules, shell scripts, static analysis
 check: setup-check build/ci-clang/build.ninja
@@ -83,4 +89,5 @@ build/%/build.ninja: $(CONFIGURED_BY)
 # Configuring needs the packages: after the set-up, but not again because of it.
 build/release/build.ninja: | setup-build
 build/$(PRESET)/build.ninja: | setup-test
+build/fuzz/build.ninja: | setup-test
 build/ci-clang/build.ninja: | setup-check
