@@ -23,6 +23,7 @@
 
 #include "troupe/deterministic.h"
 #include "troupe/log.h"
+#include "troupe/observe.h"
 #include "troupe/supervisor.h"
 
 #include <poll.h>
@@ -149,6 +150,25 @@ static troupe_error post_large(troupe_actor *self)
     return error;
 }
 
+/* Links, and all there is to observe others with. */
+static troupe_error observe(troupe_actor *self)
+{
+    troupe_address third = troupe_whereis(stage, "third");
+    troupe_trap_links(self, true);
+    troupe_error error = troupe_tap(self, troupe_whereis(stage, "second"), true);
+    if (error == TROUPE_OK)
+        error = troupe_dead_letters_subscribe(self);
+    if (error == TROUPE_OK)
+        error = troupe_watchdog_subscribe(self);
+    if (error == TROUPE_OK)
+        error = troupe_link(self, third);
+    if (error == TROUPE_OK) {
+        troupe_unlink(self, third);
+        error = troupe_link(self, third);
+    }
+    return error;
+}
+
 /* TROUPE_OK: answered, or will be. */
 static troupe_error act(troupe_actor *self, player *p, const troupe_envelope *e)
 {
@@ -196,12 +216,14 @@ static troupe_error act(troupe_actor *self, player *p, const troupe_envelope *e)
         if (p->monitor != 0)
             troupe_demonitor(self, p->monitor);
         error = troupe_monitor(self, troupe_whereis(stage, "third"), &p->monitor);
+    } else if (troupe_verb_is(e, "observe")) {
+        error = observe(self);
     } else if (troupe_verb_is(e, "ignore")) {
         return TROUPE_OK;
     }
     if (error == TROUPE_OK &&
         (troupe_verb_is(e, "timer") || troupe_verb_is(e, "watch") || troupe_verb_is(e, "fill") ||
-         troupe_verb_is(e, "monitor") || e->verb[0] == 'a'))
+         troupe_verb_is(e, "monitor") || troupe_verb_is(e, "observe") || e->verb[0] == 'a'))
         wait_for(p, e);
     return error;
 }
@@ -209,7 +231,7 @@ static troupe_error act(troupe_actor *self, player *p, const troupe_envelope *e)
 static troupe_error player_receive(troupe_actor *self, void *state, const troupe_envelope *e)
 {
     player *p = state;
-    if (e->kind == TROUPE_SIGNAL) { /* room, or somebody died */
+    if (e->kind == TROUPE_SIGNAL) { /* room, or somebody ended */
         answer_waiting(self, p);
         return TROUPE_OK;
     }
@@ -394,12 +416,12 @@ static void count_one(void *context, const troupe_actor_info *info)
 
 static void play(troupe_guest *guest, troupe_address boss_address)
 {
-    static const char *const verbs[] = {
-        "echo", "json",  "fault", "forward", "name",        "large",        "ask",
-        "fill", "timer", "watch", "monitor", "ask-failing", "ask-cancelled"};
+    static const char *const verbs[] = {"echo",  "json",    "fault",       "forward",      "name",
+                                        "large", "observe", "ask",         "fill",         "timer",
+                                        "watch", "monitor", "ask-failing", "ask-cancelled"};
     call(guest, boss_address, "ready");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i], "monitor") == 0)
+        if (strcmp(verbs[i], "monitor") == 0 || strcmp(verbs[i], "observe") == 0)
             (void)!troupe_guest_post(guest, troupe_whereis(stage, "third"), TROUPE_CAST, "die",
                                      NULL, nothing);
         call(guest, troupe_whereis(stage, "first"), verbs[i]);
