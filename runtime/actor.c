@@ -22,6 +22,7 @@
 #define TURN_BUNDLES 16
 #define TURN_NS      1000000U
 #define CLOCK_EVERY  8  /* envelopes */
+#define SWEEP_MIN    64 /* open calls */
 #define SPENT_PART   64 /* of the mailbox that may be handled before its credit goes back */
 
 troupe_system *troupe_self_system(const troupe_actor *self)
@@ -132,8 +133,26 @@ static void note_calls_open(troupe_actor *self)
                           memory_order_relaxed);
 }
 
+static bool has_ended(void *context, const map_entry *entry)
+{
+    troupe_actor *self = context;
+    return !call_pending(&self->system->calls, entry->key);
+}
+
+/* Callers do not tell when they give up: calls that nobody answers would gather for ever. */
+static void sweep_open_calls(troupe_actor *self)
+{
+    if (self->open_calls.count < self->sweep_at)
+        return;
+    map_sweep(&self->open_calls, has_ended, self);
+    self->sweep_at = 2 * self->open_calls.count;
+    if (self->sweep_at < SWEEP_MIN)
+        self->sweep_at = SWEEP_MIN;
+}
+
 static void receive_call(troupe_actor *self, const troupe_envelope *e)
 {
+    sweep_open_calls(self);
     if (!map_put(&self->open_calls, e->ref, (void *)(uintptr_t)e->from)) {
         troupe_caller caller = {e->from, e->ref};
         answer_text fault = {.code = TROUPE_ENOMEM};

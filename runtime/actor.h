@@ -105,6 +105,7 @@ struct troupe_actor {
     watches watches;
 
     map open_calls;  /* received, unanswered: ref -> from */
+    size_t sweep_at; /* so many open calls, and those that have ended are dropped */
     call_list calls; /* made, not completed */
     call_cache cache;
     call *ended; /* ended here, continuation still to run */

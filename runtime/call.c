@@ -164,6 +164,12 @@ bool call_end(call *c, troupe_error error)
     return true;
 }
 
+bool call_pending(call_table *table, uint64_t ref)
+{
+    call *c = lookup(table, ref);
+    return c != NULL && atomic_load(&c->word) == word_of(ref, CALL_PENDING);
+}
+
 uint32_t call_remaining_ms(call_table *table, uint64_t ref, uint64_t now_ns)
 {
     call *c = lookup(table, ref);

@@ -83,6 +83,9 @@ call *call_answer(call_table *table, uint64_t ref);
 /* The caller: end it with this error. False: the answer is on its way. */
 bool call_end(call *c, troupe_error error);
 
+/* Whether that call still waits for its end. */
+bool call_pending(call_table *table, uint64_t ref);
+
 /* Milliseconds until the call's deadline, at least 1; 0 if it has ended. */
 uint32_t call_remaining_ms(call_table *table, uint64_t ref, uint64_t now_ns);
 

@@ -202,9 +202,9 @@ troupe_error troupe_guest_call_start(troupe_guest *guest, troupe_address to, con
     return error;
 }
 
-void troupe_guest_flush(troupe_guest *guest)
+troupe_error troupe_guest_flush(troupe_guest *guest)
 {
-    turn_flush(&guest->turn);
+    return turn_flush(&guest->turn) ? TROUPE_OK : TROUPE_ENOMEM;
 }
 
 /* ---- completing ---- */

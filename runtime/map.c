@@ -93,6 +93,17 @@ bool map_remove(map *m, uint64_t key, void **value)
     return true;
 }
 
+/* Removing shifts entries back into places that were looked at: those are looked at again. */
+void map_sweep(map *m, bool (*gone)(void *context, const map_entry *entry), void *context)
+{
+    for (size_t i = 0; i < m->capacity; i++) {
+        while (m->entries[i].key != 0 && gone(context, &m->entries[i])) {
+            close_gap(m, i);
+            m->count--;
+        }
+    }
+}
+
 bool map_pop(map *m, map_entry *out)
 {
     while (m->count > 0 && m->top > 0) {

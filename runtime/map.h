@@ -31,6 +31,9 @@ map_entry *map_find(const map *m, uint64_t key);
 /* Remove; false if there was none. value: NULL allowed. */
 bool map_remove(map *m, uint64_t key, void **value);
 
+/* Remove the entries that `gone` says yes to. */
+void map_sweep(map *m, bool (*gone)(void *context, const map_entry *entry), void *context);
+
 /* Remove some entry; false if the map is empty. */
 bool map_pop(map *m, map_entry *out);
 

@@ -152,8 +152,11 @@ troupe_error troupe_forward(troupe_actor *self, const troupe_envelope *request, 
     e.to = to;
     uint32_t remaining_ms =
         call_remaining_ms(&self->system->calls, e.ref, system_now_ns(self->system));
-    if (remaining_ms != 0)
-        e.meta.timeout_ms = remaining_ms;
+    if (remaining_ms == 0) { /* nobody waits for it any more */
+        take_open_call(self, e.ref);
+        return TROUPE_OK;
+    }
+    e.meta.timeout_ms = remaining_ms;
     troupe_error error = turn_post(&self->turn, &e);
     if (error == TROUPE_OK)
         take_open_call(self, e.ref);

@@ -166,7 +166,8 @@ static inline troupe_caller troupe_caller_of(const troupe_envelope *envelope)
 /**
  * Answer a call this actor received, now or in a later turn. Only the first answer counts; an
  * answer to a call that has ended is counted and dropped. Calls left unanswered when this actor
- * ends are answered with a fault TROUPE_ECLOSED.
+ * ends are answered with a fault TROUPE_ECLOSED. Without memory for the answer the call ends by its
+ * deadline, and a log record says so.
  */
 TROUPE_API void troupe_reply(troupe_actor *self, troupe_caller caller, troupe_bytes payload);
 /** Reply with JSON text (ext type 1). */
@@ -178,7 +179,8 @@ TROUPE_API void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_er
                              const char *data, const char *format, ...) TROUPE_PRINTF(5, 6);
 
 /**
- * Hand a call on: the receiver sees the first caller as its caller and answers it directly.
+ * Hand a call on: the receiver sees the first caller as its caller and answers it directly. A call
+ * that has ended meanwhile goes no further.
  *
  * @return TROUPE_OK; TROUPE_EGONE, TROUPE_EBUSY, TROUPE_ENOMEM: still this actor's to answer;
  *         TROUPE_EINVAL: not a call, or already answered

@@ -176,7 +176,8 @@ TROUPE_API troupe_error troupe_guest_call(troupe_guest *guest, troupe_address to
 
 /**
  * Start a call without waiting; many may be in flight. It may be held back to travel with others
- * until troupe_guest_flush, troupe_guest_wait or a full bundle (64 KiB).
+ * until troupe_guest_flush, troupe_guest_wait or a full bundle (64 KiB). What is held back counts
+ * as accepted: its receiver cannot finish draining before it came, so do not keep it.
  *
  * @param context  handed back in the answer
  * @return TROUPE_OK: it will complete once through troupe_guest_wait. Any other: it never will.
@@ -186,8 +187,8 @@ TROUPE_API troupe_error troupe_guest_call_start(troupe_guest *guest, troupe_addr
                                                 troupe_bytes payload, uint32_t timeout_ms,
                                                 void *context, uint64_t *ref) TROUPE_MUST_USE;
 
-/** Send what is held back. */
-TROUPE_API void troupe_guest_flush(troupe_guest *guest);
+/** Send what is held back. TROUPE_ENOMEM: some of it still is, and goes with the next flush. */
+TROUPE_API troupe_error troupe_guest_flush(troupe_guest *guest);
 
 /**
  * The next call that completed, in order of completion. If none has, flush and wait for one: a

@@ -2,6 +2,8 @@
 /* Calls between actors and from guests: each completes once, whoever ends it. */
 #include "stage.h"
 
+#include "troupe/deterministic.h"
+
 #include <stdio.h>
 
 TestSuite(call, .init = stage_open, .fini = stage_close);
@@ -393,4 +395,53 @@ Test(call, cancelled_at_the_end_of_a_turn_completes_without_another_event)
     leave(address);
     leave(caller.peer);
     cr_assert(o.times == 1 && o.error == TROUPE_ECANCELLED);
+}
+
+/* Calls that nobody answers end at their callers; who received them does not keep them for ever. */
+static troupe_error keep_unanswered(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    (void)self;
+    if (e->kind == TROUPE_CALL)
+        p->count++;
+    return TROUPE_OK;
+}
+
+static void find_calls_open(void *context, const troupe_actor_info *info)
+{
+    unsigned *most = context;
+    *most = info->calls_open > *most ? info->calls_open : *most;
+}
+
+Test(open_call, unanswered_ones_that_ended_are_forgotten)
+{
+    part p = PART_INIT(.receive = keep_unanswered);
+    cr_assert(troupe_deterministic_open(NULL, 1, 0, &stage) == TROUPE_OK);
+    cr_assert(troupe_guest_create(stage, &guest) == TROUPE_OK);
+    troupe_address address = enter(&p);
+    for (int i = 0; i < 5000; i++)
+        cr_assert(ask(address, "x", 1) == TROUPE_ETIMEOUT);
+    unsigned open = 0;
+    troupe_system_inspect(stage, find_calls_open, &open);
+    cr_assert(p.count == 5000 && open <= 128, "%u are kept", open);
+    stage_close();
+}
+
+static troupe_error forward_on(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    p->count++;
+    return troupe_forward(self, e, p->peer);
+}
+
+Test(open_call, one_that_ended_is_forwarded_no_further)
+{
+    part a = PART_INIT(.receive = forward_on);
+    part b = PART_INIT(.receive = forward_on);
+    cr_assert(troupe_deterministic_open(NULL, 2, 100, &stage) == TROUPE_OK);
+    cr_assert(troupe_guest_create(stage, &guest) == TROUPE_OK);
+    a.peer = enter(&b);
+    b.peer = enter(&a);
+    cr_assert(ask(a.peer, "round", 5) == TROUPE_ETIMEOUT);
+    troupe_deterministic_pass(stage, 0); /* comes to rest */
+    cr_assert(a.count + b.count > 2);
+    stage_close();
 }
