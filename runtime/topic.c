@@ -443,24 +443,24 @@ static troupe_error subscribe_as_wished(troupe_topic *t, troupe_address from, co
     return troupe_topic_subscribe(t, from, &how);
 }
 
-bool troupe_topic_call(troupe_topic *topic, const troupe_envelope *call)
+bool troupe_topic_call(troupe_topic *topic, const troupe_envelope *request)
 {
-    bool subscribe = troupe_verb_is(call, "subscribe");
-    if (call->kind != TROUPE_CALL || (!subscribe && !troupe_verb_is(call, "unsubscribe")))
+    bool subscribe = troupe_verb_is(request, "subscribe");
+    if (request->kind != TROUPE_CALL || (!subscribe && !troupe_verb_is(request, "unsubscribe")))
         return false;
     wish w;
-    bool read = read_wish(call->payload, &w);
+    bool read = read_wish(request->payload, &w);
     if (w.topic != NULL &&
         (topic->options.name == NULL || !same(topic->options.name, w.topic, w.topic_len)))
         return false;
     troupe_error error = TROUPE_EPARAMS;
-    if (read && call->from != 0)
-        error = subscribe ? subscribe_as_wished(topic, call->from, &w)
-                          : troupe_topic_unsubscribe(topic, call->from);
+    if (read && request->from != 0)
+        error = subscribe ? subscribe_as_wished(topic, request->from, &w)
+                          : troupe_topic_unsubscribe(topic, request->from);
     if (error == TROUPE_OK)
-        troupe_reply(topic->owner, troupe_caller_of(call), (troupe_bytes){NULL, 0});
+        troupe_reply(topic->owner, troupe_caller_of(request), (troupe_bytes){NULL, 0});
     else
-        troupe_fault(topic->owner, troupe_caller_of(call), error, NULL, NULL);
+        troupe_fault(topic->owner, troupe_caller_of(request), error, NULL, NULL);
     return true;
 }
 
