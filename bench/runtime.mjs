@@ -28,7 +28,7 @@ const runtime = {
   lanes: [],
 };
 // Memory and counts hardly change from round to round: the first one does.
-const once = ['idle', 'overload', 'lanes'];
+const inFirstRound = ['idle', 'overload', 'lanes'];
 const savina = ['count', 'pingpong', 'threadring', 'fjthrput', 'fjcreate', 'chameneos', 'big',
   'bndbuffer', 'banking'];
 const peers = {
@@ -81,7 +81,7 @@ const wanted = name => only.length === 0 || only.includes(name);
 const startedAt = Date.now();
 for (let round = 0; round < Number(rounds); round++) {
   for (const name of Object.keys(runtime).filter(wanted)) {
-    if (round > 0 && once.includes(name)) continue;
+    if (round > 0 && inFirstRound.includes(name)) continue;
     for (const command of commandsOf(name)) await run(command);
   }
 }
