@@ -58,9 +58,11 @@ function savinaCommandsOf(name) {
   return all;
 }
 
+const LIMIT_MS = 300000; // for one program
 const samples = new Map();
 async function run([command, ...args]) {
-  const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit']});
+  const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit'], timeout: LIMIT_MS,
+    killSignal: 'SIGKILL'});
   let text = '';
   child.stdout.on('data', data => { text += data; });
   const [status] = await once(child, 'close');
