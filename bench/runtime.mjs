@@ -28,7 +28,7 @@ const runtime = {
   lanes: [],
 };
 // Memory and counts hardly change from round to round: the first one does.
-const once = ['idle', 'overload', 'lanes'];
+const inFirstRound = ['idle', 'overload', 'lanes'];
 const savina = ['count', 'pingpong', 'threadring', 'fjthrput', 'fjcreate', 'chameneos', 'big',
   'bndbuffer', 'banking'];
 const peers = {
@@ -58,9 +58,11 @@ function savinaCommandsOf(name) {
   return all;
 }
 
+const LIMIT_MS = 300000; // for one program
 const samples = new Map();
 async function run([command, ...args]) {
-  const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit']});
+  const child = spawn(command, args, {stdio: ['ignore', 'pipe', 'inherit'], timeout: LIMIT_MS,
+    killSignal: 'SIGKILL'});
   let text = '';
   child.stdout.on('data', data => { text += data; });
   const [status] = await once(child, 'close');
@@ -81,7 +83,7 @@ const wanted = name => only.length === 0 || only.includes(name);
 const startedAt = Date.now();
 for (let round = 0; round < Number(rounds); round++) {
   for (const name of Object.keys(runtime).filter(wanted)) {
-    if (round > 0 && once.includes(name)) continue;
+    if (round > 0 && inFirstRound.includes(name)) continue;
     for (const command of commandsOf(name)) await run(command);
   }
 }

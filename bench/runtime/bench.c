@@ -119,8 +119,10 @@ troupe_bytes bench_payload(void)
 
 void bench_samples_init(bench_samples *samples, size_t capacity)
 {
-    *samples = (bench_samples){.us = calloc(capacity, sizeof *samples->us), .capacity = capacity};
+    *samples = (bench_samples){.us = malloc(capacity * sizeof *samples->us), .capacity = capacity};
     bench_expect(samples->us != NULL, "out of memory");
+    for (size_t i = 0; i < capacity; i++)
+        samples->us[i] = -1; /* resident from now on */
 }
 
 void bench_sample(bench_samples *samples, double us)

@@ -11,9 +11,9 @@
 #include <time.h>
 
 #define SENDERS    16U
-#define SAMPLES    10000U
-#define ROUND_MS   1000U /* of ping-pong, before and meanwhile */
-#define BOX        1024U /* envelopes in the slow actor's mailbox */
+#define SAMPLES    500000U /* at most */
+#define ROUND_MS   1000U   /* of ping-pong, before and meanwhile */
+#define BOX        1024U   /* envelopes in the slow actor's mailbox */
 #define WORK_NS    1000000U
 #define GROWTH_MAX (16.0 * 1024 * 1024)
 
@@ -172,7 +172,7 @@ static void run(const char *scenario, const char *lane, bool computes)
     troupe_address addresses[SENDERS];
     pair unrelated = {0};
     bench_stage stage = bench_open(lane, 0);
-    bench_samples_init(&unrelated.samples, 1000 * SAMPLES);
+    bench_samples_init(&unrelated.samples, SAMPLES);
     const troupe_spawn_options options = {
         .behaviour = &slow_behaviour, .state = &worker, .mailbox_envelopes = BOX};
     troupe_address to;

@@ -8,6 +8,7 @@ extern "C" {
 #include "peer.h"
 }
 
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -250,5 +251,7 @@ int main(int argc, char **argv)
         all.assign(argv + 1, argv + argc);
     for (auto &scenario : all)
         run(system, scenario);
-    return 0;
+    // Not by the system's end: CAF 0.17 stops its clock while many actors still tell it that they
+    // ended, and then waits for them for ever.
+    std::_Exit(0);
 }

@@ -10,6 +10,7 @@ extern "C" {
 }
 
 #include <cmath>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <string>
@@ -468,5 +469,7 @@ int main(int argc, char **argv)
                (peer_now_us() - start) / 1e3);
         fflush(stdout);
     }
-    return 0;
+    // Not by the system's end: CAF 0.17 stops its clock while many actors still tell it that they
+    // ended, and then waits for them for ever.
+    std::_Exit(0);
 }
