@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCRATCH_KEEP (8U * 1024U)
-#define RETRY_MS     10
-#define ADVANCE_PART 64 /* of a mailbox that one sender may hold in advance */
+#define SCRATCH_KEEP  (8U * 1024U)
+#define RETRY_MS      10
+#define OUTLETS_FIRST 4
+#define ADVANCE_PART  64 /* of a mailbox that one sender may hold in advance */
 
 /* Where an envelope may be written: behind what was gathered, or a bundle of its own. */
 typedef struct place {
@@ -41,8 +42,11 @@ void turn_fini(turn *t)
 {
     turn_finish(t);
     t->system->kind->sender_destroy(t->sender);
-    for (unsigned i = 0; i < TURN_DESTINATIONS; i++)
+    for (unsigned i = 0; i < t->capacity; i++)
         troupe_buffer_fini(&t->outlets[i].scratch);
+    free(t->outlets);
+    t->outlets = NULL;
+    t->capacity = 0;
     troupe_buffer_fini(&t->fault);
     troupe_buffer_fini(&t->report);
     troupe_buffer_fini(&t->copy);
@@ -100,14 +104,37 @@ static bool flush_outlet(turn *t, outlet *o)
     return true;
 }
 
+static uint8_t *hint_of(turn *t, const slot *s)
+{
+    return &t->hints[s->index % TURN_DESTINATIONS];
+}
+
 /* The outlet to that slot; NULL: there is none. */
 static outlet *find_outlet(turn *t, const slot *s)
 {
+    unsigned hint = *hint_of(t, s);
+    if (hint < t->count && t->outlets[hint].to == s)
+        return &t->outlets[hint];
     for (unsigned i = 0; i < t->count; i++) {
         if (t->outlets[i].to == s)
             return &t->outlets[i];
     }
     return NULL;
+}
+
+/* Outlets are made when they are needed: most actors post to few. */
+static bool grow_outlets(turn *t)
+{
+    unsigned capacity = t->capacity == 0 ? OUTLETS_FIRST : 2 * t->capacity;
+    if (capacity > TURN_DESTINATIONS)
+        return false;
+    outlet *outlets = realloc(t->outlets, capacity * sizeof *outlets);
+    if (outlets == NULL)
+        return false;
+    memset(outlets + t->capacity, 0, (capacity - t->capacity) * sizeof *outlets);
+    t->outlets = outlets;
+    t->capacity = capacity;
+    return true;
 }
 
 /* The outlet to that slot, made if there is none; NULL: out of memory. */
@@ -116,14 +143,17 @@ static outlet *take_outlet(turn *t, slot *s)
     outlet *o = find_outlet(t, s);
     if (o != NULL)
         return o;
-    if (t->count < TURN_DESTINATIONS) {
+    if (t->count < t->capacity || grow_outlets(t)) {
         o = &t->outlets[t->count++];
-    } else {
-        o = &t->outlets[t->next_victim++ % TURN_DESTINATIONS];
+    } else if (t->capacity > 0) {
+        o = &t->outlets[t->next_victim++ % t->capacity];
         if (!flush_outlet(t, o))
             return NULL;
+    } else {
+        return NULL;
     }
     o->to = s;
+    *hint_of(t, s) = (uint8_t)(o - t->outlets);
     return o;
 }
 
@@ -424,7 +454,7 @@ bool turn_flush(turn *t)
 
 void turn_trim(turn *t)
 {
-    for (unsigned i = 0; i < TURN_DESTINATIONS; i++) {
+    for (unsigned i = 0; i < t->capacity; i++) {
         troupe_buffer *scratch = &t->outlets[i].scratch;
         if (scratch->len == 0 && scratch->capacity > SCRATCH_KEEP)
             troupe_buffer_fini(scratch);

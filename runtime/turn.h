@@ -17,8 +17,8 @@
 
 #define TURN_BUNDLE_MAX   (64U * 1024U)
 #define TURN_ENVELOPE_MAX (256U * 1024U * 1024U) /* one envelope; beyond: TROUPE_ELIMIT */
-#define TURN_DESTINATIONS 32U
-#define TURN_ANSWERS      128U /* to guests, then they are delivered */
+#define TURN_DESTINATIONS 256U                   /* gathered for at once */
+#define TURN_ANSWERS      128U                   /* to guests, then they are delivered */
 
 /* The answer to a guest's call, on its way. bytes: payload; or message NUL data NUL. */
 typedef struct guest_answer {
@@ -51,11 +51,13 @@ typedef struct turn {
     struct tally *tally;
     slot *owner; /* of the actor whose turn it is; NULL: a guest's or the system's */
     lane_sender *sender;
-    unsigned count; /* outlets in use */
-    outlet outlets[TURN_DESTINATIONS];
-    unsigned next_victim;  /* flushed when there are more destinations */
-    bool large;            /* some scratch buffer is */
-    guest_answer *answers; /* in the order given */
+    outlet *outlets; /* `capacity`; the first `count` are in use */
+    unsigned count;
+    unsigned capacity;
+    uint8_t hints[TURN_DESTINATIONS]; /* by slot: where its outlet may be */
+    unsigned next_victim;             /* flushed when there is no further outlet */
+    bool large;                       /* some scratch buffer is */
+    guest_answer *answers;            /* in the order given */
     guest_answer *answers_tail;
     unsigned answer_count;
     troupe_buffer fault;  /* a fault's payload while it is built */

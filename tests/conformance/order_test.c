@@ -176,7 +176,7 @@ Test(order, holds_between_casts_events_calls_replies_and_faults)
 
 /* ---- more destinations than a turn gathers at once ---- */
 
-#define CROWD 80U
+#define CROWD 300U
 
 typedef struct crowd {
     part parts[CROWD];
