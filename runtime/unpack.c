@@ -82,8 +82,6 @@ static troupe_error skip_format(unpacker *u)
 static troupe_error store_sized(unpacker *u, char letter, const wire_token *token,
                                 const uint8_t *start)
 {
-    const uint8_t *at = token->body;
-    size_t size = token->body_len;
     bool fits = false;
     if (letter == 's')
         fits = token->type == WIRE_TYPE_STR;
@@ -97,10 +95,8 @@ static troupe_error store_sized(unpacker *u, char letter, const wire_token *toke
         return TROUPE_EINVAL;
     if (!fits)
         return TROUPE_EPARAMS;
-    if (letter == 'r') {
-        at = start;
-        size = token->len;
-    }
+    const uint8_t *at = letter == 'r' ? start : token->body;
+    size_t size = letter == 'r' ? token->len : token->body_len;
     /* char, uint8_t and void: pointers to them have one representation, but not one type. */
     memcpy(va_arg(u->args, void *), &at, sizeof at);
     *va_arg(u->args, size_t *) = size;
