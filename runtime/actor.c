@@ -11,6 +11,7 @@
 #include "hand.h"
 #include "system.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,9 +22,10 @@
 
 #define TURN_BUNDLES 16
 #define TURN_NS      1000000U
-#define CLOCK_EVERY  8  /* envelopes */
-#define SWEEP_MIN    64 /* open calls */
-#define SPENT_PART   64 /* of the mailbox that may be handled before its credit goes back */
+#define CLOCK_EVERY  8   /* envelopes */
+#define SIGNAL_BYTES 256 /* more than the payload of any signal */
+#define SWEEP_MIN    64  /* open calls */
+#define SPENT_PART   64  /* of the mailbox that may be handled before its credit goes back */
 
 troupe_system *troupe_self_system(const troupe_actor *self)
 {
@@ -80,8 +82,8 @@ void actor_complete(troupe_actor *self, call *c, troupe_error error, const troup
 
 void actor_end_call(troupe_actor *self, call *c, troupe_error error)
 {
-    if (!call_end(c, error))
-        return; /* answered: the answer is under way and completes it */
+    if (!call_end_own(c, error))
+        return; /* it has ended already */
     timers_remove(&self->timers, &c->timer);
     c->next_ended = NULL;
     if (self->ended == NULL)
@@ -105,7 +107,7 @@ static void handle_answer(troupe_actor *self, const troupe_envelope *e)
 {
     call *c = call_find(&self->system->calls, e->ref);
     if (c == NULL)
-        return; /* cannot be: who answered had won the record */
+        return; /* it ended here while the answer was on its way */
     troupe_error error = TROUPE_OK;
     if (e->kind == TROUPE_FAULT) {
         troupe_fault_view fault;
@@ -233,8 +235,10 @@ static bool handle_bundle(troupe_actor *self, uint64_t until_ns)
         troupe_bytes rest = {b->data + self->offset, b->len - self->offset};
         troupe_envelope e;
         size_t used;
-        if (troupe_envelope_read(rest, &e, &used) != TROUPE_OK)
-            break; /* cannot be: it was encoded by us */
+        if (troupe_envelope_read(rest, &e, &used) != TROUPE_OK) {
+            assert(false); /* it was encoded by us */
+            break;
+        }
         self->offset += used;
         handle(self, &e, used, self->offset == b->len);
         if (n % CLOCK_EVERY == 0 || hand_is_slow(self))
@@ -280,10 +284,8 @@ static void show_signal(troupe_actor *self, const control_signal *sig)
                              : troupe_pack(&self->payload, "{s:U,s:s,s:U}", "address", sig->subject,
                                            "reason", troupe_error_name(sig->reason), "ref",
                                            sig->kind == SIGNAL_LINK ? (uint64_t)0 : sig->ref);
-    if (error != TROUPE_OK) {
-        troupe_exit(self, TROUPE_ENOMEM);
-        return;
-    }
+    assert(error == TROUPE_OK); /* its room was there before the actor */
+    (void)error;
     static const char *const verbs[] = {[SIGNAL_DOWN] = "down",
                                         [SIGNAL_ROOM] = "room",
                                         [SIGNAL_LINK] = "link",
@@ -659,6 +661,7 @@ static void undo(troupe_actor *self, troupe_address link)
     watch_fini(self);
     control_signal *watchers = leave_slot(self);
     turn_fini(&self->turn);
+    troupe_buffer_fini(&self->payload);
     delist(self);
     system_slot_give(self->system, self->slot);
     tell_finders(self, watchers);
@@ -686,7 +689,8 @@ static troupe_actor *create(troupe_system *system, slot *s, const troupe_spawn_o
         snprintf(self->name, sizeof self->name, "%.40s#%u", options->behaviour->kind, s->index);
     self->turn.owner = s;
     if (turn_init(&self->turn, system, &self->tally) == TROUPE_OK) {
-        if (watch_init(self) == TROUPE_OK)
+        if (watch_init(self) == TROUPE_OK &&
+            troupe_buffer_reserve(&self->payload, SIGNAL_BYTES) == TROUPE_OK)
             return self;
         turn_fini(&self->turn);
     }

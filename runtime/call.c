@@ -170,6 +170,18 @@ bool call_pending(call_table *table, uint64_t ref)
     return c != NULL && atomic_load(&c->word) == word_of(ref, CALL_PENDING);
 }
 
+bool call_end_own(call *c, troupe_error error)
+{
+    if (call_end(c, error))
+        return true;
+    uint64_t ref = call_ref(c);
+    uint64_t expected = word_of(ref, CALL_ANSWERED);
+    if (!atomic_compare_exchange_strong(&c->word, &expected, word_of(ref, CALL_ENDED)))
+        return false;
+    c->error = error;
+    return true;
+}
+
 uint32_t call_remaining_ms(call_table *table, uint64_t ref, uint64_t now_ns)
 {
     call *c = lookup(table, ref);

@@ -2,8 +2,8 @@
 /*
  * Call records: one for each call that waits for its end. The word decides, by compare and swap,
  * who ends it: PENDING -> ANSWERED by whoever answers, PENDING -> ENDED by the caller (deadline,
- * cancelled). So each call completes exactly once, and an answer that comes later never enters a
- * mailbox.
+ * cancelled), and ANSWERED -> ENDED by an actor whose answer has not come. So each call completes
+ * exactly once, and an answer that comes later never enters a mailbox.
  *
  * A ref is generation << 20 | index of the record. Records are never freed before the system, so a
  * ref of any age may be looked up. All fields but `word` belong to the caller's thread; `guest` is
@@ -82,6 +82,9 @@ call *call_answer(call_table *table, uint64_t ref);
 
 /* The caller: end it with this error. False: the answer is on its way. */
 bool call_end(call *c, troupe_error error);
+/* The same for an actor's own call, answered or not: an answer that was claimed may still be with
+ * whoever made it, for as long as that one stays in its callback. False: it has ended. */
+bool call_end_own(call *c, troupe_error error);
 
 /* Whether that call still waits for its end. */
 bool call_pending(call_table *table, uint64_t ref);

@@ -32,7 +32,9 @@ static uint64_t draw(deterministic *d)
 
 uint32_t troupe_deterministic_random(troupe_system *system, uint32_t bound)
 {
-    return bound > 1 ? (uint32_t)(draw(system->deterministic) % bound) : 0;
+    return bound > 1 && system->deterministic != NULL
+               ? (uint32_t)(draw(system->deterministic) % bound)
+               : 0;
 }
 
 bool deterministic_chance(struct troupe_system *system, uint32_t of)
@@ -158,6 +160,8 @@ bool troupe_deterministic_step(troupe_system *system)
 {
     deterministic *d = system->deterministic;
     choice c = {0};
+    if (d == NULL)
+        return false;
     for (troupe_actor *a = system->actors; a != NULL; a = a->next) {
         if (actor_ready(a))
             offer(system, &c, a, NULL);
@@ -213,6 +217,8 @@ bool deterministic_drive(struct troupe_system *system, uint64_t until_ns)
 
 void troupe_deterministic_pass(troupe_system *system, uint32_t ms)
 {
+    if (system->deterministic == NULL)
+        return;
     uint64_t until = system->deterministic->now_ns + ms * CLOCK_NS_PER_MS;
     while (deterministic_drive(system, until))
         continue;
@@ -230,7 +236,7 @@ uint64_t troupe_deterministic_seed(const troupe_system *system)
 
 uint64_t troupe_deterministic_digest(const troupe_system *system)
 {
-    return system->deterministic->digest;
+    return system->deterministic != NULL ? system->deterministic->digest : 0;
 }
 
 /* ---- opening ---- */

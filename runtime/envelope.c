@@ -132,11 +132,11 @@ troupe_error troupe_envelope_write_edge(troupe_buffer *buffer, const troupe_enve
 }
 
 /* The fields of a header; inline, because every envelope that is received passes here. */
-static inline __attribute__((always_inline)) bool read_uint(troupe_bytes *data, uint64_t limit,
+static inline __attribute__((always_inline)) bool read_uint(troupe_bytes *data, uint64_t max,
                                                             uint64_t *out)
 {
     wire_token token;
-    if (!wire_read(*data, &token) || token.type != WIRE_TYPE_UINT || token.number >= limit)
+    if (!wire_read(*data, &token) || token.type != WIRE_TYPE_UINT || token.number > max)
         return false;
     *out = token.number;
     *data = wire_behind(*data, token.len);
@@ -179,7 +179,7 @@ static bool read_meta_entry(troupe_bytes *data, troupe_meta *meta)
     if (!read_str(data, &key, &len))
         return false;
     if (key_is(key, len, KEY_TIMEOUT, KEY_LEN(KEY_TIMEOUT))) {
-        if (!read_uint(data, 1ULL << 32, &number))
+        if (!read_uint(data, UINT32_MAX, &number))
             return false;
         meta->timeout_ms = (uint32_t)number;
         return true;
@@ -236,7 +236,7 @@ static inline bool read_to(troupe_bytes *data, uint64_t *to, troupe_bytes *name)
     const char *text;
     size_t len;
     if (name == NULL || !read_str(data, &text, &len))
-        return read_uint(data, ENVELOPE_NUMBER_LIMIT, to);
+        return read_uint(data, ENVELOPE_NUMBER_LIMIT - 1, to);
     name->data = (const uint8_t *)text;
     name->len = len;
     *to = 0;
@@ -255,10 +255,10 @@ read_envelope(troupe_bytes data, troupe_envelope *out, size_t *used, troupe_byte
     size_t payload_len;
     if (!read_head(&rest))
         return TROUPE_EPROTOCOL;
-    if (!read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &version) || version != TROUPE_ENVELOPE_VERSION ||
-        !read_uint(&rest, TROUPE_SIGNAL + 1, &kind) || !read_to(&rest, &e.to, name) ||
-        !read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &e.from) ||
-        !read_uint(&rest, ENVELOPE_NUMBER_LIMIT, &e.ref) ||
+    if (!read_uint(&rest, ENVELOPE_NUMBER_LIMIT - 1, &version) ||
+        version != TROUPE_ENVELOPE_VERSION || !read_uint(&rest, TROUPE_SIGNAL, &kind) ||
+        !read_to(&rest, &e.to, name) || !read_uint(&rest, ENVELOPE_NUMBER_LIMIT - 1, &e.from) ||
+        !read_uint(&rest, ENVELOPE_NUMBER_LIMIT - 1, &e.ref) ||
         !read_str(&rest, &e.verb, &e.verb_len) || e.verb_len == 0 ||
         e.verb_len > ENVELOPE_VERB_MAX || !read_meta(&rest, &e.meta) ||
         (payload_len = wire_value_len(rest)) == 0)

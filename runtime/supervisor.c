@@ -231,7 +231,7 @@ static void restart_due(troupe_actor *self, void *context)
     (void)self;
     c->timer = 0;
     child_set_state(&s->children, c, CHILD_PENDING);
-    if (!is_group(s) || c->spec.dynamic)
+    if (s->phase == PHASE_SUPERVISING && (!is_group(s) || c->spec.dynamic))
         start_child(c);
     advance(s);
 }

@@ -7,6 +7,7 @@
 #include "system.h"
 #include "wire.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,7 +175,7 @@ static troupe_error prepare(turn *t, slot *s, outlet *o, size_t size, place *out
         o->scratch.failed = false; /* nothing was cut: try again next time */
         return TROUPE_ENOMEM;
     }
-    t->large |= o->scratch.capacity > SCRATCH_KEEP;
+    t->large |= o->scratch.capacity > SCRATCH_KEEP || t->count > OUTLETS_FIRST;
     out->at = o->scratch.data + o->scratch.len;
     return TROUPE_OK;
 }
@@ -237,6 +238,14 @@ static troupe_error refuse(turn *t, outlet *o, troupe_address to, size_t size)
     return TROUPE_EBUSY;
 }
 
+/* Its receiver accepts nothing any more. */
+static troupe_error close_outlet(turn *t, outlet *o, size_t size)
+{
+    return_advance(t, o);
+    give_credit_back(t, o->to, 1, size);
+    return TROUPE_EGONE;
+}
+
 troupe_error turn_post(turn *t, const troupe_envelope *envelope)
 {
     slot *s = system_slot(t->system, envelope->to);
@@ -252,6 +261,9 @@ troupe_error turn_post(turn *t, const troupe_envelope *envelope)
         return TROUPE_ENOMEM;
     if (!take_credit(t, o, size))
         return refuse(t, o, envelope->to, size);
+    if (atomic_load(&s->open) !=
+        envelope->to) /* it began to drain before it could see the credit */
+        return close_outlet(t, o, size);
     place p;
     troupe_error error = prepare(t, s, o, size, &p);
     if (error != TROUPE_OK) {
@@ -429,8 +441,10 @@ void turn_dispose(turn *t, slot *s, bundle *b, size_t offset, troupe_address lea
         troupe_bytes rest = {b->data + offset, b->len - offset};
         troupe_envelope e;
         size_t used;
-        if (troupe_envelope_read(rest, &e, &used) != TROUPE_OK)
-            break; /* cannot be: it was encoded by us */
+        if (troupe_envelope_read(rest, &e, &used) != TROUPE_OK) {
+            assert(false); /* it was encoded by us */
+            break;
+        }
         if (!envelope_is_answer(&e))
             mailbox_credit_return(&s->box, 1, used);
         turn_dead_letter(t, &e, e.to == leaving);
@@ -456,7 +470,7 @@ void turn_trim(turn *t)
 {
     for (unsigned i = 0; i < t->capacity; i++) {
         troupe_buffer *scratch = &t->outlets[i].scratch;
-        if (scratch->len == 0 && scratch->capacity > SCRATCH_KEEP)
+        if (scratch->len == 0 && (i >= OUTLETS_FIRST || scratch->capacity > SCRATCH_KEEP))
             troupe_buffer_fini(scratch);
     }
     t->large = false;

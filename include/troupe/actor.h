@@ -142,8 +142,8 @@ TROUPE_API troupe_error troupe_call(troupe_actor *self, troupe_address to, const
                                     uint32_t timeout_ms, troupe_answer_fn fn, void *context,
                                     uint64_t *ref) TROUPE_MUST_USE;
 
-/** Give a pending call up: fn is called with TROUPE_ECANCELLED in this turn's end, unless the
- * answer is already in the mailbox (then that is delivered). Unknown refs are ignored. */
+/** Give a pending call up: fn is called with TROUPE_ECANCELLED at this turn's end. An answer that
+ * comes later is dropped. Unknown refs are ignored. */
 TROUPE_API void troupe_cancel(troupe_actor *self, uint64_t ref);
 
 /** Who waits for an answer: copy it to answer later. Zero-initialised is "nobody". */

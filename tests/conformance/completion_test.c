@@ -266,6 +266,36 @@ Test(completion, callee_that_hangs_hangs_nobody_else)
     leave(caller.peer);
 }
 
+/* The answer is given, but stays with the callee until its turn ends: it may never end. */
+static troupe_error reply_and_hang(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    if (e->kind != TROUPE_CALL)
+        return TROUPE_OK;
+    troupe_reply(self, troupe_caller_of(e), nothing);
+    gate_raise(&p->arrived);
+    gate_await(&p->go, 1);
+    return TROUPE_OK;
+}
+
+Test(completion, callee_that_answers_and_hangs_does_not_hold_the_deadline_up)
+{
+    outcome o = {0};
+    part stuck = PART_INIT(.receive = reply_and_hang);
+    part caller = PART_INIT(.receive = call_stuck_and_serve, .data = &o);
+    o.caller = &caller;
+    caller.peer = enter(&stuck);
+    troupe_address address = enter(&caller);
+    cast(address, "go");
+    gate_await(&stuck.arrived, 1);
+    gate_await(&caller.arrived, 1); /* `go` is still shut */
+    cr_assert(o.times == 1 && o.error == TROUPE_ETIMEOUT);
+    gate_raise(&stuck.go);
+    leave(caller.peer);
+    cr_assert(ask(address, "echo", LONG_MS) == TROUPE_OK);
+    cr_assert(o.times == 1); /* the answer came to nobody */
+    leave(address);
+}
+
 /* ---- the edge of sleep ---- */
 
 static void spin(uint64_t ns)

@@ -417,6 +417,53 @@ Test(death, by_draining_waits_for_what_was_accepted_and_is_not_sent_yet)
     }
 }
 
+typedef struct poster {
+    pthread_t thread;
+    troupe_address to;
+    unsigned accepted;
+} poster;
+
+/* A payload that takes a while to look at, between the first look at the receiver and the last. */
+static void *post_until_gone(void *arg)
+{
+    poster *mine = arg;
+    static const uint8_t zeros[2000] = {0xdc, 0x07, 0xcd}; /* an array of 1,997 */
+    const troupe_bytes payload = {zeros, sizeof zeros};
+    troupe_guest *own;
+    if (troupe_guest_create(stage, &own) != TROUPE_OK)
+        return NULL;
+    troupe_error error = TROUPE_OK;
+    while (error != TROUPE_EGONE) {
+        error = troupe_guest_post(own, mine->to, TROUPE_CAST, "x", NULL, payload);
+        mine->accepted += error == TROUPE_OK;
+    }
+    troupe_guest_destroy(own);
+    return NULL;
+}
+
+/* Whoever was told "accepted" was told the truth, however late: draining loses nothing. */
+Test(death, by_draining_loses_nothing_though_senders_never_pause)
+{
+    enum { POSTERS = 3 };
+    for (int round = 0; round < 200; round++) {
+        part p = PART_INIT(.receive = count_only);
+        poster posters[POSTERS];
+        troupe_address address = enter(&p);
+        for (int i = 0; i < POSTERS; i++) {
+            posters[i] = (poster){.to = address};
+            cr_assert(pthread_create(&posters[i].thread, NULL, post_until_gone, &posters[i]) == 0);
+        }
+        leave(address);
+        unsigned accepted = 0;
+        for (int i = 0; i < POSTERS; i++) {
+            pthread_join(posters[i].thread, NULL);
+            accepted += posters[i].accepted;
+        }
+        cr_assert(p.count == accepted, "%u of %u came", p.count, accepted);
+    }
+    cr_assert(counters().dead_letters == 0);
+}
+
 /* Stop against receive: it ends, however many go on sending, and every sender learns of it. */
 Test(death, by_stop_comes_though_senders_never_pause)
 {

@@ -357,3 +357,46 @@ Test(envelope, malformed_fault_reads_as_eprotocol)
     cr_assert(fault.code == TROUPE_EPROTOCOL);
     cr_assert(fault.message != NULL && fault.data == NULL);
 }
+
+/* Whatever may be written can be read: else what stands behind it in a bundle would be lost. */
+Test(envelope, bounds_of_every_field_are_written_and_read)
+{
+    static const uint64_t numbers[] = {
+        0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000, 0xffffffff, 0x100000000, (1ULL << 53) - 1};
+    static const uint64_t epochs[] = {0, 1ULL << 53, UINT64_MAX - 1, UINT64_MAX};
+    static const size_t lengths[] = {0, 1, 31, 32, 255, 256, 65535};
+    static char text[65536];
+    memset(text, 'x', sizeof text);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        for (size_t j = 0; j < sizeof lengths / sizeof *lengths; j++) {
+            size_t len = lengths[j];
+            troupe_envelope e = {.kind = (troupe_kind)(i % (TROUPE_SIGNAL + 1)),
+                                 .to = numbers[i],
+                                 .from = numbers[sizeof numbers / sizeof *numbers - 1 - i],
+                                 .ref = numbers[i],
+                                 .verb = text,
+                                 .verb_len = len < 1     ? 1
+                                             : len > 255 ? 255
+                                                         : len,
+                                 .meta = {.timeout_ms = j % 2 ? UINT32_MAX : (uint32_t)i,
+                                          .has_epoch = true,
+                                          .epoch = epochs[j % 4],
+                                          .trace = text,
+                                          .trace_len = len,
+                                          .session = i % 2 ? text : NULL,
+                                          .session_len = i % 2 ? len : 0}};
+            troupe_buffer buffer = {0};
+            troupe_envelope back;
+            size_t used;
+            cr_assert(troupe_envelope_write(&buffer, &e) == TROUPE_OK);
+            cr_assert(troupe_envelope_read(troupe_buffer_bytes(&buffer), &back, &used) ==
+                      TROUPE_OK);
+            cr_assert(used == buffer.len);
+            cr_assert(back.to == e.to && back.from == e.from && back.ref == e.ref);
+            cr_assert(back.verb_len == e.verb_len && back.meta.epoch == e.meta.epoch);
+            cr_assert(back.meta.timeout_ms == e.meta.timeout_ms);
+            cr_assert(back.meta.trace_len == len && back.meta.session_len == e.meta.session_len);
+            troupe_buffer_fini(&buffer);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 /* Supervision: restarts by kind, back-off, intensity, order of stopping. */
 #include "stage.h"
 
+#include "troupe/deterministic.h"
 #include "troupe/supervisor.h"
 
 #include <stdio.h>
@@ -270,4 +271,117 @@ Test(supervisor, start_that_fails_is_not_kept_unless_asked)
     leave(address);
     cr_assert(b.prepared == 2 && b.discarded == 2 && b.released == 0 && b.started.value == 0);
     leave(holder);
+}
+
+/* ---- stopping while somebody waits for its back-off ---- */
+
+typedef struct late {
+    troupe_supervisor *supervisor;
+    unsigned starts; /* of the one that failed, after the stop began */
+    bool stopping;
+} late;
+
+static troupe_error fail_at_first(troupe_actor *self, void *state)
+{
+    late *l = state;
+    (void)self;
+    l->starts += l->stopping;
+    return l->stopping ? TROUPE_OK : TROUPE_EIO;
+}
+
+static void go_at_last(troupe_actor *self, void *context)
+{
+    (void)context;
+    troupe_exit(self, TROUPE_OK);
+}
+
+static bool take_an_hour(troupe_actor *self, void *state)
+{
+    (void)state;
+    cr_assert(troupe_timer_start(self, 3600000, 0, go_at_last, NULL, NULL) == TROUPE_OK);
+    return false;
+}
+
+static const troupe_behaviour failing = {.kind = "failing", .start = fail_at_first};
+static const troupe_behaviour slow = {.kind = "slow", .closing = take_an_hour};
+
+static troupe_error prepare_failing(troupe_actor *self, void *context, troupe_spawn_options *out)
+{
+    (void)self;
+    out->behaviour = &failing;
+    out->state = context;
+    return TROUPE_OK;
+}
+
+static troupe_error prepare_slow(troupe_actor *self, void *context, troupe_spawn_options *out)
+{
+    (void)self;
+    out->behaviour = &slow;
+    out->state = context;
+    return TROUPE_OK;
+}
+
+static void all_gone(troupe_actor *self, void *context)
+{
+    (void)context;
+    troupe_exit(self, TROUPE_OK);
+}
+
+static troupe_error late_start(troupe_actor *self, void *state)
+{
+    late *l = state;
+    const troupe_child children[] = {
+        {.name = "failing", .prepare = prepare_failing, .context = l, .backoff_min_ms = 60000},
+        {.name = "slow",
+         .prepare = prepare_slow,
+         .context = l,
+         .shutdown_ms = TROUPE_SHUTDOWN_UNLIMITED}};
+    cr_assert(troupe_supervisor_create(self, NULL, &l->supervisor) == TROUPE_OK);
+    cr_assert(troupe_supervisor_add(l->supervisor, &children[0], true, NULL) == TROUPE_OK);
+    return troupe_supervisor_add(l->supervisor, &children[1], true, NULL);
+}
+
+static troupe_error late_receive(troupe_actor *self, void *state, const troupe_envelope *e)
+{
+    late *l = state;
+    (void)self;
+    (void)troupe_supervisor_signal(l->supervisor, e);
+    return TROUPE_OK;
+}
+
+static bool late_closing(troupe_actor *self, void *state)
+{
+    late *l = state;
+    (void)self;
+    l->stopping = true;
+    troupe_supervisor_stop(l->supervisor, all_gone, l);
+    return false;
+}
+
+static void late_stop(troupe_actor *self, void *state, troupe_error reason)
+{
+    late *l = state;
+    (void)self;
+    (void)reason;
+    troupe_supervisor_destroy(l->supervisor);
+}
+
+static const troupe_behaviour late_behaviour = {.kind = "late",
+                                                .start = late_start,
+                                                .receive = late_receive,
+                                                .closing = late_closing,
+                                                .stop = late_stop};
+
+Test(supervisor_stop, nobody_is_restarted_whose_back_off_ends_meanwhile)
+{
+    late l = {0};
+    troupe_address address;
+    const troupe_spawn_options options = {.behaviour = &late_behaviour, .state = &l};
+    cr_assert(troupe_deterministic_open(NULL, 3, 0, &stage) == TROUPE_OK);
+    cr_assert(troupe_spawn(stage, &options, &address) == TROUPE_OK);
+    troupe_deterministic_pass(stage, 0);
+    cr_assert(troupe_stop(stage, address, TROUPE_STOP_DRAIN) == TROUPE_OK);
+    cr_assert(troupe_join(stage, address, 7200000) == TROUPE_OK); /* an hour of its time */
+    cr_assert(l.stopping && l.starts == 0);
+    troupe_system_close(stage, LONG_MS);
 }
