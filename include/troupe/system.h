@@ -53,8 +53,10 @@ TROUPE_API void troupe_system_close(troupe_system *system, uint32_t timeout_ms);
 TROUPE_API troupe_address troupe_whereis(troupe_system *system, const char *name);
 
 typedef enum troupe_stop_mode {
-    TROUPE_STOP_DRAIN, /* refuse new envelopes, handle those in the mailbox, then end */
-    TROUPE_STOP_NOW,   /* end after the present envelope; what is left becomes dead letters */
+    /* Refuse new envelopes, handle all that were accepted, then end. Answers to its own calls are
+     * not waited for: who needs them says false in `closing`, and exits when they are there. */
+    TROUPE_STOP_DRAIN,
+    TROUPE_STOP_NOW, /* end after the present envelope; what is left becomes dead letters */
 } troupe_stop_mode;
 
 /**
