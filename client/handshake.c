@@ -199,25 +199,69 @@ troupe_error handshake_request(troupe_buffer *out, const handshake_url *url, con
 
 /* Answer ------------------------------------------------------------------------------------ */
 
+/* Without the blanks around it. */
+static const char *trim(const char *text, size_t *len)
+{
+    while (*len > 0 && (*text == ' ' || *text == '\t')) {
+        text++;
+        --*len;
+    }
+    while (*len > 0 && (text[*len - 1] == ' ' || text[*len - 1] == '\t')) {
+        --*len;
+    }
+    return text;
+}
+
+/* The value of the next header with that name, behind `at`; NULL: there is none. */
+static const char *header_next(const char *at, const char *name, size_t *len)
+{
+    size_t name_len = strlen(name);
+    for (const char *line = strstr(at, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+        line += 2;
+        if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':') {
+            const char *value = line + name_len + 1;
+            *len = strcspn(value, "\r\n");
+            return trim(value, len);
+        }
+    }
+    return NULL;
+}
+
 /* Whether there is that header with exactly that value. fold: in whatever case. */
 static bool header_is(const char *block, const char *name, const char *value, bool fold)
 {
-    size_t name_len = strlen(name);
-    for (const char *line = strstr(block, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
-        line += 2;
-        if (strncasecmp(line, name, name_len) != 0 || line[name_len] != ':') {
-            continue;
+    size_t len;
+    const char *found = header_next(block, name, &len);
+    return found != NULL && len == strlen(value) &&
+           (fold ? strncasecmp(found, value, len) == 0 : memcmp(found, value, len) == 0);
+}
+
+static bool list_has(const char *list, size_t len, const char *token)
+{
+    const char *end = list + len;
+    while (list < end) {
+        const char *comma = memchr(list, ',', (size_t)(end - list));
+        const char *item_end = comma != NULL ? comma : end;
+        size_t item_len = (size_t)(item_end - list);
+        const char *item = trim(list, &item_len);
+        if (item_len == strlen(token) && strncasecmp(item, token, item_len) == 0) {
+            return true;
         }
-        const char *found = line + name_len + 1;
-        found += strspn(found, " \t");
-        size_t len = strcspn(found, "\r\n");
-        while (len > 0 && (found[len - 1] == ' ' || found[len - 1] == '\t')) {
-            len--;
-        }
-        return len == strlen(value) &&
-               (fold ? strncasecmp(found, value, len) == 0 : memcmp(found, value, len) == 0);
+        list = comma != NULL ? comma + 1 : end;
     }
     return false;
+}
+
+/* Whether the header's list of tokens has that one, in whatever case (RFC 9110, section 5.6.1). The
+ * list may be spread over several headers of one name. */
+static bool header_lists(const char *block, const char *name, const char *token)
+{
+    size_t len;
+    const char *list = header_next(block, name, &len);
+    while (list != NULL && !list_has(list, len, token)) {
+        list = header_next(list, name, &len);
+    }
+    return list != NULL;
 }
 
 static troupe_error refused(int status, troupe_reason *reason)
@@ -241,7 +285,7 @@ troupe_error handshake_check(const char *answer, const char *key, troupe_reason 
     }
     handshake_accept(key, accept);
     if (!header_is(answer, "Upgrade", "websocket", true) ||
-        !header_is(answer, "Connection", "upgrade", true) ||
+        !header_lists(answer, "Connection", "upgrade") ||
         !header_is(answer, "Sec-WebSocket-Accept", accept, false)) {
         return troupe_fail(reason, TROUPE_EPROTOCOL, "the host's handshake is wrong");
     }

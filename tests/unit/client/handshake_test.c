@@ -109,13 +109,24 @@ Test(handshake, token_cannot_smuggle_headers)
 
 Test(handshake, answers_are_judged)
 {
-#define UP   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\n"
-#define OURS "Sec-WebSocket-Protocol: troupe.envelope.v1\r\n"
+#define OK_101       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n"
+#define UP           OK_101 "Connection: upgrade\r\n"
+#define WITH(header) OK_101 header "\r\n" OURS "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n"
+#define OURS         "Sec-WebSocket-Protocol: troupe.envelope.v1\r\n"
     static const struct {
         const char *answer;
         troupe_error error;
     } rows[] = {
         {UP OURS "Sec-WebSocket-Accept:  " ACCEPT " \r\n\r\n", TROUPE_OK},
+        {WITH("Connection: keep-alive, Upgrade"), TROUPE_OK},
+        {WITH("Connection:Upgrade ,keep-alive"), TROUPE_OK},
+        {WITH("connection: ,, \tUPGRADE\t,"), TROUPE_OK},
+        {WITH("Connection: keep-alive\r\nX: y\r\nConnection: upgrade"), TROUPE_OK},
+        {WITH("Connection: keep-alive"), TROUPE_EPROTOCOL},
+        {WITH("Connection: keep-alive, upgrades"), TROUPE_EPROTOCOL},
+        {WITH("Connection: no upgrade"), TROUPE_EPROTOCOL},
+        {WITH("Connection:"), TROUPE_EPROTOCOL},
+        {WITH("Connections: upgrade"), TROUPE_EPROTOCOL},
         {UP OURS "\r\n", TROUPE_EPROTOCOL},
         {UP OURS "Sec-WebSocket-Accept: x3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n", TROUPE_EPROTOCOL},
         {UP "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n", TROUPE_EPROTOCOL},
