@@ -296,19 +296,20 @@ static troupe_error put(troupe_client *client, const char *name, const troupe_en
     return TROUPE_OK;
 }
 
-/* Whether envelopes can be sent now. */
-static troupe_error sendable(const troupe_client *client)
+/* Whether envelopes can be sent now: to the host's end since its welcome, to others once joined. */
+static troupe_error sendable(const troupe_client *client, bool edge)
 {
-    return client->state == CLIENT_LEFT    ? TROUPE_ECLOSED
-           : client->state < CLIENT_NAMING ? TROUPE_ENOTCONNECTED
-                                           : TROUPE_OK;
+    client_state since = edge ? CLIENT_NAMING : CLIENT_JOINED;
+    return client->state == CLIENT_LEFT ? TROUPE_ECLOSED
+           : client->state < since      ? TROUPE_ENOTCONNECTED
+                                        : TROUPE_OK;
 }
 
 static troupe_error post(troupe_client *client, troupe_remote to, troupe_kind kind,
                          const char *verb, const troupe_meta *meta, troupe_bytes payload,
                          uint64_t ref)
 {
-    troupe_error error = sendable(client);
+    troupe_error error = sendable(client, to.address == 0 && to.name == NULL);
     if (error != TROUPE_OK) {
         return error;
     }
@@ -849,7 +850,7 @@ static void tell_edge(troupe_client *client, troupe_kind kind, const char *verb,
         .verb_len = strlen(verb),
         .payload = troupe_buffer_bytes(&payload),
     };
-    if (sendable(client) == TROUPE_OK && !payload.failed) {
+    if (sendable(client, true) == TROUPE_OK && !payload.failed) {
         (void)!put(client, NULL, &envelope, false);
     }
     troupe_buffer_fini(&payload);
@@ -872,7 +873,7 @@ void troupe_client_cancel(troupe_client *client, uint64_t ref)
 static troupe_error answer(troupe_client *client, troupe_caller caller, troupe_kind kind,
                            troupe_bytes payload)
 {
-    if (caller.ref == 0 || sendable(client) != TROUPE_OK) {
+    if (caller.ref == 0 || sendable(client, true) != TROUPE_OK) {
         return TROUPE_OK;
     }
     const char *verb = kind == TROUPE_REPLY ? "reply" : "fault";

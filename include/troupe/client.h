@@ -76,9 +76,10 @@ typedef struct troupe_client_options {
      * called; the client may be closed in it.
      *
      * error: TROUPE_ECLOSED (the host or network ended it), TROUPE_ETIMEOUT, TROUPE_EIO (cannot
-     * connect), TROUPE_EUNAUTHORIZED, TROUPE_EPROTOCOL (it does not speak this), TROUPE_ESTATE (the
-     * name is taken; or what else the host said about the name), TROUPE_ELIMIT, TROUPE_ENOMEM.
-     * reason: one line, borrowed. NULL allowed. */
+     * connect), TROUPE_EUNAUTHORIZED, TROUPE_EBUSY (the host has as many clients as it takes),
+     * TROUPE_EPROTOCOL (it does not speak this), TROUPE_ESTATE (the name is taken; or what else the
+     * host said about the name), TROUPE_ELIMIT (a message longer than message_bytes),
+     * TROUPE_ENOMEM. reason: one line, borrowed. NULL allowed. */
     void (*left)(troupe_actor *self, void *context, troupe_error error, const char *reason);
 } troupe_client_options;
 
@@ -91,8 +92,9 @@ typedef struct troupe_client_options {
  * @param out     stored on TROUPE_OK; close with troupe_client_close, at the latest in the
  * behaviour's `stop`
  * @param reason  NULL allowed
- * @return TROUPE_OK; TROUPE_EINVAL (the URL or token is malformed); TROUPE_EUNAVAILABLE (wss:
- *         this library has no TLS); TROUPE_ENOMEM; TROUPE_EIO
+ * @return TROUPE_OK; TROUPE_EINVAL (the URL or token is malformed, or there is no URL);
+ *         TROUPE_EUNAVAILABLE (wss: this library has no TLS); TROUPE_ENOMEM; TROUPE_EIO (no random
+ *         numbers)
  */
 TROUPE_API troupe_error troupe_client_open(troupe_actor *self, const troupe_client_options *options,
                                            troupe_client **out,
@@ -113,8 +115,9 @@ TROUPE_API troupe_address troupe_client_address(const troupe_client *client);
  * `undelivered` is called.
  *
  * @return TROUPE_OK: queued; TROUPE_EBUSY: more than queue_bytes wait; TROUPE_ENOTCONNECTED: not
- *         yet joined; TROUPE_ECLOSED: left; TROUPE_ELIMIT: larger than the host takes;
- *         TROUPE_EINVAL; TROUPE_ENOMEM
+ *         yet joined (the host's end may be asked a little earlier, while the name is taken);
+ *         TROUPE_ECLOSED: left; TROUPE_ELIMIT: larger than the host takes; TROUPE_EINVAL (kind or
+ *         verb outside the contract, payload not one MessagePack value); TROUPE_ENOMEM
  */
 TROUPE_API troupe_error troupe_client_post(troupe_client *client, troupe_remote to,
                                            troupe_kind kind, const char *verb,
@@ -127,7 +130,8 @@ TROUPE_API troupe_error troupe_client_post(troupe_client *client, troupe_remote 
  *
  * @param timeout_ms  at least 1; the host allows 600,000
  * @param ref         stored on TROUPE_OK, for troupe_client_cancel; NULL allowed
- * @return TROUPE_OK: fn will be called; the errors of troupe_client_post: it never will
+ * @return TROUPE_OK: fn will be called; the errors of troupe_client_post (TROUPE_EINVAL also: no
+ *         fn, timeout_ms is 0): it never will
  */
 TROUPE_API troupe_error troupe_client_call(troupe_client *client, troupe_remote to,
                                            const char *verb, const troupe_meta *meta,
@@ -148,7 +152,8 @@ TROUPE_API void troupe_client_reply(troupe_client *client, troupe_caller caller,
 TROUPE_API void troupe_client_fault(troupe_client *client, troupe_caller caller, troupe_error code,
                                     const char *data, const char *format, ...) TROUPE_PRINTF(5, 6);
 
-/** Take a further name at the host. The reply is nil; TROUPE_ESTATE: taken. */
+/** Take a further name at the host. The reply is nil; TROUPE_ESTATE: taken. Returns, as the four
+ * below, what troupe_client_call does; fn has 30 s. */
 TROUPE_API troupe_error troupe_client_name(troupe_client *client, const char *name,
                                            troupe_answer_fn fn, void *context) TROUPE_MUST_USE;
 

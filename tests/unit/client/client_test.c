@@ -172,6 +172,7 @@ typedef struct player {
     unsigned answers;
     char verb[64];
     size_t payload_len;
+    troupe_error posted; /* what a post said in `receive` */
 } player;
 
 #define PLAYER_INIT(...)                                                                      \
@@ -221,6 +222,10 @@ static void on_receive(troupe_actor *self, void *context, const troupe_envelope 
     player *p = context;
     snprintf(p->verb, sizeof p->verb, "%.*s", (int)envelope->verb_len, envelope->verb);
     p->payload_len = envelope->payload.len;
+    if (p->name != NULL) {
+        p->posted = troupe_client_post(p->client, troupe_remote_named("x"), TROUPE_CAST, "v", NULL,
+                                       nothing);
+    }
     if (envelope->kind == TROUPE_CALL) {
         troupe_client_reply(p->client, troupe_caller_of(envelope), envelope->payload);
     }
@@ -416,6 +421,45 @@ Test(client, a_conversation_split_anywhere_is_the_same)
     converse(4096);
     converse(1);
     converse(7);
+}
+
+Test(client, posts_nothing_before_its_name_is_taken)
+{
+    char key[HANDSHAKE_KEY_SIZE];
+    uint8_t data[128];
+    troupe_envelope e;
+    player p = PLAYER_INIT(.name = "me");
+    part role = PART_INIT(.start = play_start, .stop = play_stop, .data = &p);
+    host_open();
+    troupe_address actor = enter(&role);
+    int fd = host_accept(key);
+    troupe_buffer out = {0};
+    troupe_buffer payload = {0};
+    put_accept(&out, key);
+    put_welcome(&out);
+    send_all(fd, &out, 4096);
+    cr_assert(read_envelope(fd, data, &e));
+    cr_assert(e.kind == TROUPE_CALL && troupe_verb_is(&e, "name") && e.to == 0);
+    uint64_t name_ref = e.ref;
+    troupe_buffer_clear(&out);
+    put_envelope(&out, TROUPE_CALL, 9, 77, "early", &payload);
+    send_all(fd, &out, 4096);
+    cr_assert(read_envelope(fd, data, &e)); /* a post would have come before */
+    cr_assert(e.kind == TROUPE_REPLY && e.ref == 77);
+    cr_assert_eq(p.joined.value, 0);
+    cr_assert_eq(p.posted, TROUPE_ENOTCONNECTED);
+    troupe_buffer_clear(&out);
+    put_envelope(&out, TROUPE_REPLY, 0, name_ref, "reply", &payload);
+    put_envelope(&out, TROUPE_CAST, 9, 0, "late", &payload);
+    send_all(fd, &out, 4096);
+    gate_await(&p.joined, 1);
+    gate_await(&p.received, 2);
+    cr_assert_eq(p.posted, TROUPE_OK);
+    leave(actor);
+    close(fd);
+    host_close();
+    troupe_buffer_fini(&out);
+    troupe_buffer_fini(&payload);
 }
 
 Test(client, may_be_closed_in_each_callback)
