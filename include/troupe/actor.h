@@ -29,9 +29,10 @@ typedef struct troupe_behaviour {
      * still called). NULL allowed. */
     troupe_error (*start)(troupe_actor *self, void *state);
 
-    /** One cast, call, event or signal (`down`, `room`, `started`). Replies and faults go to the
-     * continuation of their call instead. Signals come with kind TROUPE_SIGNAL; see troupe_monitor
-     * and troupe_await_room. An error ends the actor with that reason. The envelope is borrowed. */
+    /** One cast, call, event or signal. Replies and faults go to the continuation of their call
+     * instead. Signals come with kind TROUPE_SIGNAL: `down` (troupe_monitor), `room`
+     * (troupe_await_room), `link` (troupe_trap_links), `started` (troupe_spawn_options). An error
+     * ends the actor with that reason. The envelope is borrowed. */
     troupe_error (*receive)(troupe_actor *self, void *state, const troupe_envelope *envelope);
 
     /** Stop was asked for (once). Return true to end when the mailbox is drained as the mode says;
@@ -64,9 +65,11 @@ typedef struct troupe_spawn_options {
  * Start an actor. Thread: any (also from another actor). Blocks: never on other actors.
  *
  * @param out  stored on TROUPE_OK; NULL allowed
- * @return TROUPE_OK; TROUPE_ESTATE (name taken); TROUPE_ELIMIT (actors_max); TROUPE_ECLOSED (system
- *         closing); TROUPE_ENOMEM; TROUPE_EINVAL. On error the state stays the caller's and `stop`
- *         is not called.
+ * @return TROUPE_OK; TROUPE_ESTATE (name taken); TROUPE_ELIMIT (actors_max, or no more threads or
+ *         descriptors); TROUPE_ECLOSED (system closing); TROUPE_ENOMEM; TROUPE_EINVAL (no
+ *         behaviour, or one without `kind`; the name is empty or too long; a mailbox of more than
+ *         1,048,576 envelopes or 512 GiB). On error the state stays the caller's and `stop` is not
+ *         called.
  */
 TROUPE_API troupe_error troupe_spawn(troupe_system *system, const troupe_spawn_options *options,
                                      troupe_address *out) TROUPE_MUST_USE;
@@ -80,7 +83,8 @@ TROUPE_API bool troupe_self_stopping(const troupe_actor *self);
 /** Monotonic time of this turn in nanoseconds (read once a turn). */
 TROUPE_API uint64_t troupe_now_ns(const troupe_actor *self);
 
-/** Register a further name. TROUPE_ESTATE if it is taken. Names are released at the end. */
+/** Register a further name, 1 to 63 bytes. TROUPE_ESTATE if it is taken, TROUPE_EINVAL,
+ * TROUPE_ENOMEM. Names are released at the end. */
 TROUPE_API troupe_error troupe_name(troupe_actor *self, const char *name) TROUPE_MUST_USE;
 /** Release one of this actor's names now. TROUPE_ENOTFOUND if it is not its. What lists call the
  * actor (troupe_self_name) does not change. */
@@ -112,16 +116,18 @@ TROUPE_API troupe_error troupe_post_n(troupe_actor *self, troupe_address to, tro
                                       troupe_bytes payload) TROUPE_MUST_USE;
 
 /** After TROUPE_EBUSY: have the signal `room` (payload: the address as uint) sent to self when that
- * actor's mailbox is at most half full, or when it is gone. One pending wish for each destination.
- */
+ * actor's mailbox is at most half full, or when it is gone. One pending wish for each destination:
+ * a second one is TROUPE_OK and changes nothing. TROUPE_EINVAL (to is 0); TROUPE_ENOMEM. */
 TROUPE_API troupe_error troupe_await_room(troupe_actor *self, troupe_address to) TROUPE_MUST_USE;
 
 /**
  * How a call ended; runs on the caller's thread, exactly once for each call that returned
  * TROUPE_OK.
  *
- * @param error   TROUPE_OK: `answer` is the reply. Else `answer` is the fault, or NULL when the
- * call ended here (TROUPE_ETIMEOUT, TROUPE_ECANCELLED, TROUPE_EGONE, TROUPE_ECLOSED).
+ * @param error   TROUPE_OK: `answer` is the reply. Else `answer` is the fault (TROUPE_EGONE and
+ *                TROUPE_ECLOSED too, when the receiver ended), or NULL when the call ended here:
+ *                TROUPE_ETIMEOUT, TROUPE_ECANCELLED, and of a client (client.h) TROUPE_ECLOSED. A
+ *                receiver may answer with any code, these too: look at `answer` before reading it.
  * @param answer  borrowed
  * Not called when the caller itself ends first: `stop` releases what its contexts own.
  */
@@ -135,7 +141,8 @@ typedef void (*troupe_answer_fn)(troupe_actor *self, void *context, troupe_error
  * @param meta        NULL = none; its timeout_ms is ignored
  * @param ref         stored on TROUPE_OK, for troupe_cancel; NULL allowed
  * @return TROUPE_OK: fn will be called. TROUPE_EGONE, TROUPE_EBUSY (also: too many calls pending),
- *         TROUPE_ELIMIT, TROUPE_ENOMEM: it never will.
+ *         TROUPE_ELIMIT, TROUPE_ENOMEM, TROUPE_EINVAL (as troupe_post; no fn; timeout_ms is 0): it
+ *         never will.
  */
 TROUPE_API troupe_error troupe_call(troupe_actor *self, troupe_address to, const char *verb,
                                     const troupe_meta *meta, troupe_bytes payload,
@@ -182,8 +189,8 @@ TROUPE_API void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_er
  * Hand a call on: the receiver sees the first caller as its caller and answers it directly. A call
  * that has ended meanwhile goes no further.
  *
- * @return TROUPE_OK; TROUPE_EGONE, TROUPE_EBUSY, TROUPE_ENOMEM: still this actor's to answer;
- *         TROUPE_EINVAL: not a call, or already answered
+ * @return TROUPE_OK; TROUPE_EGONE, TROUPE_EBUSY, TROUPE_ELIMIT, TROUPE_ENOMEM: still this actor's
+ *         to answer; TROUPE_EINVAL: not a call, or already answered
  */
 TROUPE_API troupe_error troupe_forward(troupe_actor *self, const troupe_envelope *call,
                                        troupe_address to) TROUPE_MUST_USE;
@@ -191,10 +198,15 @@ TROUPE_API troupe_error troupe_forward(troupe_actor *self, const troupe_envelope
 /**
  * Get the signal `down` once when that actor ends, also if it is already gone:
  * payload {s:U address, s:s reason, s:U ref} with the keys "address", "reason" (an error's wire
- * name) and "ref". It comes after the dead actor's names and resources were released.
+ * name) and "ref". It comes after the dead actor's names and resources were released. Each monitor
+ * is one of its own, with its own `down`.
+ *
+ * @param ref  stored on TROUPE_OK; NULL allowed
+ * @return TROUPE_OK; TROUPE_EINVAL (address is 0); TROUPE_ENOMEM
  */
 TROUPE_API troupe_error troupe_monitor(troupe_actor *self, troupe_address address,
                                        uint64_t *ref) TROUPE_MUST_USE;
+/** End a monitor: after this its `down` does not come. Unknown refs are ignored. */
 TROUPE_API void troupe_demonitor(troupe_actor *self, uint64_t ref);
 
 /** Read a `down` signal. TROUPE_EPARAMS if the envelope is none. */
@@ -242,6 +254,7 @@ typedef void (*troupe_timer_fn)(troupe_actor *self, void *context);
  * @param after_ms   until the first time
  * @param period_ms  then each; 0 = once
  * @param id         stored on TROUPE_OK, never 0; NULL allowed
+ * @return TROUPE_OK; TROUPE_EINVAL (no fn); TROUPE_ENOMEM
  */
 TROUPE_API troupe_error troupe_timer_start(troupe_actor *self, uint32_t after_ms,
                                            uint32_t period_ms, troupe_timer_fn fn, void *context,
@@ -252,13 +265,18 @@ TROUPE_API void troupe_timer_cancel(troupe_actor *self, uint64_t id);
 /** Runs on the actor's thread when the descriptor is ready. revents as of poll(2). */
 typedef void (*troupe_watch_fn)(troupe_actor *self, void *context, int fd, short revents);
 
-/** Have the descriptor polled beside the mailbox; TROUPE_ESTATE if it is already. events as of
- * poll(2); 0 keeps it registered but not polled (errors and hang-ups neither). The descriptor stays
- * the caller's: unwatch, then close. */
+/**
+ * Have the descriptor polled beside the mailbox. It stays the caller's: unwatch, then close.
+ *
+ * @param events  as of poll(2); 0 keeps it registered but not polled (errors and hang-ups neither)
+ * @return TROUPE_OK; TROUPE_ESTATE (already watched); TROUPE_EINVAL (fd is negative, no fn);
+ *         TROUPE_EUNAVAILABLE (deterministic mode); TROUPE_ENOMEM
+ */
 TROUPE_API troupe_error troupe_watch(troupe_actor *self, int fd, short events, troupe_watch_fn fn,
                                      void *context) TROUPE_MUST_USE;
 /** Change the events of a watched descriptor. Unknown descriptors are ignored. */
 TROUPE_API void troupe_watch_events(troupe_actor *self, int fd, short events);
+/** After this its function is not called, also if it was ready. Unknown descriptors are ignored. */
 TROUPE_API void troupe_unwatch(troupe_actor *self, int fd);
 
 /** Send what this turn has gathered so far. */

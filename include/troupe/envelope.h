@@ -55,8 +55,8 @@ typedef struct troupe_envelope {
 /**
  * Append the envelope.
  *
- * @return TROUPE_OK; TROUPE_EINVAL if an address or ref is not below 2^53, or the verb is empty or
- *         longer than 255 bytes; TROUPE_ENOMEM
+ * @return TROUPE_OK; TROUPE_EINVAL if an address or ref is not below 2^53, the verb is empty or
+ *         longer than 255 bytes, or trace or session is longer than 65,535; TROUPE_ENOMEM
  */
 TROUPE_API troupe_error troupe_envelope_write(troupe_buffer *buffer,
                                               const troupe_envelope *envelope) TROUPE_MUST_USE;

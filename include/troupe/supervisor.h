@@ -186,7 +186,7 @@ TROUPE_API troupe_error troupe_supervisor_spawn(troupe_system *system,
                                                 troupe_address *out) TROUPE_MUST_USE;
 
 /** A `prepare` for a child that is such an actor itself; context: its troupe_supervisor_spec, whose
- * `monitor` is ignored. Give that child TROUPE_SHUTDOWN_UNLIMITED. */
+ * `monitor` is ignored. Give that child TROUPE_SHUTDOWN_UNLIMITED. TROUPE_OK; TROUPE_ENOMEM. */
 TROUPE_API troupe_error troupe_supervisor_prepare(troupe_actor *self, void *context,
                                                   troupe_spawn_options *out);
 

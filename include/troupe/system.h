@@ -29,7 +29,10 @@ typedef struct troupe_system_options {
  *
  * @param options  NULL = defaults
  * @param out      stored on TROUPE_OK; close with troupe_system_close
- * @return TROUPE_OK; TROUPE_EINVAL; TROUPE_ENOMEM; TROUPE_EUNAVAILABLE (no such lane)
+ * @return TROUPE_OK; TROUPE_EINVAL (the name has other characters or another length, or an open
+ *         system of this process has it; actors_max too large; stack_bytes below
+ *         PTHREAD_STACK_MIN); TROUPE_ELIMIT (no more threads); TROUPE_ENOMEM; TROUPE_EUNAVAILABLE
+ *         (no such lane)
  */
 TROUPE_API troupe_error troupe_system_open(const troupe_system_options *options,
                                            troupe_system **out) TROUPE_MUST_USE;
@@ -141,6 +144,7 @@ TROUPE_API void troupe_system_count(troupe_system *system, troupe_system_counter
  */
 typedef struct troupe_guest troupe_guest;
 
+/** TROUPE_OK; TROUPE_ENOMEM. Thread: any. */
 TROUPE_API troupe_error troupe_guest_create(troupe_system *system,
                                             troupe_guest **out) TROUPE_MUST_USE;
 
@@ -170,7 +174,8 @@ TROUPE_API troupe_error troupe_guest_post(troupe_guest *guest, troupe_address to
 
 /**
  * Call and wait. Completes exactly once: reply, fault, timeout or gone; `out` is always filled
- * (error in out->error, which is also returned). Blocks: up to timeout_ms (at least 1).
+ * (error in out->error, which is also returned). If the call could not be sent, the error is one of
+ * troupe_call: TROUPE_EBUSY with 16,384 calls pending. Blocks: up to timeout_ms (at least 1).
  */
 TROUPE_API troupe_error troupe_guest_call(troupe_guest *guest, troupe_address to, const char *verb,
                                           const troupe_meta *meta, troupe_bytes payload,
@@ -182,7 +187,9 @@ TROUPE_API troupe_error troupe_guest_call(troupe_guest *guest, troupe_address to
  * as accepted: its receiver cannot finish draining before it came, so do not keep it.
  *
  * @param context  handed back in the answer
- * @return TROUPE_OK: it will complete once through troupe_guest_wait. Any other: it never will.
+ * @param ref      stored on TROUPE_OK, for troupe_guest_cancel; NULL allowed
+ * @return TROUPE_OK: it will complete once through troupe_guest_wait. Any other (as
+ *         troupe_guest_call): it never will.
  */
 TROUPE_API troupe_error troupe_guest_call_start(troupe_guest *guest, troupe_address to,
                                                 const char *verb, const troupe_meta *meta,
