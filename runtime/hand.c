@@ -47,13 +47,24 @@ void hand_describe(const troupe_actor *actor, troupe_actor_info *out)
         out->handled_times[i] = tally_read(&h->buckets[i]);
 }
 
+/* False: another callback began meanwhile, so the verb may be its. */
+static bool read_once(const in_hand *hand, uint64_t words[ACTOR_VERB_WORDS], uint64_t *callback,
+                      uint64_t *since_ns)
+{
+    *since_ns = atomic_load_explicit(&hand->since_ns, memory_order_relaxed);
+    *callback = tally_read(&hand->callback);
+    for (size_t i = 0; i < ACTOR_VERB_WORDS; i++)
+        words[i] = atomic_load_explicit(&hand->verb[i], memory_order_acquire);
+    return tally_read(&hand->callback) == *callback;
+}
+
+/* The second look of an actor that moves on tells at least that it does. */
 uint64_t hand_read(const troupe_actor *actor, char *verb, uint64_t *callback)
 {
     uint64_t words[ACTOR_VERB_WORDS];
-    uint64_t since = atomic_load_explicit(&actor->in_hand.since_ns, memory_order_relaxed);
-    *callback = tally_read(&actor->in_hand.callback);
-    for (size_t i = 0; i < ACTOR_VERB_WORDS; i++)
-        words[i] = atomic_load_explicit(&actor->in_hand.verb[i], memory_order_relaxed);
+    uint64_t since;
+    if (!read_once(&actor->in_hand, words, callback, &since))
+        (void)read_once(&actor->in_hand, words, callback, &since);
     memcpy(verb, words, sizeof words);
     verb[sizeof words - 1] = '\0';
     return since;

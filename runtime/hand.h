@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an actor shows of what it does, for inspect and for the watchdog. Written by the actor,
- * read by anyone: relaxed, because a reader who cares looks twice.
+ * read by anyone. The callback is counted before its verb is written, word by word: who has read a
+ * word of it finds it counted, and looks again (hand_read).
  */
 #ifndef RUNTIME_HAND_H
 #define RUNTIME_HAND_H
@@ -21,6 +22,7 @@ void hand_describe(const troupe_actor *actor, troupe_actor_info *out);
 static inline void hand_take(troupe_actor *self, const char *text, size_t len)
 {
     in_hand *hand = &self->in_hand;
+    tally_add(&hand->callback, 1);
     len = len < sizeof hand->text ? len : sizeof hand->text - 1;
     if (len != hand->len || memcmp(hand->text, text, len) != 0) {
         memset(hand->text, 0, sizeof hand->text);
@@ -29,10 +31,9 @@ static inline void hand_take(troupe_actor *self, const char *text, size_t len)
         for (size_t i = 0; i < ACTOR_VERB_WORDS; i++) {
             uint64_t word;
             memcpy(&word, hand->text + i * sizeof word, sizeof word);
-            atomic_store_explicit(&hand->verb[i], word, memory_order_relaxed);
+            atomic_store_explicit(&hand->verb[i], word, memory_order_release);
         }
     }
-    tally_add(&hand->callback, 1);
     atomic_store_explicit(&hand->since_ns, self->now_ns, memory_order_relaxed);
 }
 
@@ -93,7 +94,8 @@ static inline void hand_awake(troupe_actor *self)
 }
 
 /* What is in hand: the verb, NUL-terminated (ACTOR_VERB_WORDS * 8 bytes), and which callback this
- * is. Returns since when; 0: nothing. */
+ * is. Returns since when; 0: nothing. Of an actor that takes up one callback after the other the
+ * verb may be a later one's; of one that stays in it, it is the callback's own. */
 uint64_t hand_read(const troupe_actor *actor, char *verb, uint64_t *callback);
 
 #endif
