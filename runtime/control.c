@@ -113,8 +113,9 @@ bool room_is_there(const slot *s, const control_signal *wish)
 }
 
 /*
- * No wake-up is lost: the watcher counts its wish and then looks at the depth, the consumer lowers
- * the depth and then looks at the count; both in the one order of sequentially consistent atomics.
+ * No wake-up is lost: the watcher counts its wish and then looks at the depth, whoever gives credit
+ * back lowers the depth and then looks at the count; both in the one order of sequentially
+ * consistent atomics.
  */
 void room_announce(struct troupe_system *system, slot *s)
 {

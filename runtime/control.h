@@ -63,7 +63,9 @@ control_signal *signal_take(slot *s);
 /* Whether the wish for room at this slot is fulfilled. */
 bool room_is_there(const slot *s, const control_signal *wish);
 
-/* Deliver the wishes that are fulfilled. Called by the consumer when it gave credit back. */
+/* Deliver the wishes that are fulfilled. Called by whoever gave credit back (the consumer, a sender
+ * that did not use all of it, whoever disposes of a bundle), and by an actor that has made a wish.
+ */
 void room_announce(struct troupe_system *system, slot *s);
 
 /* The subject ended: take all its watchers (with the mutex held), then deliver them. */

@@ -2,8 +2,9 @@
 /*
  * A slot: where actors live, one after the other. Owns the mailbox, which outlives them all.
  *
- * An address is generation << 16 | index. `address` changes under the mailbox's mutex and may be
- * read without it; so do `open` and `stop`.
+ * An address is generation << 16 | index. `address` and `stop` change under the mailbox's mutex and
+ * may be read without it. `open` is set and cleared with `address`, and before that by the actor
+ * alone, without the mutex, when it begins to drain.
  */
 #ifndef RUNTIME_SLOT_H
 #define RUNTIME_SLOT_H
@@ -28,7 +29,7 @@ typedef struct slot {
     struct troupe_system *system;
     uint32_t index;
     bool opened;                       /* the mailbox exists */
-    uint64_t generation;               /* system's mutex */
+    uint64_t generation;               /* of whoever has taken it off the free list */
     atomic_uint_fast64_t address;      /* of the actor that lives here; 0 = nobody */
     atomic_uint_fast64_t open;         /* the same while it accepts posts, else 0 */
     atomic_int stop;                   /* stop_level asked for */

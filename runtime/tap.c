@@ -2,8 +2,9 @@
 /*
  * Taps: copies of what one actor receives and sends, for one observer.
  *
- * The slot holds the observer's address, written under the mailbox's mutex; the actor that lives
- * there looks at it for each envelope, and posts the copies itself, in its own turn.
+ * The slot holds the observer's address: set under the mailbox's mutex, and cleared under it or, by
+ * compare and swap, by the actor that lives there when it finds that observer gone. That actor
+ * looks at it for each envelope, and posts the copies itself, in its own turn.
  */
 #include "envelope.h"
 #include "subscribe.h"
