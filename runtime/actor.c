@@ -10,10 +10,9 @@
 #include "envelope.h"
 #include "hand.h"
 #include "system.h"
+#include "thread.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,6 @@
 
 #define TURN_BUNDLES 16
 #define TURN_NS      1000000U
-#define CLOCK_EVERY  8   /* envelopes */
 #define SIGNAL_BYTES 256 /* more than the payload of any signal */
 #define SWEEP_MIN    64  /* open calls */
 #define SPENT_PART   64  /* of the mailbox that may be handled before its credit goes back */
@@ -561,14 +559,8 @@ static void delist(troupe_actor *self)
 {
     troupe_system *system = self->system;
     pthread_mutex_lock(&system->mutex);
-    if (self->prev != NULL)
-        self->prev->next = self->next;
-    else
-        system->actors = self->next;
-    if (self->next != NULL)
-        self->next->prev = self->prev;
+    system_delist_locked(system, self);
     system->retired.actors_spawned--;
-    system_retire_locked(system, &self->tally);
     pthread_mutex_unlock(&system->mutex);
 }
 
@@ -593,21 +585,10 @@ static void enter_slot(troupe_actor *self, const troupe_spawn_options *options)
 
 static troupe_error start_thread(troupe_actor *self)
 {
-    sigset_t all;
-    sigset_t before;
-    pthread_attr_t attributes;
     if (self->system->deterministic != NULL)
         return TROUPE_OK; /* its turn will come */
-    if (pthread_attr_init(&attributes) != 0)
-        return TROUPE_ENOMEM;
-    pthread_attr_setstacksize(&attributes, self->system->stack_bytes);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the program's own threads */
-    pthread_t thread; /* the actor keeps its own: it may be gone before this returns */
-    int error = pthread_create(&thread, &attributes, actor_main, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error == 0 ? TROUPE_OK : error == EAGAIN ? TROUPE_ELIMIT : TROUPE_ENOMEM;
+    pthread_t thread;     /* the actor keeps its own: it may be gone before this returns */
+    return thread_start(&thread, self->system->stack_bytes, actor_main, self);
 }
 
 /* Register the name, the parent's monitor, and let it run. */

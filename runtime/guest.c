@@ -30,15 +30,6 @@ void guest_deliver(struct troupe_guest *guest, guest_answer *head, guest_answer 
     pthread_mutex_unlock(&guest->mutex);
 }
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 troupe_error troupe_guest_create(troupe_system *system, troupe_guest **out)
 {
     troupe_guest *guest = calloc(1, sizeof *guest);
@@ -50,7 +41,7 @@ troupe_error troupe_guest_create(troupe_system *system, troupe_guest **out)
         return TROUPE_ENOMEM;
     }
     pthread_mutex_init(&guest->mutex, NULL);
-    init_condition(&guest->arrived);
+    condition_init(&guest->arrived);
     pthread_mutex_lock(&system->mutex);
     guest->next = system->guests;
     if (system->guests != NULL)

@@ -5,10 +5,10 @@
  */
 #include "actor.h"
 #include "system.h"
+#include "thread.h"
 
 #include "troupe/deterministic.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 void reaper_bury(struct troupe_system *system, troupe_actor *actor)
@@ -39,13 +39,7 @@ static void join_dead(struct troupe_system *system, troupe_actor *actor)
     if (system->deterministic == NULL)
         pthread_join(actor->thread, NULL);
     pthread_mutex_lock(&system->mutex);
-    if (actor->prev != NULL)
-        actor->prev->next = actor->next;
-    else
-        system->actors = actor->next;
-    if (actor->next != NULL)
-        actor->next->prev = actor->prev;
-    system_retire_locked(system, &actor->tally);
+    system_delist_locked(system, actor);
     system->retired.actors_ended++;
     pthread_cond_broadcast(&system->changed);
     pthread_mutex_unlock(&system->mutex);
@@ -129,8 +123,6 @@ static void *reaper_main(void *arg)
 
 troupe_error reaper_start(struct troupe_system *system)
 {
-    sigset_t all;
-    sigset_t before;
     troupe_error error = turn_init(&system->reaper_turn, system, &system->reaper_tally);
     if (error != TROUPE_OK)
         return error;
@@ -138,16 +130,13 @@ troupe_error reaper_start(struct troupe_system *system)
     pthread_cond_init(&system->reaper_work, NULL);
     if (system->deterministic != NULL)
         return TROUPE_OK;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&system->reaper, NULL, reaper_main, system);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed == 0)
+    error = thread_start(&system->reaper, 0, reaper_main, system);
+    if (error == TROUPE_OK)
         return TROUPE_OK;
     turn_fini(&system->reaper_turn);
     pthread_mutex_destroy(&system->reaper_mutex);
     pthread_cond_destroy(&system->reaper_work);
-    return TROUPE_ENOMEM;
+    return error;
 }
 
 bool reaper_has_work(struct troupe_system *system)

@@ -75,11 +75,9 @@ static const troupe_behaviour overseer_behaviour = {.kind = "supervisor",
                                                     .closing = overseer_closing,
                                                     .stop = overseer_stop};
 
-troupe_error troupe_supervisor_prepare(troupe_actor *self, void *context, troupe_spawn_options *out)
+static troupe_error prepare(const troupe_supervisor_spec *spec, troupe_spawn_options *out)
 {
-    const troupe_supervisor_spec *spec = context;
     overseer *o = calloc(1, sizeof *o);
-    (void)self;
     if (o == NULL)
         return TROUPE_ENOMEM;
     o->spec = spec;
@@ -89,19 +87,21 @@ troupe_error troupe_supervisor_prepare(troupe_actor *self, void *context, troupe
     return TROUPE_OK;
 }
 
+troupe_error troupe_supervisor_prepare(troupe_actor *self, void *context, troupe_spawn_options *out)
+{
+    (void)self;
+    return prepare(context, out);
+}
+
 troupe_error troupe_supervisor_spawn(troupe_system *system, const troupe_supervisor_spec *spec,
                                      troupe_address *out)
 {
     troupe_spawn_options options = {.monitor = spec->monitor};
-    overseer *o = calloc(1, sizeof *o);
-    if (o == NULL)
-        return TROUPE_ENOMEM;
-    o->spec = spec;
-    options.behaviour = &overseer_behaviour;
-    options.state = o;
-    options.name = spec->name;
-    troupe_error error = troupe_spawn(system, &options, out);
+    troupe_error error = prepare(spec, &options);
     if (error != TROUPE_OK)
-        free(o);
+        return error;
+    error = troupe_spawn(system, &options, out);
+    if (error != TROUPE_OK)
+        free(options.state);
     return error;
 }

@@ -363,6 +363,17 @@ void system_retire_locked(struct troupe_system *system, const tally *t)
     add(&system->retired, t);
 }
 
+void system_delist_locked(struct troupe_system *system, troupe_actor *actor)
+{
+    if (actor->prev != NULL)
+        actor->prev->next = actor->next;
+    else
+        system->actors = actor->next;
+    if (actor->next != NULL)
+        actor->next->prev = actor->prev;
+    system_retire_locked(system, &actor->tally);
+}
+
 void troupe_system_count(troupe_system *system, troupe_system_counters *out)
 {
     pthread_mutex_lock(&system->mutex);

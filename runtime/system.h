@@ -4,7 +4,8 @@
  *
  * `mutex` guards the lists of actors, guests and free slots and the sums of those that are gone;
  * `reaper_mutex` the reaper's work; `links_mutex` makes both halves of a link one. Order: system or
- * links, then a mailbox; else none is held while another lock is taken.
+ * links, then a mailbox; a guest, then the call table; else none is held while another lock is
+ * taken.
  */
 #ifndef RUNTIME_SYSTEM_H
 #define RUNTIME_SYSTEM_H
@@ -88,6 +89,8 @@ void condition_init(pthread_cond_t *condition);
 
 /* Add a thread's counters to those of the gone. With the mutex held. */
 void system_retire_locked(struct troupe_system *system, const tally *t);
+/* Take an actor off the list, its counters with those of the gone. With the mutex held. */
+void system_delist_locked(struct troupe_system *system, struct troupe_actor *actor);
 
 /* The reaper. */
 troupe_error reaper_start(struct troupe_system *system);

@@ -3,9 +3,9 @@
 #include "watchdog.h"
 #include "clock.h"
 #include "hand.h"
+#include "thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,19 +202,14 @@ troupe_error watchdog_start(struct troupe_system *system, uint64_t stuck_ns)
     pthread_mutex_init(&w->mutex, NULL);
     condition_init(&w->changed);
     w->stuck_ns = stuck_ns;
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&w->thread, NULL, watchdog_main, system);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed == 0)
+    error = thread_start(&w->thread, 0, watchdog_main, system);
+    if (error == TROUPE_OK)
         return TROUPE_OK;
     w->stuck_ns = 0;
     turn_fini(&w->turn);
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->mutex);
-    return TROUPE_ENOMEM;
+    return error;
 }
 
 void watchdog_stop(struct troupe_system *system)

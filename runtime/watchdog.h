@@ -37,7 +37,7 @@ typedef struct watchdog {
     struct stuck *reported;
 } watchdog;
 
-/* stuck_ns 0: none. TROUPE_ENOMEM. */
+/* stuck_ns 0: none. TROUPE_ELIMIT, TROUPE_ENOMEM. */
 troupe_error watchdog_start(struct troupe_system *system, uint64_t stuck_ns);
 /* After all actors are joined. */
 void watchdog_stop(struct troupe_system *system);
