@@ -35,6 +35,9 @@ TROUPE_API troupe_error troupe_deterministic_open(const troupe_system_options *o
                                                   uint64_t seed, uint32_t step_us,
                                                   troupe_system **out) TROUPE_MUST_USE;
 
+/* With an ordinary system the functions below do nothing and return 0 or false, but for
+ * troupe_deterministic_now_ns: its time is the monotonic clock's. */
+
 /** The seed of a deterministic system; print it where a test fails. 0 for an ordinary system. */
 TROUPE_API uint64_t troupe_deterministic_seed(const troupe_system *system);
 
