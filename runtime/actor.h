@@ -119,6 +119,11 @@ struct troupe_actor {
     troupe_buffer payload; /* of signals */
 };
 
+/* The thread of an actor: its whole life after troupe_spawn. */
+void *actor_main(void *self);
+/* Its last steps (life.c): from `stop` to the last `down`. */
+void actor_end(troupe_actor *self);
+
 /* Deterministic mode: whether a turn would do anything now, and one turn. */
 bool actor_ready(const troupe_actor *self);
 void actor_step(troupe_actor *self);
