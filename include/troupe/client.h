@@ -152,7 +152,7 @@ TROUPE_API void troupe_client_reply(troupe_client *client, troupe_caller caller,
 TROUPE_API void troupe_client_fault(troupe_client *client, troupe_caller caller, troupe_error code,
                                     const char *data, const char *format, ...) TROUPE_PRINTF(5, 6);
 
-/** Take a further name at the host. The reply is nil; TROUPE_ESTATE: taken. Returns, as the four
+/** Take a further name at the host. The reply is nil; TROUPE_ESTATE: taken. Returns, as the three
  * below, what troupe_client_call does; fn has 30 s. */
 TROUPE_API troupe_error troupe_client_name(troupe_client *client, const char *name,
                                            troupe_answer_fn fn, void *context) TROUPE_MUST_USE;

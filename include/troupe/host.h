@@ -111,9 +111,10 @@ TROUPE_API void troupe_host_keeper_main(int argc, char **argv);
  * @param out      stored on TROUPE_OK; end it with troupe_host_stop
  * @param reason   in one line what was wrong; NULL allowed
  * @return TROUPE_OK; TROUPE_EPARAMS (an option); TROUPE_ESTATE (no keeper: neither was
- *         troupe_host_keeper_main called nor options.keeper set); TROUPE_EUNAVAILABLE (port taken);
- *         TROUPE_EFORBIDDEN (not loopback, and no token); TROUPE_ESTORAGE (state directory, store,
- *         runtime directory); TROUPE_ENOMEM
+ *         troupe_host_keeper_main called nor options.keeper set); TROUPE_EUNAVAILABLE (port taken;
+ *         no such lane); TROUPE_EFORBIDDEN (not loopback, and no token); TROUPE_ESTORAGE (state
+ *         directory, store, runtime directory); TROUPE_ELIMIT (no more threads or descriptors);
+ *         TROUPE_ENOMEM
  *
  * Thread: any that is no actor.  Blocks: until the cast is on stage.
  */
