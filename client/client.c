@@ -263,6 +263,12 @@ static bool acceptable(troupe_bytes bytes)
            used == bytes.len;
 }
 
+/* How much is gathered for one message. */
+static uint64_t bundle_bytes(const troupe_client *client)
+{
+    return client->host_bytes < BUNDLE_BYTES ? client->host_bytes : BUNDLE_BYTES;
+}
+
 /* Gather an envelope. bounded: refuse it when too much waits. */
 static troupe_error put(troupe_client *client, const char *name, const troupe_envelope *envelope,
                         bool bounded)
@@ -282,7 +288,7 @@ static troupe_error put(troupe_client *client, const char *name, const troupe_en
         client->bundle.len = before;
         return fits ? TROUPE_EINVAL : TROUPE_ELIMIT;
     }
-    if (before > 0 && client->bundle.len > BUNDLE_BYTES) { /* close it before this one */
+    if (before > 0 && client->bundle.len > bundle_bytes(client)) { /* close it before this one */
         troupe_bytes gathered = {client->bundle.data, before};
         error = frame(client, FRAMES_BINARY, gathered);
         if (error != TROUPE_OK) {
@@ -896,11 +902,30 @@ void troupe_client_reply(troupe_client *client, troupe_caller caller, troupe_byt
     }
 }
 
+static troupe_error answer_fault(troupe_client *client, troupe_caller caller, troupe_error code,
+                                 const char *message, const char *data)
+{
+    troupe_buffer payload = {0};
+    troupe_error error = troupe_pack(&payload, "{s:i,s:s,s:s,s:j#}", "code", (int)code, "name",
+                                     troupe_error_name(code), "message", message, "data", data,
+                                     data != NULL ? strlen(data) : 0);
+    if (error == TROUPE_OK) {
+        error = answer(client, caller, TROUPE_FAULT, troupe_buffer_bytes(&payload));
+    }
+    troupe_buffer_fini(&payload);
+    return error;
+}
+
+/* The host takes no message that is so long, or so deep. */
+static bool refused(troupe_error error)
+{
+    return error == TROUPE_ELIMIT || error == TROUPE_EINVAL;
+}
+
 void troupe_client_fault(troupe_client *client, troupe_caller caller, troupe_error code,
                          const char *data, const char *format, ...)
 {
     char message[1024];
-    troupe_buffer payload = {0};
     va_list args;
     va_start(args, format);
     if (format == NULL || vsnprintf(message, sizeof message, format, args) < 0) {
@@ -908,14 +933,17 @@ void troupe_client_fault(troupe_client *client, troupe_caller caller, troupe_err
     }
     va_end(args);
     code = code != TROUPE_OK ? code : TROUPE_EINTERNAL;
-    troupe_pack(&payload, "{s:i,s:s,s:s,s:j#}", "code", (int)code, "name", troupe_error_name(code),
-                "message", message, "data", data, data != NULL ? strlen(data) : 0);
-    troupe_error error = answer(client, caller, TROUPE_FAULT, troupe_buffer_bytes(&payload));
-    if ((payload.failed || error != TROUPE_OK) && client->fd >= 0) {
+    troupe_error error = answer_fault(client, caller, code, message, data);
+    if (refused(error) && data != NULL) {
+        error = answer_fault(client, caller, code, message, NULL);
+    }
+    if (refused(error)) {
+        error = answer_fault(client, caller, code, troupe_error_text(code), NULL);
+    }
+    if (error != TROUPE_OK && client->fd >= 0) {
         client->bundle.failed = true; /* the connection ends with this turn, and the call with it */
         watch_now(client);
     }
-    troupe_buffer_fini(&payload);
 }
 
 /* A call to the host's end with {key: value}. */

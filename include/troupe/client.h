@@ -148,7 +148,7 @@ TROUPE_API void troupe_client_cancel(troupe_client *client, uint64_t ref);
  * host takes becomes a fault TROUPE_ELIMIT. */
 TROUPE_API void troupe_client_reply(troupe_client *client, troupe_caller caller,
                                     troupe_bytes payload);
-/** As troupe_fault. */
+/** As troupe_fault. What the host would not take is left out: `data`, or else the text as well. */
 TROUPE_API void troupe_client_fault(troupe_client *client, troupe_caller caller, troupe_error code,
                                     const char *data, const char *format, ...) TROUPE_PRINTF(5, 6);
 

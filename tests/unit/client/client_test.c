@@ -16,6 +16,8 @@ TestSuite(client, .init = stage_open, .fini = stage_close, .timeout = 120);
 
 /* The scripted host ------------------------------------------------------------------------- */
 
+#define HOST_BYTES 1000 /* the longest message that it takes */
+
 static int listener;
 static char url[64];
 
@@ -96,7 +98,7 @@ static void put_welcome(troupe_buffer *out)
 {
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:U,s:{s:U}}", "address", (uint64_t)65537, "limits", "message_bytes",
-                (uint64_t)1000);
+                (uint64_t)HOST_BYTES);
     put_envelope(out, TROUPE_EVENT, 0, 0, "welcome", &payload);
     troupe_buffer_fini(&payload);
 }
@@ -113,25 +115,34 @@ static void send_all(int fd, const troupe_buffer *out, size_t step)
     }
 }
 
-/* One frame of the client, unmasked into `data`; its first byte, 0 at the end. */
+/* One frame of the client, unmasked into `data` (HOST_BYTES); its first byte, 0 at the end. */
 static uint8_t read_frame(int fd, uint8_t *data, size_t *len)
 {
-    uint8_t head[6];
-    if (recv(fd, head, 6, MSG_WAITALL) != 6) {
+    uint8_t head[2];
+    uint8_t more[2];
+    uint8_t mask[4];
+    if (recv(fd, head, 2, MSG_WAITALL) != 2) {
         return 0;
     }
     *len = head[1] & 0x7fu;
-    cr_assert(*len < 126);
-    if (*len > 0 && recv(fd, data, *len, MSG_WAITALL) != (ssize_t)*len) {
+    if (*len == 126) {
+        if (recv(fd, more, 2, MSG_WAITALL) != 2) {
+            return 0;
+        }
+        *len = (size_t)more[0] << 8 | more[1];
+    }
+    cr_assert(*len <= HOST_BYTES);
+    if (recv(fd, mask, 4, MSG_WAITALL) != 4 ||
+        (*len > 0 && recv(fd, data, *len, MSG_WAITALL) != (ssize_t)*len)) {
         return 0;
     }
     for (size_t i = 0; i < *len; i++) {
-        data[i] ^= head[2 + i % 4];
+        data[i] ^= mask[i % 4];
     }
     return head[0];
 }
 
-/* The next envelope of the client; false at the end. data: 128 bytes that it stands in. */
+/* The next envelope of the client; false at the end. data: HOST_BYTES that it stands in. */
 static bool read_envelope(int fd, uint8_t *data, troupe_envelope *out)
 {
     size_t len;
@@ -159,6 +170,9 @@ typedef struct player {
     bool close_when_joined;
     bool close_when_left;
     bool close_when_answered;
+    const char *fault_data; /* calls are answered with a fault, and this */
+    const char *fault_text;
+    unsigned posts; /* for each call */
     troupe_client *client;
     troupe_error opened;
     gate joined;
@@ -226,7 +240,16 @@ static void on_receive(troupe_actor *self, void *context, const troupe_envelope 
         p->posted = troupe_client_post(p->client, troupe_remote_named("x"), TROUPE_CAST, "v", NULL,
                                        nothing);
     }
-    if (envelope->kind == TROUPE_CALL) {
+    for (unsigned i = 0; i < p->posts; i++) {
+        static const uint8_t bytes[100] = {0xc4, 98};
+        cr_assert_eq(troupe_client_post(p->client, troupe_remote_named("x"), TROUPE_CAST, "v", NULL,
+                                        (troupe_bytes){bytes, sizeof bytes}),
+                     TROUPE_OK);
+    }
+    if (envelope->kind == TROUPE_CALL && p->fault_text != NULL) {
+        troupe_client_fault(p->client, troupe_caller_of(envelope), TROUPE_EJS, p->fault_data, "%s",
+                            p->fault_text);
+    } else if (envelope->kind == TROUPE_CALL) {
         troupe_client_reply(p->client, troupe_caller_of(envelope), envelope->payload);
     }
     gate_raise(&p->received);
@@ -377,7 +400,7 @@ Test(client, anything_before_the_welcome_is_left)
 static void converse(size_t step)
 {
     char key[HANDSHAKE_KEY_SIZE];
-    uint8_t data[128];
+    uint8_t data[HOST_BYTES];
     troupe_envelope e;
     player p = PLAYER_INIT(.name = NULL);
     part role = PART_INIT(.start = play_start, .stop = play_stop, .data = &p);
@@ -426,7 +449,7 @@ Test(client, a_conversation_split_anywhere_is_the_same)
 Test(client, posts_nothing_before_its_name_is_taken)
 {
     char key[HANDSHAKE_KEY_SIZE];
-    uint8_t data[128];
+    uint8_t data[HOST_BYTES];
     troupe_envelope e;
     player p = PLAYER_INIT(.name = "me");
     part role = PART_INIT(.start = play_start, .stop = play_stop, .data = &p);
@@ -462,11 +485,104 @@ Test(client, posts_nothing_before_its_name_is_taken)
     troupe_buffer_fini(&payload);
 }
 
+/* The client has joined and asked, and is called; answers the host's end of the connection. */
+static int call_client(part *role, troupe_address *actor)
+{
+    char key[HANDSHAKE_KEY_SIZE];
+    uint8_t data[HOST_BYTES];
+    troupe_envelope e;
+    host_open();
+    *actor = enter(role);
+    int fd = host_accept(key);
+    troupe_buffer out = {0};
+    troupe_buffer payload = {0};
+    put_accept(&out, key);
+    put_welcome(&out);
+    send_all(fd, &out, 4096);
+    cr_assert(read_envelope(fd, data, &e));
+    troupe_buffer_clear(&out);
+    put_envelope(&out, TROUPE_CALL, 9, 77, "serve", &payload);
+    send_all(fd, &out, 4096);
+    troupe_buffer_fini(&out);
+    return fd;
+}
+
+static void end_call(const player *p, troupe_address actor, int fd)
+{
+    leave(actor);
+    cr_assert_eq(p->left_count, 0, "%s", p->left_reason);
+    close(fd);
+    host_close();
+}
+
+static void check_fault(const char *fault_data, const char *text, const char *expected)
+{
+    uint8_t data[HOST_BYTES];
+    troupe_envelope e;
+    troupe_fault_view fault;
+    troupe_address actor;
+    player p = PLAYER_INIT(.fault_data = fault_data, .fault_text = text);
+    part role = PART_INIT(.start = play_start, .stop = play_stop, .data = &p);
+    int fd = call_client(&role, &actor);
+    cr_assert(read_envelope(fd, data, &e));
+    cr_assert(e.kind == TROUPE_FAULT && e.ref == 77);
+    troupe_fault_read(&e, &fault);
+    cr_assert_eq(fault.code, TROUPE_EJS);
+    cr_assert(fault.message_len == strlen(expected) &&
+              memcmp(fault.message, expected, fault.message_len) == 0);
+    end_call(&p, actor, fd);
+}
+
+Test(client, a_fault_that_the_host_would_not_take_goes_without_its_data)
+{
+    char large[2 * HOST_BYTES];
+    char deep[400];
+    char text[HOST_BYTES + 1] = "";
+    memset(large, ' ', sizeof large);
+    memcpy(large, "\"", 1);
+    memcpy(large + sizeof large - 2, "\"", 2);
+    memset(deep, '[', sizeof deep);
+    memset(deep + 200, ']', sizeof deep - 200);
+    deep[400 - 1] = '\0';
+    deep[0] = ' ';
+    memset(text, 'x', HOST_BYTES);
+    check_fault("1", "no", "no");
+    check_fault(large, "no", "no");
+    check_fault(deep, "no", "no");
+    check_fault("1", text, troupe_error_text(TROUPE_EJS));
+}
+
+Test(client, what_is_gathered_is_no_longer_than_the_host_takes)
+{
+    uint8_t data[HOST_BYTES];
+    troupe_address actor;
+    player p = PLAYER_INIT(.posts = 100);
+    part role = PART_INIT(.start = play_start, .stop = play_stop, .data = &p);
+    int fd = call_client(&role, &actor);
+    unsigned messages = 0;
+    for (unsigned envelopes = 0; envelopes < p.posts + 1; messages++) { /* the reply too */
+        size_t len;
+        cr_assert_eq(read_frame(fd, data, &len), 0x82);
+        for (size_t at = 0; at < len; envelopes++) {
+            troupe_envelope e;
+            const char *name;
+            size_t name_len;
+            size_t used;
+            cr_assert_eq(troupe_envelope_read_edge((troupe_bytes){data + at, len - at}, &e, &name,
+                                                   &name_len, &used),
+                         TROUPE_OK);
+            at += used;
+        }
+    }
+    cr_assert(messages > 10 && messages < 20); /* some are gathered */
+    end_call(&p, actor, fd);
+}
+
 Test(client, may_be_closed_in_each_callback)
 {
     for (int i = 0; i < 3; i++) {
         char key[HANDSHAKE_KEY_SIZE];
-        uint8_t data[128];
+        uint8_t data[HOST_BYTES];
         troupe_envelope e;
         player p = PLAYER_INIT(.close_when_joined = i == 0, .close_when_answered = i == 1,
                                .close_when_left = i == 2);
