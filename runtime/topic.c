@@ -5,11 +5,13 @@
  * A subscriber is LIVE until a post finds its mailbox full. Then it is BEHIND: events are held, or
  * from the first one that is not, shed and counted, so that what it missed is one gap behind what
  * is held. `room` brings it up to date: held events, the gap, and it is LIVE again. With the policy
- * to end it is ENDED instead, and leaves when the last gap is sent.
+ * to end it is ENDED instead, and leaves when the last gap is sent. When there was no memory for
+ * the wish for room, the topic is unsettled: the next event or signal tries again.
  */
 #include "troupe/topic.h"
 #include "actor.h"
 #include "envelope.h"
+#include "troupe/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,7 @@ struct troupe_topic {
     map by_address;
     troupe_topic_counters counters; /* but for `subscribers` */
     troupe_buffer gap;              /* a payload while it is packed */
+    bool unsettled;                 /* somebody is not live and does not wait either */
 };
 
 static listener *find(const troupe_topic *t, troupe_address address)
@@ -185,6 +188,7 @@ static troupe_error post(troupe_topic *t, const listener *s, const troupe_envelo
 static void await_room(troupe_topic *t, listener *s, troupe_error refused)
 {
     s->waiting = refused == TROUPE_EGONE || troupe_await_room(t->owner, s->address) == TROUPE_OK;
+    t->unsettled |= !s->waiting;
 }
 
 static troupe_error post_held(troupe_topic *t, listener *s)
@@ -196,15 +200,46 @@ static troupe_error post_held(troupe_topic *t, listener *s)
     return error == TROUPE_OK ? post(t, s, &event) : error;
 }
 
-static troupe_error post_gap(troupe_topic *t, const listener *s)
+/* TROUPE_ENOMEM: perhaps later. Any other error: never. */
+static troupe_error ask_packer(troupe_topic *t, uint64_t missed, bool ended)
 {
-    bool ended = s->state == SUBSCRIBER_ENDED;
+    size_t len;
+    troupe_error error = t->options.pack_gap(t->options.context, missed, ended, &t->gap);
+    if (t->gap.failed)
+        return TROUPE_ENOMEM;
+    if (error != TROUPE_OK || t->gap.len == 0)
+        return error;
+    return troupe_pack_walk(troupe_buffer_bytes(&t->gap), &len) == TROUPE_OK && len == t->gap.len
+               ? TROUPE_OK
+               : TROUPE_EINVAL;
+}
+
+static void clear_gap(troupe_topic *t)
+{
     troupe_buffer_clear(&t->gap);
     t->gap.failed = false;
-    troupe_error error =
-        t->options.pack_gap != NULL
-            ? t->options.pack_gap(t->options.context, s->counters.missed, ended, &t->gap)
-            : troupe_pack(&t->gap, "{s:U,s:b}", "count", s->counters.missed, "ended", (int)ended);
+}
+
+/* A packer that cannot do it would be asked again and again: it has been for the last time. */
+static troupe_error pack_gap(troupe_topic *t, uint64_t missed, bool ended)
+{
+    clear_gap(t);
+    if (t->options.pack_gap != NULL) {
+        troupe_error error = ask_packer(t, missed, ended);
+        if (error == TROUPE_OK || error == TROUPE_ENOMEM)
+            return error;
+        t->options.pack_gap = NULL;
+        troupe_log(TROUPE_LOG_ERROR, "topic", "gap-malformed", troupe_self_name(t->owner),
+                   "the payload of a gap: %s; it is {count, ended} from now on",
+                   troupe_error_text(error));
+        clear_gap(t);
+    }
+    return troupe_pack(&t->gap, "{s:U,s:b}", "count", missed, "ended", (int)ended);
+}
+
+static troupe_error post_gap(troupe_topic *t, const listener *s)
+{
+    troupe_error error = pack_gap(t, s->counters.missed, s->state == SUBSCRIBER_ENDED);
     if (error != TROUPE_OK)
         return error;
     return troupe_post(t->owner, s->address, TROUPE_EVENT, "gap", NULL,
@@ -239,6 +274,21 @@ static bool catch_up(troupe_topic *t, listener *s)
     return true;
 }
 
+/* Try again for those who wait for nothing. `left` may change who subscribes: then from the
+ * start, and those who have left are fewer each time. */
+static void settle(troupe_topic *t)
+{
+    listener *s = t->unsettled ? t->first : NULL;
+    t->unsettled = false;
+    while (s != NULL) {
+        bool stuck = s->state != SUBSCRIBER_LIVE && !s->waiting;
+        bool leaves = stuck && catch_up(t, s) && s->state == SUBSCRIBER_ENDED;
+        if (leaves)
+            has_left(t, s, TROUPE_EBUSY);
+        s = leaves ? t->first : s->next;
+    }
+}
+
 static void keep_back(troupe_topic *t, listener *s, const troupe_envelope *event)
 {
     if (hold(t, s, event))
@@ -250,8 +300,6 @@ static void keep_back(troupe_topic *t, listener *s, const troupe_envelope *event
 
 static void offer(troupe_topic *t, listener *s, const troupe_envelope *event)
 {
-    if (s->state == SUBSCRIBER_BEHIND && !s->waiting)
-        (void)catch_up(t, s); /* there was no memory for the wish */
     if (s->state == SUBSCRIBER_LIVE) {
         troupe_error error = post(t, s, event);
         if (error == TROUPE_OK) {
@@ -349,6 +397,7 @@ troupe_error troupe_topic_publish(troupe_topic *topic, const char *verb, const t
     if (envelope_size(&event) > TURN_ENVELOPE_MAX)
         return TROUPE_ELIMIT;
     topic->counters.published++;
+    settle(topic);
     for (listener *s = topic->first; s != NULL; s = s->next) {
         if (!wants(s, event.verb, event.verb_len))
             continue;
@@ -367,7 +416,7 @@ bool troupe_topic_wanted(const troupe_topic *topic, const char *verb)
     return s != NULL;
 }
 
-bool troupe_topic_signal(troupe_topic *topic, const troupe_envelope *signal)
+static bool take_signal(troupe_topic *topic, const troupe_envelope *signal)
 {
     troupe_down down;
     troupe_address address;
@@ -389,6 +438,13 @@ bool troupe_topic_signal(troupe_topic *topic, const troupe_envelope *signal)
     if (s->state != SUBSCRIBER_LIVE && catch_up(topic, s) && s->state == SUBSCRIBER_ENDED)
         has_left(topic, s, TROUPE_EBUSY);
     return true;
+}
+
+bool troupe_topic_signal(troupe_topic *topic, const troupe_envelope *signal)
+{
+    bool taken = take_signal(topic, signal);
+    settle(topic);
+    return taken;
 }
 
 /* ---- calls ---- */

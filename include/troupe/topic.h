@@ -39,7 +39,8 @@ typedef struct troupe_topic_options {
     const char *name;      /* for calls that name a topic; borrowed as long as the topic; or NULL */
     size_t hold_bytes_max; /* for each subscriber; 0 = 1 MiB */
     /** Pack the payload of `gap`: so many events are missing; ended: there will be no more. NULL:
-     * {count: U, ended: b}. */
+     * {count: U, ended: b}; so is the payload, from then on and logged, after an error other than
+     * TROUPE_ENOMEM or what is not one MessagePack value. */
     troupe_error (*pack_gap)(void *context, uint64_t count, bool ended, troupe_buffer *out);
     /** A subscriber is gone: it ended (its reason), or was too slow (TROUPE_EBUSY). Not called for
      * troupe_topic_unsubscribe. Must not destroy the topic. NULL allowed. */

@@ -539,6 +539,55 @@ Test(topic, actors_subscribe_themselves_by_calls)
     cr_assert(c.heard.value == 2);
 }
 
+/* ---- packers of gaps that cannot ---- */
+
+static troupe_error pack_malformed(void *context, uint64_t count, bool ended, troupe_buffer *out)
+{
+    (void)count;
+    (void)ended;
+    ++*(int *)context;
+    return troupe_buffer_append(out, "\x81", 1); /* a map of one, without it */
+}
+
+static troupe_error pack_nothing(void *context, uint64_t count, bool ended, troupe_buffer *out)
+{
+    (void)count;
+    (void)ended;
+    (void)out;
+    ++*(int *)context;
+    return TROUPE_EINVAL;
+}
+
+static troupe_error packer_start(troupe_actor *self, part *p)
+{
+    teller *t = p->data;
+    return troupe_topic_create(self, &t->options, &t->topic);
+}
+
+Test(topic, a_packer_that_cannot_is_asked_once)
+{
+    troupe_error (*const packers[])(void *, uint64_t, bool, troupe_buffer *) = {pack_malformed,
+                                                                                pack_nothing};
+    for (int i = 0; i < 2; i++) {
+        int asked = 0;
+        teller t = {.options = {.pack_gap = packers[i], .context = &asked}};
+        listener slow = {.blocked = true};
+        t.part = (part)PART_INIT(.start = packer_start, .receive = teller_receive,
+                                 .stop = teller_stop, .data = &t);
+        troupe_address address = enter(&t.part);
+        listener_enter(&slow, address, 4);
+        subscribe(address, &slow, (troupe_subscription){.slow = TROUPE_SLOW_SHED});
+        publish(address, BURST);
+        gate_await(&slow.part.arrived, 1);
+        gate_raise(&slow.part.go);
+        gate_await(&slow.next, BURST);
+        leave(slow.address);
+        leave(address);
+        cr_assert(asked == 1 && slow.missed == BURST - slow.received && slow.gaps >= 1);
+    }
+    expect_conservation();
+}
+
 /* ---- two topics, one subscriber ---- */
 
 typedef struct pair {
