@@ -3,22 +3,55 @@
 #define FAULT_ITSELF
 #include "fault.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
+#define SITES_MAX  256
+#define NO_SITE    SITES_MAX
+#define CALL_LINES 4 /* a call may be wrapped: which of its lines it has depends on the compiler \
+                      */
+
+typedef struct site {
+    const char *file; /* without its directory */
+    int line;
+    unsigned long calls; /* since something was armed */
+    bool failed;         /* ever */
+} site;
+
 static atomic_ulong calls;
-static atomic_ulong fails_at;
 static atomic_long outstanding;
 static atomic_bool hit;
 static char where[256]; /* written once, before `hit` */
 
-void fault_arm(unsigned long k)
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of all below */
+static site sites[SITES_MAX];
+static size_t sites_count;
+static size_t armed_site; /* NO_SITE: any */
+static unsigned long fails_at;
+
+static void arm(size_t at_site, unsigned long n)
 {
-    atomic_store(&fails_at, 0);
+    pthread_mutex_lock(&mutex);
+    for (size_t i = 0; i < sites_count; i++)
+        sites[i].calls = 0;
     atomic_store(&calls, 0);
     atomic_store(&hit, false);
-    atomic_store(&fails_at, k);
+    armed_site = at_site;
+    fails_at = n;
+    pthread_mutex_unlock(&mutex);
+}
+
+void fault_arm(unsigned long k)
+{
+    arm(NO_SITE, k);
+}
+
+void fault_arm_site(size_t at_site, unsigned long n)
+{
+    arm(at_site, n);
 }
 
 const char *fault_hit(void)
@@ -31,19 +64,128 @@ unsigned long fault_count(void)
     return atomic_load(&calls);
 }
 
+size_t fault_sites(void)
+{
+    pthread_mutex_lock(&mutex);
+    size_t count = sites_count;
+    pthread_mutex_unlock(&mutex);
+    return count;
+}
+
+unsigned long fault_site_count(size_t at_site)
+{
+    pthread_mutex_lock(&mutex);
+    unsigned long count = sites[at_site].calls;
+    pthread_mutex_unlock(&mutex);
+    return count;
+}
+
 long fault_outstanding(void)
 {
     return atomic_load(&outstanding);
 }
 
+static site *site_locked(const char *path, int line)
+{
+    const char *slash = strrchr(path, '/');
+    const char *file = slash != NULL ? slash + 1 : path;
+    size_t i = 0;
+    while (i < sites_count && (sites[i].line != line || strcmp(sites[i].file, file) != 0))
+        i++;
+    if (i == sites_count) {
+        if (i == SITES_MAX)
+            abort();
+        sites[sites_count++] = (site){.file = file, .line = line};
+    }
+    return &sites[i];
+}
+
 static bool fails(const char *what, const char *file, int line)
 {
-    if (atomic_fetch_add(&calls, 1) + 1 != atomic_load(&fails_at))
-        return false;
-    snprintf(where, sizeof where, "%s at %s:%d", what, file, line);
-    atomic_store(&hit, true);
-    return true;
+    pthread_mutex_lock(&mutex);
+    site *s = site_locked(file, line);
+    unsigned long all = atomic_fetch_add(&calls, 1) + 1;
+    unsigned long here = ++s->calls;
+    bool now =
+        fails_at != 0 &&
+        (armed_site == NO_SITE ? all == fails_at : s == &sites[armed_site] && here == fails_at);
+    if (now) {
+        s->failed = true;
+        snprintf(where, sizeof where, "%s at %s:%d", what, file, line);
+        atomic_store(&hit, true);
+    }
+    pthread_mutex_unlock(&mutex);
+    return now;
 }
+
+/* ---- the sources ---- */
+
+static const char *const wrapped[] = {
+    "malloc",         "calloc",  "realloc",        "aligned_alloc", "strdup",
+    "pthread_create", "eventfd", "timerfd_create", "nng_aio_alloc", "nng_msg_alloc",
+};
+
+/* Whether a line of C calls that function; comments are lines that begin as ours do. */
+static bool line_calls(const char *line, const char *name)
+{
+    const char *text = line + strspn(line, " ");
+    if (text[0] == '*' || strncmp(text, "/*", 2) == 0)
+        return false;
+    size_t len = strlen(name);
+    for (const char *at = strstr(line, name); at != NULL; at = strstr(at + 1, name)) {
+        bool whole = at == line || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
+        if (whole && at[len] == '(')
+            return true;
+    }
+    return false;
+}
+
+static bool has_failed(const char *file, int line)
+{
+    for (size_t i = 0; i < sites_count; i++)
+        if (sites[i].failed && strcmp(sites[i].file, file) == 0 && sites[i].line >= line &&
+            sites[i].line < line + CALL_LINES)
+            return true;
+    return false;
+}
+
+static unsigned look_through(const char *directory, const char *file)
+{
+    char path[4096];
+    char line[512];
+    unsigned never = 0;
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    FILE *source = fopen(path, "r");
+    if (source == NULL)
+        abort();
+    for (int number = 1; fgets(line, sizeof line, source) != NULL; number++)
+        for (size_t i = 0; i < sizeof wrapped / sizeof wrapped[0]; i++)
+            if (line_calls(line, wrapped[i]) && !has_failed(file, number)) {
+                fprintf(stderr, "never failed: %s at %s:%d\n", wrapped[i], path, number);
+                never++;
+            }
+    fclose(source);
+    return never;
+}
+
+unsigned fault_never_failed(const char *directory)
+{
+    unsigned never = 0;
+    DIR *all = opendir(directory);
+    if (all == NULL)
+        abort();
+    pthread_mutex_lock(&mutex);
+    for (const struct dirent *entry = readdir(all); entry != NULL; entry = readdir(all)) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (dot != NULL && strcmp(dot, ".c") == 0)
+            never += look_through(directory, entry->d_name);
+    }
+    pthread_mutex_unlock(&mutex);
+    closedir(all);
+    return never;
+}
+
+/* ---- what is wrapped ---- */
 
 static void *allocated(void *memory)
 {

@@ -20,6 +20,18 @@ void fault_arm(unsigned long k);
 const char *fault_hit(void);
 /* Calls since then. */
 unsigned long fault_count(void);
+
+/* Sites: the lines that call one of these. They are numbered as they are first met, also while
+ * nothing is armed. */
+size_t fault_sites(void);
+/* Let the n-th call at that site from now on fail: with threads, this is met again where the k-th
+ * of all is not. */
+void fault_arm_site(size_t site, unsigned long n);
+/* Calls at that site since something was armed. */
+unsigned long fault_site_count(size_t site);
+/* Look through the sources in a directory: how many sites have never failed. They are printed. */
+unsigned fault_never_failed(const char *directory);
+
 /* What was allocated and is not yet freed, since the program began. */
 long fault_outstanding(void);
 
