@@ -9,10 +9,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#define SITES_MAX  256
-#define NO_SITE    SITES_MAX
-#define CALL_LINES 4 /* a call may be wrapped: which of its lines it has depends on the compiler \
-                      */
+#define SITES_MAX 256
+#define NO_SITE   SITES_MAX
+#define CALL_LINES                                                                \
+    4 /* a call may be wrapped: which of its lines it has depends on the compiler \
+       */
 
 typedef struct site {
     const char *file; /* without its directory */

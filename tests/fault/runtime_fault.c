@@ -36,8 +36,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEEDS        4   /* of deterministic mode */
-#define CALLS_A_SITE 64  /* of these each fourfold one is tried, with threads */
+#define SEEDS        4
+#define CALLS_A_SITE 64  /* of these the 1st, 2nd, 4th… are tried, with threads */
 #define TRIES        5   /* with threads, a call may not come */
 #define CALL_MS      150 /* an answer that could not be allocated: its call ends by this */
 #define HANG_S       100 /* one run takes far less */
@@ -774,7 +774,7 @@ static unsigned long fail_at_each_site(void)
     for (size_t i = 0; i < count; i++)
         usual[i] = fault_site_count(i);
     for (size_t i = 0; i < count; i++) {
-        for (unsigned long n = 1; n <= usual[i] && n <= CALLS_A_SITE; n *= 4) {
+        for (unsigned long n = 1; n <= usual[i] && n <= CALLS_A_SITE; n *= 2) {
             bool reached = false;
             for (int tries = 0; !reached && tries < TRIES; tries++) {
                 k = n;
