@@ -6,14 +6,14 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #define SITES_MAX 256
 #define NO_SITE   SITES_MAX
-#define CALL_LINES                                                                \
-    4 /* a call may be wrapped: which of its lines it has depends on the compiler \
-       */
+/* A call may be wrapped; which of its lines is the site's depends on the compiler. */
+#define CALL_LINES 4
 
 typedef struct site {
     const char *file; /* without its directory */
@@ -141,11 +141,20 @@ static bool line_calls(const char *line, const char *name)
     return false;
 }
 
-static bool has_failed(const char *file, int line)
+static const char *called(const char *line)
+{
+    for (size_t i = 0; i < sizeof wrapped / sizeof wrapped[0]; i++)
+        if (line_calls(line, wrapped[i]))
+            return wrapped[i];
+    return NULL;
+}
+
+/* A site from that line on, and before the next one. */
+static bool has_failed(const char *file, int line, int next)
 {
     for (size_t i = 0; i < sites_count; i++)
         if (sites[i].failed && strcmp(sites[i].file, file) == 0 && sites[i].line >= line &&
-            sites[i].line < line + CALL_LINES)
+            sites[i].line < line + CALL_LINES && sites[i].line < next)
             return true;
     return false;
 }
@@ -155,16 +164,24 @@ static unsigned look_through(const char *directory, const char *file)
     char path[4096];
     char line[512];
     unsigned never = 0;
+    const char *name = NULL; /* called at `at`, not looked up yet */
+    int at = 0;
     snprintf(path, sizeof path, "%s/%s", directory, file);
     FILE *source = fopen(path, "r");
     if (source == NULL)
         abort();
-    for (int number = 1; fgets(line, sizeof line, source) != NULL; number++)
-        for (size_t i = 0; i < sizeof wrapped / sizeof wrapped[0]; i++)
-            if (line_calls(line, wrapped[i]) && !has_failed(file, number)) {
-                fprintf(stderr, "never failed: %s at %s:%d\n", wrapped[i], path, number);
-                never++;
-            }
+    for (int number = 1, more = 1; more; number++) {
+        more = fgets(line, sizeof line, source) != NULL;
+        const char *here = more ? called(line) : NULL;
+        if (more && here == NULL)
+            continue;
+        if (name != NULL && !has_failed(file, at, more ? number : INT_MAX)) {
+            fprintf(stderr, "never failed: %s at %s:%d\n", name, path, at);
+            never++;
+        }
+        name = here;
+        at = number;
+    }
     fclose(source);
     return never;
 }

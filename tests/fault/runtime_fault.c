@@ -36,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SEEDS        4
+#define SEEDS        4   /* of deterministic mode */
 #define CALLS_A_SITE 64  /* of these the 1st, 2nd, 4th… are tried, with threads */
 #define TRIES        5   /* with threads, a call may not come */
 #define CALL_MS      150 /* an answer that could not be allocated: its call ends by this */
