@@ -30,10 +30,11 @@
 #define PING_NS           20000000000u
 #define SILENCE_NS        60000000000u
 #define STOP_JOIN_MS      2000
+#define LINGER_MS         1000 /* for the peer to take our close, and to end what it was sending */
 
 typedef enum client_state {
     CLIENT_OPEN,
-    CLIENT_CLOSING, /* writes what is queued, then ends */
+    CLIENT_CLOSING, /* close frames are written; ends when the peer does, or after LINGER_MS */
 } client_state;
 
 /* One message of the peer, until its answer is queued. */
@@ -112,14 +113,62 @@ static void client_end(client *state, const char *why)
     troupe_exit(state->self, end_reason(state));
 }
 
+/* What the peer still sends after our close is read and dropped: unread, it would turn the end of
+ * the connection into a reset that may eat our close frame. */
+static void on_rest(troupe_actor *self, void *context, int fd, short revents)
+{
+    (void)context;
+    (void)revents;
+    char scratch[16384];
+    for (int i = 0; i < 64; i++) {
+        ssize_t got = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+            return;
+        }
+        if (got <= 0) {
+            troupe_exit(self, TROUPE_OK);
+            return;
+        }
+    }
+}
+
+static void on_lingered(troupe_actor *self, void *context)
+{
+    (void)context;
+    troupe_exit(self, TROUPE_OK);
+}
+
+/* Our close is written, the peer's has not come: give it time. */
+static void client_linger(client *state)
+{
+    if (state->state != CLIENT_OPEN) {
+        return;
+    }
+    state->state = CLIENT_CLOSING;
+    state->reading = false;
+    (void)shutdown(state->fd, SHUT_WR);
+    troupe_unwatch(state->self, state->fd);
+    if (troupe_watch(state->self, state->fd, POLLIN, on_rest, state) != TROUPE_OK ||
+        troupe_timer_start(state->self, LINGER_MS, 0, on_lingered, state, NULL) != TROUPE_OK) {
+        troupe_exit(state->self, TROUPE_OK);
+    }
+}
+
 /* After anything was read or written: what to poll for now, and whether it is over. */
 static void client_settle(client *state)
 {
     bool want_write = wslay_event_want_write(state->ws) != 0;
     bool want_read = wslay_event_want_read(state->ws) != 0;
     atomic_store(&state->slot->queued_bytes, queued(state));
+    if (state->state == CLIENT_CLOSING) {
+        return;
+    }
     if (!want_write && !want_read) {
-        client_end(state, "closed");
+        if (wslay_event_get_close_received(state->ws) != 0) {
+            client_end(state, "closed");
+        } else {
+            client_linger(state);
+        }
         return;
     }
     bool reading = want_read && queued(state) < QUEUE_BYTES_SOFT && state->calls_open < CALLS_MAX;
