@@ -41,7 +41,7 @@ static void join_dead(struct troupe_system *system, troupe_actor *actor)
     pthread_mutex_lock(&system->mutex);
     system_delist_locked(system, actor);
     system->retired.actors_ended++;
-    pthread_cond_broadcast(&system->changed);
+    system_tell_joiners_locked(system, actor->address);
     pthread_mutex_unlock(&system->mutex);
     free(actor);
 }

@@ -246,8 +246,10 @@ static void report_waiting(struct troupe_system *system)
                    "%u actors have not ended, one is %s", count, who);
 }
 
-/* Until an actor was joined, or that time has come (false). Called and returns with the mutex. */
-static bool await_change_locked(struct troupe_system *system, uint64_t until_ns)
+/* Until that actor (0: some) was joined, or that time has come (false). With the mutex, which is
+ * let go meanwhile. */
+static bool await_join_locked(struct troupe_system *system, troupe_address address,
+                              uint64_t until_ns)
 {
     if (system->deterministic != NULL) {
         pthread_mutex_unlock(&system->mutex);
@@ -255,8 +257,15 @@ static bool await_change_locked(struct troupe_system *system, uint64_t until_ns)
         pthread_mutex_lock(&system->mutex);
         return more;
     }
+    joiner me = {system->joiners, address};
+    system->joiners = &me;
     struct timespec until = clock_timespec(until_ns);
-    return pthread_cond_timedwait(&system->changed, &system->mutex, &until) != ETIMEDOUT;
+    int error = pthread_cond_timedwait(&system->changed, &system->mutex, &until);
+    joiner **at = &system->joiners;
+    while (*at != &me)
+        at = &(*at)->next;
+    *at = me.next;
+    return error != ETIMEDOUT;
 }
 
 static void end_actors(struct troupe_system *system, uint64_t deadline_ns)
@@ -272,7 +281,7 @@ static void end_actors(struct troupe_system *system, uint64_t deadline_ns)
             report_ns = now + REPORT_NS;
         }
         stop_actors_locked(system, force);
-        await_change_locked(system, force ? report_ns : deadline_ns);
+        await_join_locked(system, 0, force ? report_ns : deadline_ns);
         if (system_now_ns(system) >= report_ns) {
             report_ns += REPORT_NS;
             pthread_mutex_unlock(&system->mutex);
@@ -337,7 +346,7 @@ troupe_error troupe_join(troupe_system *system, troupe_address address, uint32_t
     troupe_error error = TROUPE_OK;
     pthread_mutex_lock(&system->mutex);
     while (error == TROUPE_OK && listed_locked(system, address)) {
-        if (!await_change_locked(system, until))
+        if (!await_join_locked(system, address, until))
             error = TROUPE_ETIMEOUT;
     }
     pthread_mutex_unlock(&system->mutex);
@@ -372,6 +381,15 @@ void system_delist_locked(struct troupe_system *system, troupe_actor *actor)
     if (actor->next != NULL)
         actor->next->prev = actor->prev;
     system_retire_locked(system, &actor->tally);
+}
+
+void system_tell_joiners_locked(struct troupe_system *system, troupe_address address)
+{
+    const joiner *j = system->joiners;
+    while (j != NULL && j->address != 0 && j->address != address)
+        j = j->next;
+    if (j != NULL) /* most often nobody waits for just this one */
+        pthread_cond_broadcast(&system->changed);
 }
 
 void troupe_system_count(troupe_system *system, troupe_system_counters *out)

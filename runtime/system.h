@@ -20,6 +20,12 @@
 
 #include "troupe/log.h"
 
+/* Who waits for an actor to be joined; on its own stack. */
+typedef struct joiner {
+    struct joiner *next;
+    troupe_address address; /* 0: any */
+} joiner;
+
 struct troupe_system {
     char name[32];
     const lane_kind *kind;
@@ -30,8 +36,9 @@ struct troupe_system {
     struct troupe_system *next_open; /* the process's list of open systems */
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* an actor was joined */
+    pthread_cond_t changed; /* an actor that somebody waits for was joined */
     bool closing;           /* mutex, as all up to `retired` */
+    joiner *joiners;
     slot *free_slots;
     uint32_t slots_used;
     struct troupe_actor *actors; /* from spawn until joined */
@@ -91,6 +98,8 @@ void condition_init(pthread_cond_t *condition);
 void system_retire_locked(struct troupe_system *system, const tally *t);
 /* Take an actor off the list, its counters with those of the gone. With the mutex held. */
 void system_delist_locked(struct troupe_system *system, struct troupe_actor *actor);
+/* The actor at that address was joined: wake who waits for it. With the mutex held. */
+void system_tell_joiners_locked(struct troupe_system *system, troupe_address address);
 
 /* The reaper. */
 troupe_error reaper_start(struct troupe_system *system);
