@@ -193,8 +193,8 @@ static void run(troupe_host *started, const char *port)
 int main(int argc, char **argv)
 {
     troupe_host_keeper_main(argc, argv);
-    if (argc < 2) {
-        fprintf(stderr, "usage: bench_commands attach PORT | pipe\n");
+    if (argc < 2 || (strcmp(argv[1], "attach") == 0 && argc < 3)) {
+        fprintf(stderr, "usage: bench_commands attach PORT [LANE] | pipe [LANE]\n");
         return 2;
     }
     sigset_t all;
@@ -204,8 +204,15 @@ int main(int argc, char **argv)
     troupe_host_options_default(&options);
     options.store = ":memory:";
     options.listen = "127.0.0.1:0";
-    const char *port = argc > 2 ? argv[2] : NULL;
-    transport = port != NULL ? "ws" : "pipe";
+    bool attach = strcmp(argv[1], "attach") == 0 && argc > 2;
+    const char *port = attach ? argv[2] : NULL;
+    const char *lane = argc > 2 + attach ? argv[2 + attach] : NULL;
+    if (lane != NULL)
+        options.mailbox = lane;
+    char name[32];
+    snprintf(name, sizeof name, "%s%s%s", attach ? "ws" : "pipe", lane != NULL ? " " : "",
+             lane != NULL ? lane : "");
+    transport = name;
     troupe_reason reason = {{0}};
     troupe_host *started;
     troupe_log_set_level(TROUPE_LOG_WARN);

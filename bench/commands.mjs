@@ -39,6 +39,8 @@ const clients = {
   ws: [process.execPath, join(here, 'peers/ws.mjs'), port],
   puppeteer: [process.execPath, join(here, 'peers/puppeteer.mjs'), port],
   'troupe pipe': [binary, 'pipe'],
+  'troupe ws ring': [binary, 'attach', port, 'ring'],
+  'troupe pipe ring': [binary, 'pipe', 'ring'],
 };
 const samples = new Map();
 for (let round = 0; round < Number(rounds); round++) {
@@ -67,10 +69,10 @@ const cpu = readFileSync('/proc/cpuinfo', 'utf8').match(/model name\s*: (.*)/)?.
 console.log(`CDP commands, medians of ${rounds} rounds in turns, ${cpu}`);
 for (const method of ['Browser.getVersion', 'Runtime.evaluate']) {
   console.log(`\n${method}`);
-  console.log('client        one by one p50   p99        100 in flight   x ws    x puppeteer');
+  console.log('client            one by one p50   p99        100 in flight   x ws    x puppeteer');
   for (const client of Object.keys(clients)) {
     const many = figure(`${method}|many|${client}`, 'per_s');
-    console.log(client.padEnd(13),
+    console.log(client.padEnd(17),
       `${figure(`${method}|one|${client}`, 'p50_us')?.toFixed(0)} us`.padStart(10),
       `${figure(`${method}|one|${client}`, 'p99_us')?.toFixed(0)} us`.padStart(11),
       `${many}/s`.padStart(16),
