@@ -134,7 +134,10 @@ static void note_calls_open(troupe_actor *self)
 static bool has_ended(void *context, const map_entry *entry)
 {
     troupe_actor *self = context;
-    return !call_pending(&self->system->calls, entry->key);
+    if (call_pending(&self->system->calls, entry->key))
+        return false;
+    tally_add(&self->tally.late_replies, 1); /* its answer would have been */
+    return true;
 }
 
 /* Callers do not tell when they give up: calls that nobody answers would gather for ever. */

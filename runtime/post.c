@@ -154,7 +154,8 @@ troupe_error troupe_forward(troupe_actor *self, const troupe_envelope *request, 
         call_remaining_ms(&self->system->calls, e.ref, system_now_ns(self->system));
     if (remaining_ms == 0) { /* nobody waits for it any more */
         take_open_call(self, e.ref);
-        return TROUPE_OK;
+        tally_add(&self->tally.late_replies, 1); /* its answer would have been */
+        return TROUPE_ECANCELLED;
     }
     e.meta.timeout_ms = remaining_ms;
     troupe_error error = turn_post(&self->turn, &e);

@@ -186,11 +186,11 @@ TROUPE_API void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_er
                              const char *data, const char *format, ...) TROUPE_PRINTF(5, 6);
 
 /**
- * Hand a call on: the receiver sees the first caller as its caller and answers it directly. A call
- * that has ended meanwhile goes no further.
+ * Hand a call on: the receiver sees the first caller as its caller and answers it directly.
  *
  * @return TROUPE_OK; TROUPE_EGONE, TROUPE_EBUSY, TROUPE_ELIMIT, TROUPE_ENOMEM: still this actor's
- *         to answer; TROUPE_EINVAL: not a call, or already answered
+ *         to answer; TROUPE_ECANCELLED: it has ended meanwhile, nobody waits for an answer;
+ *         TROUPE_EINVAL: not a call, or already answered
  */
 TROUPE_API troupe_error troupe_forward(troupe_actor *self, const troupe_envelope *call,
                                        troupe_address to) TROUPE_MUST_USE;

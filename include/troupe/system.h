@@ -131,7 +131,7 @@ typedef struct troupe_system_counters {
     uint64_t dead_letters; /* accepted, but the receiver died first */
     uint64_t dead_left;    /* of these, left in a mailbox when its actor ended */
     uint64_t shed;         /* events dropped for subscribers that were too slow; counted as sent */
-    uint64_t late_replies; /* dropped before a mailbox: their call had ended */
+    uint64_t late_replies; /* dropped before a mailbox, or never made: their call had ended */
     uint64_t refused;      /* TROUPE_EBUSY */
     uint64_t messages;     /* bundles passed through the lane */
 } troupe_system_counters;

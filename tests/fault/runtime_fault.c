@@ -242,9 +242,10 @@ static troupe_error act(troupe_actor *self, player *p, const troupe_envelope *e)
         troupe_fault(self, troupe_caller_of(e), TROUPE_EJS, "{\"a\":1}", "no %d", 1);
     else if (troupe_verb_is(e, "forward") && strcmp(troupe_self_name(self), "second") == 0)
         troupe_reply(self, troupe_caller_of(e), nothing);
-    else if (troupe_verb_is(e, "forward"))
-        return troupe_forward(self, e, troupe_whereis(stage, "second"));
-    else if (troupe_verb_is(e, "name")) {
+    else if (troupe_verb_is(e, "forward")) {
+        error = troupe_forward(self, e, troupe_whereis(stage, "second"));
+        return error == TROUPE_ECANCELLED ? TROUPE_OK : error; /* it timed out meanwhile */
+    } else if (troupe_verb_is(e, "name")) {
         for (int i = 0; i < 80 && error == TROUPE_OK; i++) { /* the table of names grows */
             char name[32];
             snprintf(name, sizeof name, "name/%d", i);
