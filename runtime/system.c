@@ -258,6 +258,7 @@ static bool await_join_locked(struct troupe_system *system, troupe_address addre
         return more;
     }
     joiner me = {system->joiners, address};
+    /* cppcheck-suppress autoVariables ; it is taken off before this returns */
     system->joiners = &me;
     struct timespec until = clock_timespec(until_ns);
     int error = pthread_cond_timedwait(&system->changed, &system->mutex, &until);
