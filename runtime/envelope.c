@@ -4,6 +4,7 @@
  * The layout is specified in docs/envelope.md, whose vectors are tested.
  */
 #include "envelope.h"
+#include "json_depth.h"
 #include "names.h"
 #include "wire.h"
 
@@ -307,28 +308,6 @@ static bool printable(const char *text, size_t len)
     return true;
 }
 
-/* Whether brackets outside strings nest within the limit; says nothing about validity. */
-static bool json_flat(const uint8_t *text, size_t len)
-{
-    unsigned depth = 0;
-    bool string = false;
-    for (size_t i = 0; i < len; i++) {
-        uint8_t byte = text[i];
-        if (string) {
-            i += byte == '\\';
-            string = byte != '"';
-        } else if (byte == '"') {
-            string = true;
-        } else if (byte == '[' || byte == '{') {
-            if (++depth > ENVELOPE_JSON_DEPTH_MAX)
-                return false;
-        } else if ((byte == ']' || byte == '}') && depth > 0) {
-            depth--;
-        }
-    }
-    return true;
-}
-
 /* The payload was walked: its tokens stand one behind the other, containers' heads before what
  * they hold. */
 static bool payload_flat(troupe_bytes payload)
@@ -336,7 +315,7 @@ static bool payload_flat(troupe_bytes payload)
     wire_token token;
     while (payload.len > 0 && wire_read(payload, &token)) {
         if (token.type == WIRE_TYPE_EXT && token.ext_type == TROUPE_EXT_JSON &&
-            !json_flat(token.body, token.body_len))
+            !json_depth_within((const char *)token.body, token.body_len, ENVELOPE_JSON_DEPTH_MAX))
             return false;
         payload = wire_behind(payload, token.len);
     }

@@ -6,6 +6,7 @@
 #include "actors/verbs.h"
 #include "local.h"
 #include "named.h"
+#include "runtime/json_depth.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -312,24 +313,7 @@ static void call_read(bridge *server, rpc_call *call, const json_t *request, boo
 
 bool rpc_depth_within(const char *text, size_t len)
 {
-    unsigned depth = 0;
-    bool string = false;
-    for (size_t i = 0; i < len; i++) {
-        char byte = text[i];
-        if (string) {
-            i += byte == '\\';
-            string = byte != '"';
-        } else if (byte == '"') {
-            string = true;
-        } else if (byte == '[' || byte == '{') {
-            if (++depth > RPC_DEPTH_MAX) {
-                return false;
-            }
-        } else if ((byte == ']' || byte == '}') && depth > 0) {
-            depth--;
-        }
-    }
-    return true;
+    return json_depth_within(text, len, RPC_DEPTH_MAX);
 }
 
 static troupe_error refuse(troupe_buffer *fault, troupe_error code, const char *message)
