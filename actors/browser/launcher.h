@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** What the two files of the launcher share: the list of browsers and their processes (launcher.c),
- * the RPC methods (launcher_methods.c). */
+/** What the files of the launcher share: the list of browsers and their processes (launcher.c),
+ * the RPC methods (launcher_methods.c, launcher_ports.c). */
 #ifndef TROUPE_ACTORS_BROWSER_LAUNCHER_H
 #define TROUPE_ACTORS_BROWSER_LAUNCHER_H
 
@@ -98,5 +98,17 @@ void launcher_answer_port(launcher *state, const waiter *wait, const entry *item
 /* In launcher_methods.c: */
 
 void launcher_method(launcher *state, const troupe_envelope *call);
+/** A fresh id, or the wanted one; TROUPE_EPARAMS, TROUPE_ESTATE and the reason if that cannot be.
+ */
+troupe_error launcher_choose_id(launcher *state, const char *wanted, const char *prefix, char *id,
+                                troupe_reason *reason) TROUPE_MUST_USE;
+/** End a browser for good; the caller hears when its process is gone. */
+void launcher_close(launcher *state, troupe_caller caller, entry *item);
+
+/* In launcher_ports.c: */
+
+void launcher_ports_add(launcher *state, troupe_caller caller, json_t *params);
+void launcher_ports_remove(launcher *state, troupe_caller caller, json_t *params);
+void launcher_ports_list(launcher *state, troupe_caller caller, json_t *params);
 
 #endif
