@@ -15,8 +15,8 @@ typedef struct user_timer {
     void *context;
 } user_timer;
 
-troupe_error troupe_timer_start(troupe_actor *self, uint32_t after_ms, uint32_t period_ms,
-                                troupe_timer_fn fn, void *context, uint64_t *id)
+static troupe_error start(troupe_actor *self, uint64_t due_ns, uint64_t period_ns,
+                          troupe_timer_fn fn, void *context, uint64_t *id)
 {
     if (fn == NULL)
         return TROUPE_EINVAL;
@@ -30,13 +30,26 @@ troupe_error troupe_timer_start(troupe_actor *self, uint32_t after_ms, uint32_t 
     }
     item->fn = fn;
     item->context = context;
-    item->period_ns = period_ms * CLOCK_NS_PER_MS;
+    item->period_ns = period_ns;
     item->timer.kind = TIMER_USER;
-    item->timer.due_ns = system_now_ns(self->system) + after_ms * CLOCK_NS_PER_MS;
+    item->timer.due_ns = due_ns;
     timers_add(&self->timers, &item->timer);
     if (id != NULL)
         *id = item->id;
     return TROUPE_OK;
+}
+
+troupe_error troupe_timer_start(troupe_actor *self, uint32_t after_ms, uint32_t period_ms,
+                                troupe_timer_fn fn, void *context, uint64_t *id)
+{
+    return start(self, system_now_ns(self->system) + after_ms * CLOCK_NS_PER_MS,
+                 period_ms * CLOCK_NS_PER_MS, fn, context, id);
+}
+
+troupe_error troupe_timer_at(troupe_actor *self, uint64_t due_ns, troupe_timer_fn fn, void *context,
+                             uint64_t *id)
+{
+    return start(self, due_ns, 0, fn, context, id);
 }
 
 void troupe_timer_cancel(troupe_actor *self, uint64_t id)

@@ -144,6 +144,12 @@ void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_error code, c
     answer_call(self, caller, &text);
 }
 
+bool troupe_caller_waits(const troupe_actor *self, troupe_caller caller)
+{
+    return map_find(&self->open_calls, caller.ref) != NULL &&
+           call_pending(&self->system->calls, caller.ref);
+}
+
 troupe_error troupe_forward(troupe_actor *self, const troupe_envelope *request, troupe_address to)
 {
     if (request->kind != TROUPE_CALL || map_find(&self->open_calls, request->ref) == NULL)

@@ -186,6 +186,13 @@ TROUPE_API void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_er
                              const char *data, const char *format, ...) TROUPE_PRINTF(5, 6);
 
 /**
+ * Whether somebody still waits for the answer to a call this actor received: false once it was
+ * answered, and once the caller gave it up, ran into its deadline or ended. One who has much work
+ * waiting asks before it does it; the call is to be answered in any case.
+ */
+TROUPE_API bool troupe_caller_waits(const troupe_actor *self, troupe_caller caller);
+
+/**
  * Hand a call on: the receiver sees the first caller as its caller and answers it directly.
  *
  * @return TROUPE_OK; TROUPE_EGONE, TROUPE_EBUSY, TROUPE_ELIMIT, TROUPE_ENOMEM: still this actor's
@@ -259,6 +266,14 @@ typedef void (*troupe_timer_fn)(troupe_actor *self, void *context);
 TROUPE_API troupe_error troupe_timer_start(troupe_actor *self, uint32_t after_ms,
                                            uint32_t period_ms, troupe_timer_fn fn, void *context,
                                            uint64_t *id) TROUPE_MUST_USE;
+/**
+ * Start a timer that runs once, at a moment of troupe_now_ns's clock; at once if it is past. For
+ * those who need it finer than milliseconds.
+ *
+ * @return as troupe_timer_start
+ */
+TROUPE_API troupe_error troupe_timer_at(troupe_actor *self, uint64_t due_ns, troupe_timer_fn fn,
+                                        void *context, uint64_t *id) TROUPE_MUST_USE;
 /** After this the timer does not run, also if it was due. Unknown ids (0 too) are ignored. */
 TROUPE_API void troupe_timer_cancel(troupe_actor *self, uint64_t id);
 

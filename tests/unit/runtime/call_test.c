@@ -103,6 +103,57 @@ Test(call, forwarded_call_is_answered_by_the_receiver)
     leave(address);
 }
 
+typedef struct watched {
+    troupe_caller kept;
+    bool before, after, answered;
+} watched;
+
+/* "keep" is kept; "look" tells whether its caller still waits; then it is answered. */
+static troupe_error keep_and_look(troupe_actor *self, part *p, const troupe_envelope *e)
+{
+    watched *w = p->data;
+    if (troupe_verb_is(e, "keep")) {
+        w->kept = troupe_caller_of(e);
+        w->before = troupe_caller_waits(self, w->kept);
+        gate_raise(&p->arrived);
+    } else {
+        w->after = troupe_caller_waits(self, w->kept);
+        troupe_reply(self, w->kept, nothing);
+        w->answered = troupe_caller_waits(self, w->kept);
+        troupe_reply(self, troupe_caller_of(e), nothing);
+    }
+    return TROUPE_OK;
+}
+
+Test(call, callee_can_tell_whether_its_caller_still_waits)
+{
+    watched w = {{0, 0}, false, false, true};
+    part p = PART_INIT(.receive = keep_and_look, .data = &w);
+    troupe_address address = enter(&p);
+    for (unsigned round = 1; round <= 2; round++) {
+        uint64_t ref;
+        troupe_answer a;
+        cr_assert(troupe_guest_call_start(guest, address, "keep", NULL, nothing, LONG_MS, NULL,
+                                          &ref) == TROUPE_OK);
+        cr_assert(troupe_guest_flush(guest) == TROUPE_OK);
+        gate_await(&p.arrived, round);
+        if (round == 2) {
+            troupe_guest_cancel(guest, ref);
+            cr_assert(troupe_guest_wait(guest, LONG_MS, &a) == TROUPE_OK);
+            troupe_answer_fini(&a);
+        }
+        cr_assert(troupe_guest_call_start(guest, address, "look", NULL, nothing, LONG_MS, NULL,
+                                          NULL) == TROUPE_OK);
+        for (unsigned i = round; i <= 2; i++) {
+            cr_assert(troupe_guest_wait(guest, LONG_MS, &a) == TROUPE_OK);
+            cr_assert(a.error == TROUPE_OK);
+            troupe_answer_fini(&a);
+        }
+        cr_assert(w.before && w.after == (round == 1) && !w.answered);
+    }
+    leave(address);
+}
+
 Test(call, meta_carries_the_time_out)
 {
     part p = PART_INIT(.receive = serve);

@@ -173,6 +173,30 @@ Test(timer, periodic_rings_until_it_cancels_itself)
     cr_assert(a.rings == 5);
 }
 
+static troupe_error set_moments(troupe_actor *self, part *p)
+{
+    alarms *a = p->data;
+    uint64_t now_ns = troupe_now_ns(self);
+    a->part = p;
+    cr_assert(troupe_timer_at(self, now_ns + 3000000, ring_last, a, NULL) == TROUPE_OK);
+    cr_assert(troupe_timer_at(self, now_ns + 2000000, ring_b, a, &a->victim) == TROUPE_OK);
+    cr_assert(troupe_timer_at(self, now_ns + 1000001, ring_b, a, NULL) == TROUPE_OK);
+    cr_assert(troupe_timer_at(self, now_ns + 1000000, ring_a, a, NULL) == TROUPE_OK);
+    cr_assert(troupe_timer_at(self, 0, ring_b, a, NULL) == TROUPE_OK); /* past: at once */
+    cr_assert(troupe_timer_at(self, 0, NULL, a, NULL) == TROUPE_EINVAL);
+    return TROUPE_OK;
+}
+
+Test(timer, moments_are_told_apart_by_nanoseconds)
+{
+    alarms a = {0};
+    part p = PART_INIT(.start = set_moments, .data = &a);
+    troupe_address address = enter(&p);
+    gate_await(&p.arrived, 1);
+    leave(address);
+    cr_assert_str_eq(a.order, "babc");
+}
+
 static void restart(troupe_actor *self, void *context)
 {
     part *p = context;
