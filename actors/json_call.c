@@ -2,10 +2,19 @@
 /* Calls whose params and results are JSON. */
 #include "actors/json_call.h"
 
+#include "runtime/json_depth.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+json_t *json_text(const char *text, size_t len)
+{
+    return json_depth_within(text, len, JSON_TEXT_DEPTH_MAX)
+               ? json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
+               : NULL;
+}
 
 json_t *json_payload(troupe_bytes payload)
 {
@@ -14,7 +23,7 @@ json_t *json_payload(troupe_bytes payload)
     if (troupe_payload_json(payload, &text, &len) != TROUPE_OK) {
         return NULL;
     }
-    return json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    return json_text(text, len);
 }
 
 json_t *json_params(const troupe_envelope *call, troupe_reason *reason)

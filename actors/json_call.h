@@ -10,6 +10,14 @@
 
 #include <jansson.h>
 
+/** How deep JSON may nest before it is parsed: jansson recurses, here and when it writes and frees,
+ * and an actor's stack is 256 KiB. */
+#define JSON_TEXT_DEPTH_MAX 256u
+
+/** Parse JSON text that somebody else wrote (a browser, a page, a client): new reference, or NULL
+ * if it is not JSON, or nests deeper than JSON_TEXT_DEPTH_MAX. text: `len` bytes. */
+json_t *json_text(const char *text, size_t len);
+
 /** The params of a JSON call as an object (an empty one if the payload is nil): new reference.
  * NULL and *reason if it is not a JSON object. */
 json_t *json_params(const troupe_envelope *call, troupe_reason *reason);

@@ -234,7 +234,7 @@ static void on_info(connections *state, const troupe_envelope *notice)
         !stage_is_up(state, uid, uid_len)) {
         return; /* the end of its browser overtook it */
     }
-    json_t *chrome = json_loadb(info, info_len, JSON_ALLOW_NUL, NULL);
+    json_t *chrome = json_text(info, info_len);
     char key[TARGET_ID_MAX];
     copy(key, sizeof key, id, id_len);
     member *item = member_find(state, key);

@@ -12,7 +12,7 @@
 /* exceptionDetails -> fault JS_EXCEPTION {text, line, column, url, stack}. */
 static void answer_exception(target_request *request, json_span details)
 {
-    json_t *root = json_loadb(details.data, details.len, JSON_ALLOW_NUL, NULL);
+    json_t *root = json_text(details.data, details.len);
     json_t *thrown = json_object_get(root, "exception");
     const char *text = json_string_value(json_object_get(thrown, "description"));
     json_t *value = json_object_get(thrown, "value");

@@ -230,7 +230,7 @@ static void on_navigated(troupe_actor *self, void *context, troupe_error error,
     if (!target_result_of(request, error, answer, &result)) {
         return;
     }
-    json_t *chrome = json_loadb(result.data, result.len, 0, NULL);
+    json_t *chrome = json_text(result.data, result.len);
     char *url = request->text;
     request->text = navigate_text(chrome, url);
     free(url);
@@ -313,7 +313,7 @@ static void on_page(troupe_actor *self, void *context, troupe_error error,
     }
     json_t *page = NULL;
     if (json_path(result.data, result.len, "result.value", &value)) {
-        page = json_loadb(value.data, value.len, JSON_ALLOW_NUL, NULL);
+        page = json_text(value.data, value.len);
     }
     page = page != NULL ? page : json_object();
     json_object_set_new(page, "id", json_string(state->chrome_id));
@@ -370,7 +370,7 @@ static void on_body(troupe_actor *self, void *context, troupe_error error,
     if (!target_result_of(request, error, answer, &result)) {
         return;
     }
-    json_t *chrome = json_loadb(result.data, result.len, JSON_ALLOW_NUL, NULL);
+    json_t *chrome = json_text(result.data, result.len);
     json_t *body = json_object_get(chrome, "body");
     if (json_string_length(body) <= request->owner->host->body_bytes_max) {
         record_body(request, json_string_value(body), json_string_length(body),

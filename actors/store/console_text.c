@@ -2,6 +2,8 @@
 /* What DevTools' console shows for a console call. */
 #include "console_text.h"
 
+#include "actors/json_call.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,7 +281,7 @@ static void cut(troupe_buffer *buffer, size_t from)
 
 bool console_args_append(troupe_buffer *buffer, const char *json, size_t len)
 {
-    json_t *args = len > 0 ? json_loadb(json, len, JSON_ALLOW_NUL, NULL) : NULL;
+    json_t *args = len > 0 ? json_text(json, len) : NULL;
     if (!json_is_array(args)) {
         json_decref(args);
         return false;
@@ -301,7 +303,7 @@ bool console_args_append(troupe_buffer *buffer, const char *json, size_t len)
 
 bool console_exception_append(troupe_buffer *buffer, const char *json, size_t len)
 {
-    json_t *details = len > 0 ? json_loadb(json, len, JSON_ALLOW_NUL, NULL) : NULL;
+    json_t *details = len > 0 ? json_text(json, len) : NULL;
     if (!json_is_object(details)) {
         json_decref(details);
         return false;

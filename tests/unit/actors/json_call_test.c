@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* JSON that somebody else wrote. */
+#include "actors/json_call.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+/* `depth` arrays, one in the other. Freed by the caller. */
+static char *nested(size_t depth)
+{
+    char *text = calloc(1, 2 * depth + 1);
+    memset(text, '[', depth);
+    memset(text + depth, ']', depth);
+    return text;
+}
+
+Test(json_text, nests_as_deep_as_the_limit_and_no_deeper)
+{
+    char *fits = nested(JSON_TEXT_DEPTH_MAX);
+    char *deep = nested(JSON_TEXT_DEPTH_MAX + 1);
+    char *abyss = nested(10000000);
+    json_t *value = json_text(fits, strlen(fits));
+    cr_assert_not_null(value);
+    json_decref(value);
+    cr_assert_null(json_text(deep, strlen(deep)));
+    cr_assert_null(json_text(abyss, strlen(abyss)));
+    free(fits);
+    free(deep);
+    free(abyss);
+}
+
+Test(json_text, payload_of_an_answer_is_held_to_it_too)
+{
+    char *deep = nested(JSON_TEXT_DEPTH_MAX + 1);
+    troupe_buffer payload = {0};
+    cr_assert_eq(troupe_pack(&payload, "j#", deep, strlen(deep)), TROUPE_OK);
+    cr_assert_null(json_payload(troupe_buffer_bytes(&payload)));
+    troupe_buffer_fini(&payload);
+    free(deep);
+}
+
+Test(json_text, brackets_in_strings_do_not_count)
+{
+    char text[2000];
+    memset(text, '[', sizeof text);
+    text[0] = text[sizeof text - 1] = '"';
+    json_t *value = json_text(text, sizeof text);
+    cr_assert_eq(json_string_length(value), sizeof text - 2);
+    json_decref(value);
+}
