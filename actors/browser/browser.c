@@ -19,7 +19,8 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
-#define GRACE_MS 3000
+#define GRACE_MS        3000
+#define MALFORMED_SHOWN 48 /* bytes of a message that cannot be read, in the log */
 
 /* Sending ----------------------------------------------------------------------------------- */
 
@@ -63,59 +64,6 @@ static void browser_turn(troupe_actor *self, void *context)
     browser *state = context;
     if (state->flush_due && state->stream != NULL && !state->lost) {
         flush_stream(state);
-    }
-}
-
-static troupe_error send_command(browser *state, pending **row, const char *method,
-                                 size_t method_len, const char *session, size_t session_len,
-                                 const char *params, size_t params_len)
-{
-    if (state->stream == NULL || state->lost) {
-        return TROUPE_ECLOSED;
-    }
-    troupe_error error = pending_add(&state->pending, troupe_now_ns(state->self), row);
-    if (error != TROUPE_OK) {
-        return error;
-    }
-    troupe_buffer_clear(&state->scratch);
-    error = cdp_write_command(&state->scratch, (*row)->id, method, method_len, session, session_len,
-                              params, params_len);
-    if (error == TROUPE_OK) {
-        error = message_stream_send(state->stream, state->scratch.data, state->scratch.len);
-    }
-    if (error != TROUPE_OK) {
-        pending ignored;
-        pending_take(&state->pending, (*row)->id, &ignored);
-        return error;
-    }
-    state->flush_due = true;
-    return TROUPE_OK;
-}
-
-/* A command of the actor's own. */
-void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,
-                      void *context)
-{
-    pending *row;
-    troupe_error error = send_command(state, &row, method, strlen(method), NULL, 0, params,
-                                      params != NULL ? strlen(params) : 0);
-    if (error == TROUPE_OK) {
-        row->own = fn;
-        row->context = context;
-    } else {
-        troupe_log(TROUPE_LOG_WARN, "browser", "command-not-sent", state->id, "%s: %s", method,
-                   troupe_error_text(error));
-    }
-}
-
-void browser_ignore_answer(browser *state, void *context, const char *result, size_t result_len,
-                           const char *error)
-{
-    (void)result;
-    (void)result_len;
-    if (error != NULL) {
-        troupe_log(TROUPE_LOG_DEBUG, "browser", "command-failed", state->id, "%s: %s",
-                   (const char *)context, error);
     }
 }
 
@@ -185,38 +133,19 @@ static void on_event(browser *state, const cdp_message *event)
     }
 }
 
-/* Chrome's error object {code, message, data?}. */
-static void answer_error(browser *state, const pending *row, json_span error)
+/* One message that cannot be read costs no other: it is counted and passed over. */
+static void on_malformed(browser *state, const char *data, size_t len, const char *why)
 {
-    if (row->own == NULL) {
-        browser_fault_caller(state, row->caller, error);
-        return;
+    char head[MALFORMED_SHOWN + 1];
+    size_t shown = len < MALFORMED_SHOWN ? len : MALFORMED_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
+        head[i] = (char)(data[i] >= ' ' && data[i] <= '~' ? data[i] : '.');
     }
-    const char *text = "the browser answered with an error";
-    size_t len = strlen(text);
-    (void)browser_member_string(error, "message", &text, &len);
-    char message[300];
-    snprintf(message, sizeof message, "%.*s", (int)(len < 299 ? len : 299), text);
-    row->own(state, row->context, NULL, 0, message);
-}
-
-static void on_answer(browser *state, const cdp_message *answer)
-{
-    pending row;
-    if (!pending_take(&state->pending, answer->id, &row)) {
-        state->late_count++;
-        return;
-    }
-    if (answer->error.data != NULL) {
-        answer_error(state, &row, answer->error);
-        return;
-    }
-    const char *result = answer->result.data != NULL ? answer->result.data : "{}";
-    size_t len = answer->result.data != NULL ? answer->result.len : 2;
-    if (row.own != NULL) {
-        row.own(state, row.context, result, len, NULL);
-    } else {
-        browser_answer_caller(state, row.caller, result, len);
+    head[shown] = '\0';
+    if (browser_worth_logging(++state->counts.malformed)) {
+        troupe_log(TROUPE_LOG_WARN, "browser", "message-malformed", state->id,
+                   "%s; %zu bytes, beginning with: %s (number %llu)", why, len, head,
+                   (unsigned long long)state->counts.malformed);
     }
 }
 
@@ -226,11 +155,11 @@ static void on_message(void *context, char *data, size_t len)
     cdp_message message;
     troupe_reason reason = {{0}};
     if (cdp_scan(data, len, &message, &reason) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "message-malformed", state->id, "%s", reason.text);
+        on_malformed(state, data, len, reason.text);
         return;
     }
     if (message.has_id) {
-        on_answer(state, &message);
+        browser_on_answer(state, &message);
     } else {
         on_event(state, &message);
     }
@@ -261,19 +190,6 @@ static void on_stream(troupe_actor *self, void *context, int fd, short revents)
 
 /* Life -------------------------------------------------------------------------------------- */
 
-static void fault_pending(browser *state, const char *why)
-{
-    for (size_t i = 0; i < state->pending.capacity; i++) {
-        pending *row = &state->pending.rows[i];
-        if (row->id != 0 && row->own == NULL) {
-            troupe_fault(state->self, row->caller, TROUPE_ECLOSED, NULL, "browser %s: %s",
-                         state->id, why);
-        }
-        row->id = 0;
-    }
-    state->pending.count = 0;
-}
-
 static void close_stream(browser *state)
 {
     if (state->stream != NULL) {
@@ -298,32 +214,32 @@ static void lost(browser *state, troupe_error error, const char *why)
     state->lost = true;
     troupe_log(TROUPE_LOG_INFO, "browser", "connection-lost", state->id, "%s", why);
     (void)troupe_fail(&state->end->reason, error, "%s", why);
-    fault_pending(state, why);
+    browser_end_commands(state, why);
     /* The stream is destroyed in `stop`: this may run inside its receive. */
     troupe_exit(state->self, error == TROUPE_OK ? TROUPE_ECLOSED : error);
 }
 
-static void on_attach_ready(browser *state, void *context, const char *result, size_t result_len,
-                            const char *error)
+static void on_attach_ready(browser *state, void *context, troupe_error error, const char *text,
+                            size_t len)
 {
     (void)context;
-    (void)result;
-    (void)result_len;
-    if (error != NULL) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "attach-refused", state->id, "%s", error);
+    if (error != TROUPE_OK && error != TROUPE_ECLOSED) {
+        troupe_log(TROUPE_LOG_WARN, "browser", "attach-refused", state->id, "%.*s", (int)len, text);
     }
 }
 
 /* Its targets were announced before this answer: who asked for the browser sees them at once. */
-static void on_discovered(browser *state, void *context, const char *result, size_t result_len,
-                          const char *error)
+static void on_discovered(browser *state, void *context, troupe_error error, const char *text,
+                          size_t len)
 {
     (void)context;
-    (void)result;
-    (void)result_len;
+    if (error == TROUPE_ECLOSED) {
+        return;
+    }
     troupe_timer_cancel(state->self, state->start_timer);
-    if (error != NULL) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "discover-refused", state->id, "%s", error);
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "browser", "discover-refused", state->id, "%.*s", (int)len,
+                   text);
     }
     browser_tell_up(state, NAME_LAUNCHER);
 }
@@ -337,17 +253,20 @@ static void on_start_timeout(troupe_actor *self, void *context)
     lost(state, TROUPE_ETIMEOUT, why);
 }
 
-static void on_version(browser *state, void *context, const char *result, size_t result_len,
-                       const char *error)
+static void on_version(browser *state, void *context, troupe_error error, const char *text,
+                       size_t len)
 {
     (void)context;
-    const char *product = "unknown";
-    size_t len = strlen(product);
-    if (error == NULL) {
-        json_span span = {result, result_len};
-        (void)browser_member_string(span, "product", &product, &len);
+    if (error == TROUPE_ECLOSED) {
+        return;
     }
-    snprintf(state->product, sizeof state->product, "%.*s", (int)len, product);
+    const char *product = "unknown";
+    size_t product_len = strlen(product);
+    if (error == TROUPE_OK) {
+        json_span span = {text, len};
+        (void)browser_member_string(span, "product", &product, &product_len);
+    }
+    snprintf(state->product, sizeof state->product, "%.*s", (int)product_len, product);
     browser_tell_up(state, NAME_CONNECTIONS);
     browser_send_own(state, "Target.setDiscoverTargets", "{\"discover\":true}", on_discovered,
                      NULL);
@@ -406,33 +325,6 @@ static troupe_error browser_start(troupe_actor *self, void *context)
     return TROUPE_OK;
 }
 
-static void on_command(browser *state, const troupe_envelope *call)
-{
-    const char *method = NULL;
-    const char *session = NULL;
-    const char *params = NULL;
-    size_t method_len = 0;
-    size_t session_len = 0;
-    size_t params_len = 0;
-    pending *row;
-    troupe_error error = troupe_unpack(call->payload, "[s#,s#?,j#?]", &method, &method_len,
-                                       &session, &session_len, &params, &params_len);
-    if (error == TROUPE_OK) {
-        error =
-            send_command(state, &row, method, method_len, session, session_len, params, params_len);
-    }
-    if (error != TROUPE_OK) {
-        troupe_fault(state->self, troupe_caller_of(call), error, NULL, "browser %s: %.*s: %s",
-                     state->id, (int)method_len, method != NULL ? method : "",
-                     troupe_error_text(error));
-        return;
-    }
-    uint32_t timeout_ms =
-        call->meta.timeout_ms != 0 ? call->meta.timeout_ms : state->host->command_timeout_ms;
-    row->caller = troupe_caller_of(call);
-    row->deadline_ns = troupe_now_ns(state->self) + (uint64_t)timeout_ms * 1000000u;
-}
-
 static void on_signal(browser *state, const troupe_envelope *signal)
 {
     troupe_down down;
@@ -454,7 +346,7 @@ static troupe_error browser_receive(troupe_actor *self, void *context,
     if (envelope->kind == TROUPE_SIGNAL) {
         on_signal(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_BROWSER_COMMAND)) {
-        on_command(state, envelope);
+        browser_on_command(state, envelope);
     } else {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }
@@ -474,7 +366,7 @@ static bool browser_closing(troupe_actor *self, void *context)
         troupe_timer_start(self, GRACE_MS, 0, grace_over, state, NULL) != TROUPE_OK) {
         state->lost = true;
         (void)troupe_fail(&state->end->reason, TROUPE_ECLOSED, "closed");
-        fault_pending(state, "closed");
+        browser_end_commands(state, "closed");
         return true;
     }
     browser_send_own(state, "Browser.close", NULL, browser_ignore_answer, "Browser.close");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/** What the two files of the browser actor share: the connection and its commands (browser.c), the
- * targets and their actors (browser_targets.c). */
+/** What the files of the browser actor share: the connection (browser.c), its commands
+ * (browser_commands.c), the targets and their actors (browser_targets.c). */
 #ifndef TROUPE_ACTORS_BROWSER_BROWSER_STATE_H
 #define TROUPE_ACTORS_BROWSER_BROWSER_STATE_H
 
@@ -10,11 +10,23 @@
 #include "transport/cdp.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 struct browser_end {
     atomic_uint references;
     troupe_reason reason;
 };
+
+/** Counted since the actor started. */
+typedef struct browser_counts {
+    uint64_t errors;    /* answers that were errors */
+    uint64_t timeouts;  /* commands that nobody answered in time */
+    uint64_t late;      /* answers to commands that had ended by their deadline or caller */
+    uint64_t duplicate; /* second answers */
+    uint64_t unknown;   /* answers to ids that were never sent */
+    uint64_t misrouted; /* answers on another session than their command's */
+    uint64_t malformed; /* messages that could not be read */
+} browser_counts;
 
 struct browser {
     troupe_actor *self;
@@ -35,11 +47,13 @@ struct browser {
     message_stream *stream;
     pending_table pending;
     roster roster;
-    bool write_wanted; /* POLLOUT is asked for */
-    bool paused;       /* reading is stopped: some target has no room */
-    bool flush_due;    /* commands were queued in this turn */
-    bool lost;         /* the connection: the actor is about to end */
-    uint64_t late_count;
+    bool write_wanted;       /* POLLOUT is asked for */
+    bool paused;             /* reading is stopped: some target has no room */
+    bool flush_due;          /* commands were queued in this turn */
+    bool lost;               /* the connection: the actor is about to end */
+    uint64_t deadline_timer; /* 0 = none */
+    uint64_t deadline_ns;    /* when it comes */
+    browser_counts counts;
     int64_t wall_us; /* of the batch in hand */
     int64_t mono_us;
     troupe_buffer scratch;
@@ -50,12 +64,50 @@ struct browser {
 
 /** Poll for what is wanted now: answers unless paused, room to write while something is queued. */
 void browser_want_events(browser *state);
-/** Send a command of the actor's own; a failure to send is logged. params: JSON text or NULL. */
+
+/* In browser_commands.c: */
+
+/** Send a command of the actor's own; its deadline is the host's command_timeout_ms. A failure to
+ * send is logged, and fn is not called. params: JSON text or NULL. */
 void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,
                       void *context);
 /** A pending_fn for answers that only matter when they are errors; context: the method's name. */
-void browser_ignore_answer(browser *state, void *context, const char *result, size_t result_len,
-                           const char *error);
+void browser_ignore_answer(browser *state, void *context, troupe_error error, const char *text,
+                           size_t len);
+/** A call `browser.command`. */
+void browser_on_command(browser *state, const troupe_envelope *call);
+/** A message with an id. */
+void browser_on_answer(browser *state, const cdp_message *answer);
+/** Have the earliest deadline looked after. */
+void browser_arm_deadline(browser *state);
+/** End all that are pending, with TROUPE_ECLOSED and the reason. */
+void browser_end_commands(browser *state, const char *why);
+
+/** Whether the n-th of something unusual is worth a log record: the 1st, 2nd, 4th, 8th … */
+static inline bool browser_worth_logging(uint64_t count)
+{
+    return (count & (count - 1)) == 0;
+}
+
+/** What stands for a session in tables: 0 for none (NULL), another number for each text (that two
+ * are alike is as good as impossible, and only blurs the order of commands and a counter). */
+static inline uint64_t session_key(const char *session, size_t len)
+{
+    if (session == NULL) {
+        return 0;
+    }
+    uint64_t key = len + 1;
+    while (len > 0) {
+        uint64_t word = 0;
+        size_t take = len < sizeof word ? len : sizeof word;
+        memcpy(&word, session, take);
+        key = (key ^ word) * 0x9e3779b97f4a7c15u;
+        key ^= key >> 29;
+        session += take;
+        len -= take;
+    }
+    return key != 0 ? key : 1;
+}
 
 /* In browser_targets.c: */
 

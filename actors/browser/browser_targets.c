@@ -261,9 +261,11 @@ static troupe_error spawn_target(browser *state, roster_target *target)
     }
     options.monitor = troupe_self_address(state->self);
     troupe_flush(state->self); /* what was told about it comes before what it tells itself */
-    error = troupe_spawn(troupe_self_system(state->self), &options, &target->actor);
-    if (error != TROUPE_OK) {
-        target->actor = 0;
+    troupe_address actor = 0;
+    error = troupe_spawn(troupe_self_system(state->self), &options, &actor);
+    if (error == TROUPE_OK) {
+        roster_set_actor(&state->roster, target, actor);
+    } else {
         free(options.state);
     }
     return error;
@@ -349,7 +351,7 @@ void browser_on_target_down(browser *state, const troupe_down *down)
         detach_session(state, target->session, strlen(target->session));
     }
     roster_drop_sessions(&state->roster, target);
-    target->actor = 0;
+    roster_set_actor(&state->roster, target, 0);
     target->session[0] = '\0';
     target->epoch += 2 + target->reloads; /* the actor's own steps, and one for its end */
     target->reloads = 0;

@@ -15,12 +15,20 @@ roster_target *roster_find(const roster *list, const char *chrome_id, size_t len
 
 roster_target *roster_find_actor(const roster *list, troupe_address actor)
 {
-    for (roster_target *target = list->targets; target != NULL; target = target->hh.next) {
-        if (target->actor == actor) {
-            return target;
-        }
+    roster_target *found;
+    HASH_FIND(by_actor, list->actors, &actor, sizeof actor, found);
+    return found;
+}
+
+void roster_set_actor(roster *list, roster_target *target, troupe_address actor)
+{
+    if (target->actor != 0) {
+        HASH_DELETE(by_actor, list->actors, target);
     }
-    return NULL;
+    target->actor = actor;
+    if (actor != 0) {
+        HASH_ADD(by_actor, list->actors, actor, sizeof target->actor, target);
+    }
 }
 
 static bool id_taken(const roster *list, const char *id)
@@ -76,6 +84,7 @@ void roster_remove(roster *list, roster_target *target)
     while (target->first != NULL) {
         roster_unhold(target);
     }
+    roster_set_actor(list, target, 0);
     HASH_DEL(list->targets, target);
     free(target);
 }

@@ -22,13 +22,14 @@ typedef struct roster_target {
     char id[TARGET_ID_MAX]; /* "p1:abc123" */
     char type[32];
     char session[CHROME_ID_MAX]; /* its own; "" = not attached */
-    troupe_address actor;        /* 0 = none */
+    troupe_address actor;        /* 0 = none; set by roster_set_actor */
     uint64_t epoch;
     unsigned reloads; /* after crashes, since it was attached: its actor's epoch moved on */
     bool destroyed;   /* in Chrome; forgotten when its actor has ended */
     held *first;      /* held back for the actor */
     held *last;
     UT_hash_handle hh;
+    UT_hash_handle by_actor; /* while actor is not 0 */
 } roster_target;
 
 typedef struct roster_session {
@@ -39,11 +40,15 @@ typedef struct roster_session {
 
 typedef struct roster {
     roster_target *targets;
+    roster_target *actors; /* the same that have an actor, by its address */
     roster_session *sessions;
 } roster;
 
 roster_target *roster_find(const roster *list, const char *chrome_id, size_t len);
+/** The target of that actor; NULL: none, or actor is 0. O(1). */
 roster_target *roster_find_actor(const roster *list, troupe_address actor);
+/** Note who handles the target from now on; 0 = nobody. */
+void roster_set_actor(roster *list, roster_target *target, troupe_address actor);
 /** Add a target; its id is BROWSER:short with as many hex digits (at least 6) as make it unique.
  * NULL: out of memory, or the id is too long. */
 roster_target *roster_add(roster *list, const char *browser, const char *chrome_id, size_t len);

@@ -42,6 +42,16 @@ void fake_send(fake *chrome, const char *format, ...)
     va_end(args);
 }
 
+/* Chrome's answers name the session of their command. */
+static void reply(fake *chrome, int64_t id, const char *session, const char *outcome)
+{
+    if (session == NULL) {
+        fake_send(chrome, "{\"id\":%lld,%s}", (long long)id, outcome);
+    } else {
+        fake_send(chrome, "{\"id\":%lld,%s,\"sessionId\":\"%s\"}", (long long)id, outcome, session);
+    }
+}
+
 static void attach(fake *chrome, int64_t id, const char *target)
 {
     pthread_mutex_lock(&chrome->mutex);
@@ -85,8 +95,7 @@ static void on_command(fake *chrome, json_t *command)
     json_int_t id = json_integer_value(json_object_get(command, "id"));
     const char *refuse = chrome->refuse != NULL ? chrome->refuse : "Fake.refuse";
     if (strcmp(method, refuse) == 0 || (session != NULL && strcmp(session, refuse) == 0)) {
-        fake_send(chrome, "{\"id\":%lld,\"error\":{\"code\":-32123,\"message\":\"no, thanks\"}}",
-                  (long long)id);
+        reply(chrome, id, session, "\"error\":{\"code\":-32123,\"message\":\"no, thanks\"}");
     } else if (strcmp(method, "Browser.getVersion") == 0) {
         fake_send(chrome, "{\"id\":%lld,\"result\":{\"product\":\"Fake/1\"}}", (long long)id);
     } else if (strcmp(method, "Target.attachToTarget") == 0) {
@@ -96,7 +105,7 @@ static void on_command(fake *chrome, json_t *command)
     } else if (strcmp(method, "Fake.hold") == 0) {
         hold(chrome, id, session != NULL ? session : "");
     } else {
-        fake_send(chrome, "{\"id\":%lld,\"result\":{}}", (long long)id);
+        reply(chrome, id, session, "\"result\":{}");
     }
 }
 

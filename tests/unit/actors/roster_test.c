@@ -54,17 +54,6 @@ Test(roster, sessions_lead_to_their_owner_until_they_end)
     roster_fini(&list);
 }
 
-Test(roster, actors_lead_to_their_target)
-{
-    roster list = {0};
-    add(&list, "AAAAAAAA")->actor = 7;
-    roster_target *two = add(&list, "BBBBBBBB");
-    two->actor = 9;
-    cr_assert_eq(roster_find_actor(&list, 9), two);
-    cr_assert_null(roster_find_actor(&list, 8));
-    roster_fini(&list);
-}
-
 Test(roster, held_things_come_out_in_order_and_are_freed_with_the_target)
 {
     roster list = {0};
@@ -90,5 +79,27 @@ Test(roster, held_things_come_out_in_order_and_are_freed_with_the_target)
     troupe_caller nobody = {0, 0};
     cr_assert(roster_hold(target, nobody, NULL, 0, nothing));
     cr_assert_eq(target->first, target->last);
+    roster_fini(&list);
+}
+
+Test(roster, actors_lead_to_their_target_until_they_are_taken_off)
+{
+    roster list = {0};
+    roster_target *one = add(&list, "AAAAAAAA");
+    roster_target *two = add(&list, "BBBBBBBB");
+    cr_assert_null(roster_find_actor(&list, 0), "no actor is nobody's");
+    roster_set_actor(&list, one, 7);
+    roster_set_actor(&list, two, 8);
+    cr_assert_eq(roster_find_actor(&list, 7), one);
+    cr_assert_eq(roster_find_actor(&list, 8), two);
+    roster_set_actor(&list, one, 9);
+    cr_assert_null(roster_find_actor(&list, 7));
+    cr_assert_eq(roster_find_actor(&list, 9), one);
+    roster_set_actor(&list, one, 0);
+    roster_set_actor(&list, one, 0);
+    cr_assert_null(roster_find_actor(&list, 9));
+    cr_assert_null(roster_find_actor(&list, 0));
+    roster_remove(&list, two);
+    cr_assert_null(roster_find_actor(&list, 8));
     roster_fini(&list);
 }
