@@ -26,7 +26,6 @@ static void set_options(curl_session *session, const uri_parts *uri, uint32_t ti
 {
     CURL *easy = session->easy;
     long timeout = timeout_ms == 0 ? CURL_SESSION_TIMEOUT_MS : (long)timeout_ms;
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, session->error_text);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
@@ -48,15 +47,20 @@ static void set_options(curl_session *session, const uri_parts *uri, uint32_t ti
     }
 }
 
+CURL *curl_session_handle(void)
+{
+    pthread_once(&once, start_curl);
+    CURL *easy = started == CURLE_OK ? curl_easy_init() : NULL;
+    if (easy != NULL) {
+        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    }
+    return easy;
+}
+
 troupe_error curl_session_init(curl_session *session, const uri_parts *uri, uint32_t timeout_ms)
 {
-    session->easy = NULL;
     session->error_text[0] = '\0';
-    pthread_once(&once, start_curl);
-    if (started != CURLE_OK) {
-        return TROUPE_ENOMEM;
-    }
-    session->easy = curl_easy_init();
+    session->easy = curl_session_handle();
     if (session->easy == NULL) {
         return TROUPE_ENOMEM;
     }
@@ -71,7 +75,7 @@ void curl_session_fini(curl_session *session)
     session->easy = NULL;
 }
 
-static troupe_error error_of(CURLcode code)
+troupe_error curl_session_error_of(CURLcode code)
 {
     switch (code) {
     case CURLE_OK:
@@ -103,7 +107,7 @@ troupe_error curl_session_perform(curl_session *session, troupe_reason *reason)
     }
     const char *text =
         session->error_text[0] != '\0' ? session->error_text : curl_easy_strerror(code);
-    return troupe_fail(reason, error_of(code), "%s", text);
+    return troupe_fail(reason, curl_session_error_of(code), "%s", text);
 }
 
 bool curl_session_token_ok(const char *token)

@@ -35,6 +35,13 @@ void curl_session_fini(curl_session *session);
  * the reason is libcurl's own sentence, which never contains headers. */
 troupe_error curl_session_perform(curl_session *session, troupe_reason *reason) TROUPE_MUST_USE;
 
+/** A handle without settings but for "no signals"; libcurl is set up first. NULL without memory;
+ * freed with curl_easy_cleanup. */
+CURL *curl_session_handle(void);
+
+/** The code of ours for one of libcurl's; TROUPE_EPROTOCOL for all that is not told apart. */
+troupe_error curl_session_error_of(CURLcode code);
+
 /** A token that can stand in a header: printable ASCII, not empty. */
 bool curl_session_token_ok(const char *token);
 

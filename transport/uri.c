@@ -96,6 +96,7 @@ static troupe_error fill(CURLU *handle, const scheme *kind, uri_parts *out)
         out->authority = join(host, named ? ":" : "", named ? port : "");
         out->target = join(path, query != NULL ? "?" : "", query != NULL ? query : "");
         out->loopback = uri_host_is_loopback(host);
+        out->port = (uint16_t)strtoul(port != NULL ? port : kind->port, NULL, 10);
     }
     curl_free(host);
     curl_free(port);

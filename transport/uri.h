@@ -6,10 +6,12 @@
 #include "troupe/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct uri_parts {
     bool tls;        /* wss or https */
     bool loopback;   /* localhost, *.localhost, 127.0.0.0/8, ::1 */
+    uint16_t port;   /* given, or the scheme's own */
     char *host;      /* name or IP; IPv6 in brackets */
     char *authority; /* for the Host header: host, and port unless it is the scheme's own */
     char *target;    /* path and query, begins with a slash */
