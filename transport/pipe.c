@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages ended by a NUL byte over two descriptors. What was searched for the NUL is remembered,
+/* Messages ended by a NUL byte over a stream. What was searched for the NUL is remembered,
  * so a message that comes in a thousand pieces is searched once.
  *
  * States: OPEN -> DEAF (the peer reads no more; what it wrote is still delivered) -> CLOSED, or
@@ -7,14 +7,10 @@
 #include "pipe.h"
 
 #include "byte_queue.h"
+#include "stream.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define READ_BYTES      ((size_t)48 << 10) /* of one read; also what is kept at rest */
 #define READ_GROWN      ((size_t)1 << 20)  /* of one read inside a long message */
@@ -30,9 +26,7 @@ typedef enum pipe_state {
 
 typedef struct pipe_stream {
     message_stream base;
-    int read_fd;
-    int write_fd;
-    bool write_is_socket;
+    stream *stream;
     size_t message_max;
     pipe_state state;
     troupe_error error; /* why it is closed; TROUPE_OK while it is open */
@@ -53,13 +47,11 @@ static troupe_error refuse(const pipe_stream *p, troupe_reason *reason)
 }
 
 /** Enter the state and keep why; the queue to the peer is lost. */
-static troupe_error fail(pipe_stream *p, pipe_state state, troupe_error error, const char *what,
-                         int code)
+static troupe_error fail(pipe_stream *p, pipe_state state, troupe_error error, const char *why)
 {
     p->state = state;
     p->error = error;
-    (void)troupe_fail(&p->reason, error, "%s%s%s", what, code != 0 ? ": " : "",
-                      code != 0 ? strerror(code) : "");
+    (void)troupe_fail(&p->reason, error, "%s", why);
     byte_queue_fini(&p->out);
     return error;
 }
@@ -90,16 +82,6 @@ static troupe_error pipe_send(message_stream *stream, const void *data, size_t l
     return TROUPE_OK;
 }
 
-static ssize_t write_some(const pipe_stream *p)
-{
-    const char *data = byte_queue_head(&p->out);
-    size_t len = byte_queue_len(&p->out);
-    if (p->write_is_socket) {
-        return send(p->write_fd, data, len, MSG_NOSIGNAL);
-    }
-    return write(p->write_fd, data, len);
-}
-
 static troupe_error pipe_flush(message_stream *stream, troupe_reason *reason)
 {
     pipe_stream *p = pipe_of(stream);
@@ -107,16 +89,18 @@ static troupe_error pipe_flush(message_stream *stream, troupe_reason *reason)
         return refuse(p, reason);
     }
     while (byte_queue_len(&p->out) > 0) {
-        ssize_t n = write_some(p);
-        if (n >= 0) {
-            byte_queue_consume(&p->out, (size_t)n);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return TROUPE_OK;
-        } else if (errno != EINTR) {
-            bool gone = errno == EPIPE || errno == ECONNRESET;
-            (void)fail(p, PIPE_DEAF, gone ? TROUPE_ECLOSED : TROUPE_EIO, "write", errno);
+        size_t n = 0;
+        troupe_reason why = {{0}};
+        troupe_error error = stream_write(p->stream, byte_queue_head(&p->out),
+                                          byte_queue_len(&p->out), &n, &why);
+        if (error != TROUPE_OK) {
+            (void)fail(p, PIPE_DEAF, error, why.text);
             return refuse(p, reason);
         }
+        if (n == 0) {
+            return TROUPE_OK;
+        }
+        byte_queue_consume(&p->out, n);
     }
     byte_queue_rest(&p->out, KEEP_OUT_BYTES);
     return TROUPE_OK;
@@ -139,7 +123,7 @@ static troupe_error deliver(pipe_stream *p, message_stream_fn fn, void *context)
         size_t message = nul != NULL ? (size_t)(nul - start) : len;
         p->searched = nul != NULL ? 0 : len;
         if (message > p->message_max) {
-            return fail(p, PIPE_CLOSED, TROUPE_ELIMIT, "a message is longer than the limit", 0);
+            return fail(p, PIPE_CLOSED, TROUPE_ELIMIT, "a message is longer than the limit");
         }
         if (nul == NULL) {
             return TROUPE_OK;
@@ -151,39 +135,29 @@ static troupe_error deliver(pipe_stream *p, message_stream_fn fn, void *context)
     }
 }
 
-static troupe_error end_of_file(pipe_stream *p)
+static troupe_error fail_reading(pipe_stream *p, troupe_error error, const char *why)
 {
     bool inside = byte_queue_len(&p->in) > 0;
-    return fail(p, PIPE_CLOSED, TROUPE_ECLOSED,
-                inside ? "the peer closed the pipe inside a message" : "the peer closed the pipe",
-                0);
+    if (error != TROUPE_ECLOSED) {
+        return fail(p, PIPE_CLOSED, error, why);
+    }
+    return fail(p, PIPE_CLOSED, error,
+                inside ? "the peer closed the pipe inside a message" : "the peer closed the pipe");
 }
 
 /** One read into the queue. *n is 0 when nothing is there now. */
 static troupe_error read_some(pipe_stream *p, size_t *n)
 {
     size_t want = byte_queue_len(&p->in) < READ_BYTES / 2 ? READ_BYTES / 2 : READ_GROWN;
+    troupe_reason why;
     *n = 0;
     if (!byte_queue_reserve(&p->in, want)) {
-        return fail(p, PIPE_CLOSED, TROUPE_ENOMEM, "no memory for a message", 0);
+        return fail(p, PIPE_CLOSED, TROUPE_ENOMEM, "no memory for a message");
     }
-    for (;;) {
-        ssize_t got = read(p->read_fd, p->in.data + p->in.tail, byte_queue_room(&p->in));
-        if (got > 0) {
-            p->in.tail += (size_t)got;
-            *n = (size_t)got;
-            return TROUPE_OK;
-        }
-        if (got == 0 || errno == ECONNRESET) {
-            return end_of_file(p);
-        }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return TROUPE_OK;
-        }
-        if (errno != EINTR) {
-            return fail(p, PIPE_CLOSED, TROUPE_EIO, "read", errno);
-        }
-    }
+    troupe_error error =
+        stream_read(p->stream, p->in.data + p->in.tail, byte_queue_room(&p->in), n, &why);
+    p->in.tail += *n;
+    return error == TROUPE_OK ? TROUPE_OK : fail_reading(p, error, why.text);
 }
 
 static troupe_error pipe_receive(message_stream *stream, message_stream_fn fn, void *context,
@@ -218,21 +192,18 @@ static troupe_error pipe_receive(message_stream *stream, message_stream_fn fn, v
 
 static int pipe_read_fd(const message_stream *stream)
 {
-    return ((const pipe_stream *)stream)->read_fd;
+    return stream_read_fd(((const pipe_stream *)stream)->stream);
 }
 
 static int pipe_write_fd(const message_stream *stream)
 {
-    return ((const pipe_stream *)stream)->write_fd;
+    return stream_write_fd(((const pipe_stream *)stream)->stream);
 }
 
 static void pipe_destroy(message_stream *stream)
 {
     pipe_stream *p = pipe_of(stream);
-    close(p->read_fd);
-    if (p->write_fd != p->read_fd) {
-        close(p->write_fd);
-    }
+    stream_destroy(p->stream);
     byte_queue_fini(&p->in);
     byte_queue_fini(&p->out);
     free(p);
@@ -248,26 +219,18 @@ static const message_stream_ops pipe_ops = {
     .destroy = pipe_destroy,
 };
 
-static bool set_nonblocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-    return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0;
-}
-
 troupe_error pipe_stream_create(int read_fd, int write_fd, size_t message_max, message_stream **out)
 {
-    struct stat info;
-    if (!set_nonblocking(read_fd) || !set_nonblocking(write_fd) || fstat(write_fd, &info) != 0) {
-        return TROUPE_EIO;
-    }
     pipe_stream *p = calloc(1, sizeof(*p));
     if (p == NULL) {
         return TROUPE_ENOMEM;
     }
+    troupe_error error = stream_create(read_fd, write_fd, &p->stream);
+    if (error != TROUPE_OK) {
+        free(p);
+        return error;
+    }
     p->base.ops = &pipe_ops;
-    p->read_fd = read_fd;
-    p->write_fd = write_fd;
-    p->write_is_socket = S_ISSOCK(info.st_mode);
     p->message_max = message_max == 0 ? PIPE_MESSAGE_MAX : message_max;
     *out = &p->base;
     return TROUPE_OK;

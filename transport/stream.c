@@ -140,7 +140,7 @@ static const stream_ops fd_ops = {
 
 bool stream_peer_uid(const stream *s, uid_t *uid)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     struct ucred peer;
     socklen_t address_len = sizeof(address);
     socklen_t len = sizeof(peer);
@@ -169,7 +169,7 @@ static void describe_inet(stream *s, const struct sockaddr_storage *address)
 
 static void describe_peer(stream *s)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     uid_t uid = 0;
     if (getpeername(s->read_fd, (struct sockaddr *)&address, &len) != 0) {

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting without blocking. One epoll descriptor stands for everything an attempt waits for:
- * libcurl's sockets, ours during TLS, and a timer armed for whichever limit comes first. libcurl
- * makes a plain connection (through proxies); the socket is then taken from it by dup. */
+ * libcurl's sockets, ours during TLS, and a timer armed for whichever limit comes first. */
 #include "stream_connect.h"
 
-#include "curl_session.h"
+#include "stream_dial.h"
 #include "stream_tls.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
@@ -39,11 +36,8 @@ struct stream_attempt {
     int epoll;
     int timer;
     int64_t deadline_ms; /* monotonic, as due_ms */
-    int64_t due_ms;      /* libcurl, or the next try, wants to be called then; -1 = not by time */
-    CURLM *multi;
-    CURL *easy;
-    char curl_text[CURL_ERROR_SIZE];
-    struct curl_slist *resolve;
+    int64_t due_ms;      /* the dial, or the next try, wants a step then; -1 = not by time */
+    stream_dial *dial;
     stream *made;     /* connected, not yet handed out */
     uint32_t watched; /* events asked for of `made`; 0 = not in the epoll set */
     char where[300];  /* for reasons */
@@ -85,32 +79,6 @@ static void arm(const stream_attempt *a)
     (void)timerfd_settime(a->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static int on_curl_timer(CURLM *multi, long timeout_ms, void *context)
-{
-    stream_attempt *a = context;
-    (void)multi;
-    a->due_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
-    arm(a);
-    return 0;
-}
-
-static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *known)
-{
-    const stream_attempt *a = context;
-    struct epoll_event event = {.data.fd = fd};
-    (void)easy;
-    (void)known;
-    if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(a->epoll, EPOLL_CTL_DEL, fd, NULL);
-        return 0;
-    }
-    event.events = ((what & CURL_POLL_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
-                   ((what & CURL_POLL_OUT) != 0 ? (uint32_t)EPOLLOUT : 0);
-    bool ok = epoll_ctl(a->epoll, EPOLL_CTL_MOD, fd, &event) == 0 ||
-              epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-    return ok ? 0 : -1;
-}
-
 static bool watch_made(stream_attempt *a)
 {
     uint32_t wanted = stream_wants_write(a->made) ? (uint32_t)EPOLLOUT : (uint32_t)EPOLLIN;
@@ -118,9 +86,9 @@ static bool watch_made(stream_attempt *a)
     if (wanted == a->watched) {
         return true;
     }
-    int what = a->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     a->watched = wanted;
-    return epoll_ctl(a->epoll, what, stream_read_fd(a->made), &event) == 0;
+    return epoll_ctl(a->epoll, EPOLL_CTL_MOD, stream_read_fd(a->made), &event) == 0 ||
+           epoll_ctl(a->epoll, EPOLL_CTL_ADD, stream_read_fd(a->made), &event) == 0;
 }
 
 static void unwatch_made(stream_attempt *a)
@@ -133,169 +101,35 @@ static void unwatch_made(stream_attempt *a)
 
 /* --- the connection, by libcurl ------------------------------------------------------------- */
 
-static void free_curl(stream_attempt *a)
-{
-    if (a->multi != NULL && a->easy != NULL) {
-        (void)curl_multi_remove_handle(a->multi, a->easy);
-    }
-    curl_easy_cleanup(a->easy);
-    (void)curl_multi_cleanup(a->multi);
-    curl_slist_free_all(a->resolve);
-    a->easy = NULL;
-    a->multi = NULL;
-    a->resolve = NULL;
-}
-
-/** The proxy that the environment names for such an address; "" = none. libcurl would look by the
- * URL's scheme, and it is given http for both; no_proxy it observes itself. */
-static const char *environment_proxy(bool tls)
-{
-    const char *const names[] = {tls ? "https_proxy" : "http_proxy", tls ? "HTTPS_PROXY" : NULL,
-                                 "all_proxy", "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = names[i] == NULL ? NULL : getenv(names[i]);
-        if (value != NULL && value[0] != '\0') {
-            return value;
-        }
-    }
-    return "";
-}
-
-static troupe_error set_proxy(stream_attempt *a, troupe_reason *reason)
-{
-    const char *proxy = a->options.proxy;
-    if (proxy != NULL && proxy[0] != '\0') {
-        curl_easy_setopt(a->easy, CURLOPT_NOPROXY, ""); /* asked for: no exceptions */
-    } else if (proxy == NULL) {
-        proxy = a->options.uri->loopback ? "" : environment_proxy(a->options.uri->tls);
-    }
-    if (strncasecmp(proxy, "https://", 8) == 0) {
-        return troupe_fail(reason, TROUPE_EPARAMS,
-                           "a proxy that is spoken to over TLS (https://) "
-                           "is not supported; http:// and socks5h:// are");
-    }
-    curl_easy_setopt(a->easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
-    return curl_easy_setopt(a->easy, CURLOPT_PROXY, proxy) == CURLE_OK
-               ? TROUPE_OK
-               : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the connection");
-}
-
-static troupe_error set_address(stream_attempt *a, troupe_reason *reason)
-{
-    char *url = NULL;
-    const uri_parts *uri = a->options.uri;
-    if (asprintf(&url, "http://%s:%u/", uri->host, uri->port) < 0) {
-        return troupe_fail(reason, TROUPE_ENOMEM, "no memory for the connection");
-    }
-    CURLcode code = curl_easy_setopt(a->easy, CURLOPT_URL, url);
-    free(url);
-    if (code == CURLE_OK && a->options.resolve != NULL) {
-        a->resolve = curl_slist_append(NULL, a->options.resolve);
-        curl_easy_setopt(a->easy, CURLOPT_RESOLVE, a->resolve);
-    }
-    return code == CURLE_OK ? set_proxy(a, reason)
-                            : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the connection");
-}
-
 static troupe_error begin_name(stream_attempt *a, troupe_reason *reason)
 {
-    a->easy = curl_session_handle();
-    a->multi = curl_multi_init();
-    if (a->easy == NULL || a->multi == NULL) {
-        return troupe_fail(reason, TROUPE_ENOMEM, "no memory for the connection");
+    troupe_error error = stream_dial_begin(&a->options, a->epoll, &a->dial, reason);
+    if (error == TROUPE_OK) {
+        a->due_ms = stream_dial_due_ms(a->dial);
+        arm(a);
     }
-    CURL *easy = a->easy;
-    troupe_error error = set_address(a, reason);
-    if (error != TROUPE_OK) {
-        return error;
-    }
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, a->curl_text);
-    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* never wait for the resolver's thread */
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)a->options.timeout_ms);
-    curl_multi_setopt(a->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    curl_multi_setopt(a->multi, CURLMOPT_SOCKETDATA, a);
-    curl_multi_setopt(a->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(a->multi, CURLMOPT_TIMERDATA, a);
-    return curl_multi_add_handle(a->multi, easy) == CURLM_OK
-               ? TROUPE_OK
-               : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the connection");
+    return error;
 }
 
-/** Our own descriptor of libcurl's connection, which libcurl then closes its own of. */
-static troupe_error take_socket(stream_attempt *a, troupe_reason *reason)
+/** ready: the events that the descriptors have, the timer's among them. */
+static troupe_error step_name(stream_attempt *a, struct epoll_event *ready, int count, bool *done,
+                              troupe_reason *reason)
 {
-    curl_socket_t socket = CURL_SOCKET_BAD;
-    curl_easy_getinfo(a->easy, CURLINFO_ACTIVESOCKET, &socket);
-    if (socket == CURL_SOCKET_BAD) {
-        return fail_at(a, TROUPE_EUNAVAILABLE, "the connection ended at once", reason);
-    }
-    int fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-    free_curl(a);
-    if (fd < 0) {
-        return fail_at(a, TROUPE_EIO, strerror(errno), reason);
-    }
-    troupe_error error = stream_create(fd, fd, &a->made);
-    if (error != TROUPE_OK) {
-        close(fd);
-        return fail_at(a, error, troupe_error_text(error), reason);
-    }
-    return TROUPE_OK;
-}
-
-static troupe_error fail_curl(stream_attempt *a, CURLcode code, troupe_reason *reason)
-{
-    long status = 0;
-    long number = 0;
-    char text[CURL_ERROR_SIZE + 100];
-    curl_easy_getinfo(a->easy, CURLINFO_HTTP_CONNECTCODE, &status);
-    curl_easy_getinfo(a->easy, CURLINFO_OS_ERRNO, &number);
-    const char *words = a->curl_text[0] != '\0' ? a->curl_text : curl_easy_strerror(code);
-    if (status == 407) {
-        return fail_at(a, TROUPE_EUNAUTHORIZED, "the proxy wants (other) credentials (407)",
-                       reason);
-    }
-    if (status != 0 && status / 100 != 2) {
-        snprintf(text, sizeof(text), "the proxy answered CONNECT with status %ld", status);
-        return fail_at(a, TROUPE_EUNAVAILABLE, text, reason);
-    }
-    if (code == CURLE_COULDNT_CONNECT && number != 0) {
-        snprintf(text, sizeof(text), "%s", strerror((int)number));
-        return fail_at(a, TROUPE_EUNAVAILABLE, text, reason);
-    }
-    if (code == CURLE_COULDNT_RESOLVE_HOST) {
-        return fail_at(a, TROUPE_EUNAVAILABLE, "no such name", reason);
-    }
-    troupe_error error = curl_session_error_of(code);
-    return fail_at(a, error == TROUPE_EPROTOCOL ? TROUPE_EUNAVAILABLE : error, words, reason);
-}
-
-/** Let libcurl do what is due; ready: the events its descriptors have. */
-static troupe_error step_name(stream_attempt *a, const struct epoll_event *ready, int count,
-                              bool *done, troupe_reason *reason)
-{
-    int running = 0;
-    int left = 0;
+    troupe_reason why = {{0}};
+    int others = 0;
     for (int i = 0; i < count; i++) {
         if (ready[i].data.fd != a->timer) {
-            int what = ((ready[i].events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
-                       ((ready[i].events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
-                       ((ready[i].events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
-            (void)curl_multi_socket_action(a->multi, ready[i].data.fd, what, &running);
+            ready[others++] = ready[i];
         }
     }
-    if (a->due_ms >= 0 && now_ms() >= a->due_ms) {
-        a->due_ms = -1;
-        (void)curl_multi_socket_action(a->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    troupe_error error = stream_dial_step(a->dial, ready, others, &a->made, &why);
+    *done = a->made != NULL;
+    if (*done) {
+        a->dial = NULL; /* went into the stream */
+    } else {
+        a->due_ms = stream_dial_due_ms(a->dial);
     }
-    const CURLMsg *message = curl_multi_info_read(a->multi, &left);
-    *done = message != NULL && message->msg == CURLMSG_DONE;
-    if (!*done) {
-        return TROUPE_OK;
-    }
-    CURLcode code = message->data.result;
-    return code == CURLE_OK ? take_socket(a, reason) : fail_curl(a, code, reason);
+    return error == TROUPE_OK ? TROUPE_OK : fail_at(a, error, why.text, reason);
 }
 
 /* --- the connection, a Unix socket's -------------------------------------------------------- */
@@ -398,7 +232,8 @@ troupe_error stream_connect_begin(const stream_connect_options *options, stream_
 {
     stream_attempt *a = calloc(1, sizeof(*a));
     if (a == NULL) {
-        return troupe_fail(reason, TROUPE_ENOMEM, "no memory for the connection");
+        (void)troupe_fail(reason, TROUPE_ENOMEM, "no memory for the connection");
+        return TROUPE_ENOMEM;
     }
     a->options = *options;
     a->options.timeout_ms =
@@ -441,8 +276,8 @@ static troupe_error fail_late(stream_attempt *a, troupe_reason *reason)
     return fail_at(a, TROUPE_ETIMEOUT, text, reason);
 }
 
-/** One move of the machine. *again: the state changed, move on at once. */
-static troupe_error move(stream_attempt *a, const struct epoll_event *ready, int count,
+/** What can be done now. */
+static troupe_error move(stream_attempt *a, struct epoll_event *ready, int count,
                          troupe_reason *reason)
 {
     bool done = false;
@@ -497,7 +332,7 @@ void stream_connect_end(stream_attempt *attempt)
     if (a == NULL) {
         return;
     }
-    free_curl(a);
+    stream_dial_end(a->dial);
     stream_destroy(a->made);
     if (a->timer >= 0) {
         close(a->timer);
