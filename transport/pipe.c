@@ -90,9 +90,9 @@ static troupe_error pipe_flush(message_stream *stream, troupe_reason *reason)
     }
     while (byte_queue_len(&p->out) > 0) {
         size_t n = 0;
-        troupe_reason why = {{0}};
-        troupe_error error = stream_write(p->stream, byte_queue_head(&p->out),
-                                          byte_queue_len(&p->out), &n, &why);
+        troupe_reason why;
+        troupe_error error =
+            stream_write(p->stream, byte_queue_head(&p->out), byte_queue_len(&p->out), &n, &why);
         if (error != TROUPE_OK) {
             (void)fail(p, PIPE_DEAF, error, why.text);
             return refuse(p, reason);

@@ -67,6 +67,15 @@ static troupe_error fail_at(stream_attempt *a, troupe_error error, const char *t
     return fail(a, error, whole, reason);
 }
 
+static troupe_error fail_late(stream_attempt *a, troupe_reason *reason)
+{
+    char text[100];
+    snprintf(text, sizeof(text), "%s within %u ms",
+             a->state == ATTEMPT_TLS ? "TLS was not agreed on" : "no connection",
+             a->options.timeout_ms);
+    return fail_at(a, TROUPE_ETIMEOUT, text, reason);
+}
+
 /* --- waiting -------------------------------------------------------------------------------- */
 
 static void arm(const stream_attempt *a)
@@ -128,6 +137,9 @@ static troupe_error step_name(stream_attempt *a, struct epoll_event *ready, int 
         a->dial = NULL; /* went into the stream */
     } else {
         a->due_ms = stream_dial_due_ms(a->dial);
+    }
+    if (error == TROUPE_ETIMEOUT) {
+        return fail_late(a, reason);
     }
     return error == TROUPE_OK ? TROUPE_OK : fail_at(a, error, why.text, reason);
 }
@@ -265,15 +277,6 @@ troupe_error stream_connect_begin(const stream_connect_options *options, stream_
 int stream_connect_fd(const stream_attempt *attempt)
 {
     return attempt->epoll;
-}
-
-static troupe_error fail_late(stream_attempt *a, troupe_reason *reason)
-{
-    char text[100];
-    snprintf(text, sizeof(text), "%s within %u ms",
-             a->state == ATTEMPT_TLS ? "TLS was not agreed on" : "no connection",
-             a->options.timeout_ms);
-    return fail_at(a, TROUPE_ETIMEOUT, text, reason);
 }
 
 /** What can be done now. */
