@@ -18,7 +18,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define READ_BYTES       ((size_t)32 << 10) /* a TLS record (16 KiB) must fit: see receive */
 #define TURN_BYTES       ((size_t)1 << 20)
 #define QUEUE_MAX_BYTES  ((size_t)16 << 20)
 #define KEEP_OUT_BYTES   ((size_t)8 << 10)
@@ -49,7 +48,6 @@ typedef struct websocket_stream {
     char *record;
     size_t record_len;
     size_t record_at;
-    char in[READ_BYTES];
 } websocket_stream;
 
 static websocket_stream *websocket_of(message_stream *stream)
@@ -186,7 +184,7 @@ static troupe_error stream_flush(message_stream *stream, troupe_reason *reason)
     return w->state == WEBSOCKET_OPEN ? TROUPE_OK : refuse(w, reason);
 }
 
-static troupe_error queue_frame(websocket_stream *w, enum wslay_opcode opcode, const void *data,
+static troupe_error queue_frame(websocket_stream *w, websocket_opcode opcode, const void *data,
                                 size_t len)
 {
     size_t queued = byte_queue_len(&w->codec.out);
@@ -204,17 +202,17 @@ static troupe_error queue_frame(websocket_stream *w, enum wslay_opcode opcode, c
 
 static troupe_error stream_send(message_stream *stream, const void *data, size_t len)
 {
-    return queue_frame(websocket_of(stream), WSLAY_TEXT_FRAME, data, len);
+    return queue_frame(websocket_of(stream), WEBSOCKET_TEXT, data, len);
 }
 
 troupe_error websocket_send_binary(message_stream *stream, const void *data, size_t len)
 {
-    return queue_frame(websocket_of(stream), WSLAY_BINARY_FRAME, data, len);
+    return queue_frame(websocket_of(stream), WEBSOCKET_BINARY, data, len);
 }
 
 troupe_error websocket_ping(message_stream *stream)
 {
-    return queue_frame(websocket_of(stream), WSLAY_PING, NULL, 0);
+    return queue_frame(websocket_of(stream), WEBSOCKET_PING, NULL, 0);
 }
 
 static size_t stream_queued(const message_stream *stream)
@@ -239,8 +237,14 @@ static troupe_error part(websocket_stream *w, troupe_error error)
 static troupe_error receive_some(websocket_stream *w, message_stream_fn fn, void *context,
                                  size_t *total, bool *more)
 {
-    ssize_t n = read_bytes(w, w->in, sizeof(w->in));
+    size_t room = 0;
+    char *place = websocket_codec_room(&w->codec, &room);
     *more = false;
+    if (place == NULL) {
+        (void)troupe_fail(&w->reason, TROUPE_ENOMEM, "no memory for a message");
+        return part(w, TROUPE_ENOMEM);
+    }
+    ssize_t n = read_bytes(w, place, room);
     if (n == -1) {
         return TROUPE_OK;
     }
@@ -253,12 +257,12 @@ static troupe_error receive_some(websocket_stream *w, message_stream_fn fn, void
     }
     w->received += (uint64_t)n;
     *total += (size_t)n;
-    troupe_error error = websocket_codec_feed(&w->codec, w->in, (size_t)n, fn, context, &w->reason);
+    troupe_error error = websocket_codec_received(&w->codec, (size_t)n, fn, context, &w->reason);
     if (error != TROUPE_OK) {
         return part(w, error);
     }
     /* What TLS has decrypted does not wake a poll on the socket: read until it has no more. */
-    *more = w->tls || ((size_t)n == sizeof(w->in) && *total < TURN_BYTES);
+    *more = w->tls || ((size_t)n == room && *total < TURN_BYTES);
     return TROUPE_OK;
 }
 
@@ -314,7 +318,7 @@ static void stream_destroy(message_stream *stream)
 {
     websocket_stream *w = websocket_of(stream);
     if (w->state == WEBSOCKET_OPEN) {
-        websocket_codec_close(&w->codec, WSLAY_CODE_NORMAL_CLOSURE);
+        websocket_codec_close(&w->codec, WEBSOCKET_CODE_NORMAL);
         (void)write_queue(w);
     }
     websocket_codec_fini(&w->codec);
@@ -464,7 +468,7 @@ static troupe_error read_answer(websocket_stream *w, const attempt *a, char *blo
 
 static troupe_error handshake(websocket_stream *w, attempt *a)
 {
-    char *block = (char *)w->in;
+    char block[ANSWER_MAX_BYTES];
     troupe_error error = websocket_handshake_key(a->key);
     if (error != TROUPE_OK) {
         return troupe_fail(a->reason, error, "no randomness");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** A WebSocket client as a message stream: libcurl connects, wslay frames. */
+/** A WebSocket client as a message stream: libcurl connects, the frames are ours. */
 #ifndef TROUPE_TRANSPORT_WEBSOCKET_H
 #define TROUPE_TRANSPORT_WEBSOCKET_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* RFC 6455 frames, client side. wslay checks the shape of frames (lengths, control frames); what it
- * leaves to its user is checked here: RSV bits, masks from a server, order of fragments, limits.
- * Text is not checked to be UTF-8: whoever parses the JSON finds out. */
+/* RFC 6455 frames and RFC 7692 compression, client side. A frame's first two bytes and its length
+ * are judged as they come, before anything is allocated for it. A message that came whole in one
+ * read is delivered where it stands; a long one is read straight into its own memory. */
 #include "websocket_codec.h"
 
 #include <stdio.h>
@@ -9,148 +9,168 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define HEADER_MAX         14
-#define KEEP_MESSAGE_BYTES ((size_t)16 << 10)
-#define PONG_QUEUE_MAX     ((size_t)16 << 20)
-
-/* --- wslay's callbacks ---------------------------------------------------------------------- */
-
-static ssize_t take_output(const uint8_t *data, size_t len, int flags, void *context)
-{
-    websocket_codec *codec = context;
-    (void)flags;
-    return byte_queue_append(&codec->out, data, len) ? (ssize_t)len : -1;
-}
-
-static ssize_t give_input(uint8_t *buffer, size_t len, int flags, void *context)
-{
-    websocket_codec *codec = context;
-    size_t n = len < codec->feed_len ? len : codec->feed_len;
-    (void)flags;
-    if (n == 0) {
-        return -1; /* wslay: want more */
-    }
-    memcpy(buffer, codec->feed, n);
-    codec->feed += n;
-    codec->feed_len -= n;
-    return (ssize_t)n;
-}
-
-static int give_mask(uint8_t *buffer, size_t len, void *context)
-{
-    websocket_codec *codec = context;
-    if (codec->random_left < len) {
-        if (getrandom(codec->random, sizeof(codec->random), 0) != (ssize_t)sizeof(codec->random)) {
-            return -1;
-        }
-        codec->random_left = sizeof(codec->random);
-    }
-    codec->random_left -= len;
-    memcpy(buffer, codec->random + codec->random_left, len);
-    return 0;
-}
+#define KEEP_MESSAGE_BYTES ((size_t)64 << 10)
+#define DIRECT_STEP        ((size_t)1 << 20)  /* memory taken ahead of the bytes */
+#define PONG_EACH_MAX      ((size_t)16 << 10) /* so much waits: from now on the latest ping only */
+#define PONG_QUEUE_MAX     ((size_t)16 << 20) /* a peer may ping and never read */
+#define WORDS_MAX          (WEBSOCKET_CONTROL_MAX - 2)
 
 /* --- writing -------------------------------------------------------------------------------- */
 
-troupe_error websocket_codec_write(websocket_codec *codec, enum wslay_opcode opcode,
-                                   const void *data, size_t len)
+static bool take_mask(websocket_codec *codec, uint8_t mask[4])
 {
-    struct wslay_frame_iocb frame = {
-        .fin = 1,
-        .opcode = (uint8_t)opcode,
-        .payload_length = len,
-        .mask = 1,
-        .data = data,
-        .data_length = len,
-    };
-    if (!byte_queue_reserve(&codec->out, len + HEADER_MAX)) {
+    if (codec->random_left < 4) {
+        if (getrandom(codec->random, sizeof(codec->random), 0) != (ssize_t)sizeof(codec->random)) {
+            return false;
+        }
+        codec->random_left = sizeof(codec->random);
+    }
+    codec->random_left -= 4;
+    memcpy(mask, codec->random + codec->random_left, 4);
+    return true;
+}
+
+static troupe_error write_frame(websocket_codec *codec, uint8_t first, const void *data, size_t len)
+{
+    uint8_t header[WEBSOCKET_HEADER_MAX];
+    size_t header_len = websocket_frame_put(header, first, len);
+    if (len > SIZE_MAX - WEBSOCKET_HEADER_MAX ||
+        !byte_queue_reserve(&codec->out, len + WEBSOCKET_HEADER_MAX) ||
+        !take_mask(codec, header + header_len)) {
         return TROUPE_ENOMEM;
     }
-    /* The room is there, so that the frame cannot be written in part. */
-    return wslay_frame_send(codec->frames, &frame) == (ssize_t)len ? TROUPE_OK : TROUPE_ENOMEM;
+    char *to = codec->out.data + codec->out.tail;
+    memcpy(to, header, header_len + 4);
+    if (len > 0) {
+        websocket_frame_mask(to + header_len + 4, data, len, header + header_len);
+    }
+    codec->out.tail += header_len + 4 + len;
+    return TROUPE_OK;
+}
+
+troupe_error websocket_codec_write(websocket_codec *codec, websocket_opcode opcode,
+                                   const void *data, size_t len)
+{
+    bool pack = codec->deflating && opcode < WEBSOCKET_CLOSE && len >= codec->deflate_min &&
+                deflate_can_deflate(&codec->deflate);
+    if (pack && deflate_deflate(&codec->deflate, data, len, &codec->packed) == TROUPE_OK &&
+        byte_queue_len(&codec->packed) > 0) {
+        size_t packed = byte_queue_len(&codec->packed);
+        troupe_error error = write_frame(codec, (uint8_t)(WEBSOCKET_FIN | WEBSOCKET_RSV1 | opcode),
+                                         byte_queue_head(&codec->packed), packed);
+        byte_queue_consume(&codec->packed, packed);
+        byte_queue_rest(&codec->packed, KEEP_MESSAGE_BYTES);
+        return error;
+    }
+    return write_frame(codec, (uint8_t)(WEBSOCKET_FIN | opcode), data, len);
+}
+
+/** Cut so that no character is halved. */
+static size_t cut_words(const char *words)
+{
+    size_t len = strnlen(words, WORDS_MAX + 1);
+    if (len > WORDS_MAX) {
+        len = WORDS_MAX;
+        while (len > 0 && ((uint8_t)words[len] & 0xC0) == 0x80) {
+            len--;
+        }
+    }
+    return utf8_ok(words, len) ? len : 0;
+}
+
+void websocket_codec_close_with(websocket_codec *codec, int code, const char *words)
+{
+    uint8_t payload[WEBSOCKET_CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
+    size_t len = words != NULL ? cut_words(words) : 0;
+    if (codec->close_sent) {
+        return;
+    }
+    codec->close_sent = true;
+    memcpy(payload + 2, words != NULL ? words : "", len);
+    (void)write_frame(codec, WEBSOCKET_FIN | WEBSOCKET_CLOSE, payload,
+                      code == WEBSOCKET_CODE_NONE ? 0 : len + 2);
 }
 
 void websocket_codec_close(websocket_codec *codec, int code)
 {
-    uint8_t payload[2] = {(uint8_t)(code >> 8), (uint8_t)code};
-    if (!codec->close_sent) {
-        codec->close_sent = true;
-        (void)websocket_codec_write(codec, WSLAY_CONNECTION_CLOSE, payload,
-                                    code == WSLAY_CODE_NO_STATUS_RCVD ? 0 : sizeof(payload));
-    }
+    websocket_codec_close_with(codec, code, NULL);
 }
 
-/* --- reading -------------------------------------------------------------------------------- */
+/* --- reading: what is refused --------------------------------------------------------------- */
 
 static troupe_error violation(websocket_codec *codec, troupe_reason *reason, const char *what)
 {
-    websocket_codec_close(codec, WSLAY_CODE_PROTOCOL_ERROR);
+    websocket_codec_close(codec, WEBSOCKET_CODE_PROTOCOL);
+    return troupe_fail(reason, TROUPE_EPROTOCOL, "WebSocket: %s", what);
+}
+
+static troupe_error bad_data(websocket_codec *codec, troupe_reason *reason, const char *what)
+{
+    websocket_codec_close(codec, WEBSOCKET_CODE_BAD_DATA);
     return troupe_fail(reason, TROUPE_EPROTOCOL, "WebSocket: %s", what);
 }
 
 static troupe_error too_long(websocket_codec *codec, troupe_reason *reason)
 {
-    websocket_codec_close(codec, WSLAY_CODE_MESSAGE_TOO_BIG);
+    websocket_codec_close(codec, WEBSOCKET_CODE_TOO_BIG);
     return troupe_fail(reason, TROUPE_ELIMIT, "WebSocket: a message is longer than %zu bytes",
                        codec->message_max);
 }
 
 static troupe_error no_memory(websocket_codec *codec, troupe_reason *reason)
 {
-    websocket_codec_close(codec, WSLAY_CODE_INTERNAL_SERVER_ERROR);
+    websocket_codec_close(codec, WEBSOCKET_CODE_INTERNAL);
     return troupe_fail(reason, TROUPE_ENOMEM, "WebSocket: no memory for a message");
 }
 
-/** The first bytes of a data frame: does it belong here, and is there room for it? */
+/* --- reading: headers ----------------------------------------------------------------------- */
+
+/** Longest payload of a message as it travels: deflate adds a little to what it cannot shorten. */
+static uint64_t payload_max(const websocket_codec *codec)
+{
+    uint64_t max = codec->message_max;
+    return codec->compressed ? max + max / 1024 + 64 : max;
+}
+
 static troupe_error begin_data(websocket_codec *codec, troupe_reason *reason)
 {
-    bool continued = codec->opcode == WSLAY_CONTINUATION_FRAME;
-    if (continued != codec->in_message) {
-        return violation(codec, reason,
-                         continued ? "a continuation of nothing"
-                                   : "a new message inside a fragmented one");
-    }
-    if (!continued) {
+    websocket_frame *frame = &codec->frame;
+    if (frame->opcode != WEBSOCKET_CONTINUATION) {
         codec->in_message = true;
-        codec->binary = codec->opcode == WSLAY_BINARY_FRAME;
+        codec->binary = frame->opcode == WEBSOCKET_BINARY;
+        codec->compressed = frame->rsv1;
+        codec->compressed_bytes = 0;
+        codec->utf8 = 0;
     }
-    if (codec->frame_len > codec->message_max - byte_queue_len(&codec->message)) {
+    uint64_t held = codec->compressed ? codec->compressed_bytes : byte_queue_len(&codec->message);
+    uint64_t max = payload_max(codec);
+    if (held > max || frame->left > max - held) {
         return too_long(codec, reason);
     }
+    codec->compressed_bytes += codec->compressed ? frame->left : 0;
     return TROUPE_OK;
 }
 
-static troupe_error begin_frame(websocket_codec *codec, const struct wslay_frame_iocb *frame,
-                                troupe_reason *reason)
+/** One byte of a header. */
+static troupe_error take_header(websocket_codec *codec, uint8_t byte, troupe_reason *reason)
 {
-    codec->in_frame = true;
-    codec->opcode = frame->opcode;
-    codec->fin = frame->fin != 0;
-    codec->frame_len = frame->payload_length;
-    codec->frame_got = 0;
-    if (frame->rsv != WSLAY_RSV_NONE) {
-        return violation(codec, reason, "a reserved bit is set");
+    websocket_frame *frame = &codec->frame;
+    const char *wrong = websocket_frame_take(frame, byte, codec->in_message, codec->deflating);
+    if (wrong != NULL) {
+        return violation(codec, reason, wrong);
     }
-    if (frame->mask != 0) {
-        return violation(codec, reason, "the server masked a frame");
-    }
-    switch (codec->opcode) {
-    case WSLAY_CONTINUATION_FRAME:
-    case WSLAY_TEXT_FRAME:
-    case WSLAY_BINARY_FRAME:
-        return begin_data(codec, reason);
-    case WSLAY_CONNECTION_CLOSE:
-    case WSLAY_PING:
-    case WSLAY_PONG: /* wslay has checked: at most 125 bytes, not fragmented */
+    if (!frame->begun) {
         return TROUPE_OK;
-    default:
-        return violation(codec, reason, "an unknown opcode");
     }
+    codec->control_len = 0;
+    return websocket_frame_is_control(frame) ? TROUPE_OK : begin_data(codec, reason);
 }
 
-static bool close_code_ok(int code)
+/* --- reading: control frames ---------------------------------------------------------------- */
+
+bool websocket_code_ok(int code)
 {
-    bool known = code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
+    bool known = code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);
     return known || (code >= 3000 && code <= 4999);
 }
 
@@ -166,15 +186,18 @@ static void copy_words(char *out, const uint8_t *words, size_t len)
 static troupe_error end_close(websocket_codec *codec, troupe_reason *reason)
 {
     char words[WEBSOCKET_CONTROL_MAX + 1];
-    size_t len = (size_t)codec->frame_len;
-    codec->close_code = WSLAY_CODE_NO_STATUS_RCVD;
+    size_t len = codec->control_len;
     if (len == 0) {
-        websocket_codec_close(codec, WSLAY_CODE_NO_STATUS_RCVD);
+        codec->close_code = WEBSOCKET_CODE_NONE;
+        websocket_codec_close(codec, WEBSOCKET_CODE_NONE);
         return troupe_fail(reason, TROUPE_ECLOSED, "the peer closed without a code");
     }
     int code = len < 2 ? 0 : codec->control[0] << 8 | codec->control[1];
-    if (!close_code_ok(code)) {
+    if (!websocket_code_ok(code)) {
         return violation(codec, reason, "a malformed close frame");
+    }
+    if (!utf8_ok((const char *)codec->control + 2, len - 2)) {
+        return bad_data(codec, reason, "a close frame whose words are not UTF-8");
     }
     codec->close_code = code;
     copy_words(words, codec->control + 2, len - 2);
@@ -183,91 +206,247 @@ static troupe_error end_close(websocket_codec *codec, troupe_reason *reason)
                        words);
 }
 
-static void end_message(websocket_codec *codec, message_stream_fn fn, void *context)
+static void answer_ping(websocket_codec *codec, size_t queued_max)
+{
+    if (codec->ping && byte_queue_len(&codec->out) < queued_max && !codec->close_sent) {
+        codec->ping = false;
+        (void)write_frame(codec, WEBSOCKET_FIN | WEBSOCKET_PONG, codec->ping_data, codec->ping_len);
+    }
+}
+
+static troupe_error end_control(websocket_codec *codec, troupe_reason *reason)
+{
+    switch (codec->frame.opcode) {
+    case WEBSOCKET_CLOSE:
+        return end_close(codec, reason);
+    case WEBSOCKET_PING:
+        codec->ping = true;
+        codec->ping_len = codec->control_len;
+        memcpy(codec->ping_data, codec->control, codec->control_len);
+        answer_ping(codec, PONG_EACH_MAX);
+        return TROUPE_OK;
+    default:
+        codec->pongs++;
+        return TROUPE_OK;
+    }
+}
+
+/* --- reading: messages ---------------------------------------------------------------------- */
+
+/** The next bytes of a text, decompressed; nothing to check in a binary message. */
+static troupe_error check_text(websocket_codec *codec, const char *data, size_t len, bool end,
+                               troupe_reason *reason)
+{
+    bool text = !codec->binary && !codec->unchecked_text;
+    if (text && (!utf8_check(&codec->utf8, data, len) || (end && !utf8_whole(codec->utf8)))) {
+        return bad_data(codec, reason, "text that is not UTF-8");
+    }
+    return TROUPE_OK;
+}
+
+static troupe_error inflate_failed(websocket_codec *codec, troupe_error error,
+                                   troupe_reason *reason)
+{
+    if (error == TROUPE_ELIMIT) {
+        return too_long(codec, reason);
+    }
+    return error == TROUPE_ENOMEM
+               ? no_memory(codec, reason)
+               : bad_data(codec, reason, "a compressed message that cannot be decompressed");
+}
+
+/** `data` inflated behind the message, or what is still inside at its end (NULL). What came out is
+ * checked even when it fails behind that: the first fault counts. */
+static troupe_error inflate_piece(websocket_codec *codec, const char *data, size_t len,
+                                  troupe_reason *reason)
+{
+    byte_queue *message = &codec->message;
+    size_t before = byte_queue_len(message);
+    troupe_error failed =
+        data != NULL ? deflate_inflate(&codec->deflate, data, len, message, codec->message_max)
+                     : deflate_inflate_end(&codec->deflate, message, codec->message_max);
+    size_t more = byte_queue_len(message) - before;
+    if (more > 0) {
+        troupe_error error =
+            check_text(codec, byte_queue_head(message) + before, more, false, reason);
+        if (error != TROUPE_OK) {
+            return error;
+        }
+    }
+    return failed == TROUPE_OK ? TROUPE_OK : inflate_failed(codec, failed, reason);
+}
+
+static troupe_error end_message(websocket_codec *codec, message_stream_fn fn, void *context,
+                                troupe_reason *reason)
 {
     static char nothing[1];
+    troupe_error error = TROUPE_OK;
+    /* Some write an empty message as an empty payload: nothing to inflate. */
+    if (codec->compressed && codec->compressed_bytes > 0) {
+        error = inflate_piece(codec, NULL, 0, reason);
+    }
+    if (error == TROUPE_OK) {
+        error = check_text(codec, nothing, 0, true, reason);
+    }
+    if (error != TROUPE_OK) {
+        return error;
+    }
     size_t len = byte_queue_len(&codec->message);
     codec->in_message = false;
     codec->messages++;
     fn(context, len > 0 ? byte_queue_head(&codec->message) : nothing, len);
     byte_queue_consume(&codec->message, len);
     byte_queue_rest(&codec->message, KEEP_MESSAGE_BYTES);
+    return TROUPE_OK;
 }
 
 static troupe_error end_frame(websocket_codec *codec, message_stream_fn fn, void *context,
                               troupe_reason *reason)
 {
-    codec->in_frame = false;
-    switch (codec->opcode) {
-    case WSLAY_CONNECTION_CLOSE:
-        return end_close(codec, reason);
-    case WSLAY_PING:
-        codec->ping = true;
-        codec->ping_len = (uint8_t)codec->frame_len;
-        memcpy(codec->ping_data, codec->control, codec->ping_len);
-        return TROUPE_OK;
-    case WSLAY_PONG:
-        return TROUPE_OK;
-    default:
-        if (codec->fin) {
-            end_message(codec, fn, context);
-        }
-        return TROUPE_OK;
+    websocket_frame_end(&codec->frame);
+    if (websocket_frame_is_control(&codec->frame)) {
+        return end_control(codec, reason);
     }
+    return codec->frame.fin ? end_message(codec, fn, context, reason) : TROUPE_OK;
 }
 
-static troupe_error take_payload(websocket_codec *codec, const struct wslay_frame_iocb *frame,
+/** A message that stands whole in the input: delivered there. */
+static troupe_error deliver_in_place(websocket_codec *codec, char *data, size_t len,
+                                     message_stream_fn fn, void *context, troupe_reason *reason)
+{
+    troupe_error error = check_text(codec, data, len, true, reason);
+    if (error == TROUPE_OK) {
+        websocket_frame_end(&codec->frame);
+        codec->in_message = false;
+        codec->messages++;
+        fn(context, data, len);
+    }
+    return error;
+}
+
+static bool stands_whole(const websocket_codec *codec, size_t len)
+{
+    const websocket_frame *frame = &codec->frame;
+    return frame->fin && !websocket_frame_is_control(&codec->frame) && !codec->compressed &&
+           frame->left <= len && frame->opcode != WEBSOCKET_CONTINUATION;
+}
+
+/** Bytes of a payload that do not make a whole message by themselves. */
+static troupe_error take_payload(websocket_codec *codec, const char *data, size_t len,
                                  troupe_reason *reason)
 {
-    if (wslay_is_ctrl_frame(codec->opcode)) {
-        memcpy(codec->control + codec->frame_got, frame->data, frame->data_length);
-    } else if (!byte_queue_append(&codec->message, frame->data, frame->data_length)) {
+    codec->frame.left -= len;
+    if (websocket_frame_is_control(&codec->frame)) {
+        memcpy(codec->control + codec->control_len, data, len);
+        codec->control_len += (uint8_t)len;
+        return TROUPE_OK;
+    }
+    if (codec->compressed) {
+        return inflate_piece(codec, data, len, reason);
+    }
+    if (!byte_queue_append(&codec->message, data, len)) {
         return no_memory(codec, reason);
     }
-    codec->frame_got += frame->data_length;
-    return TROUPE_OK;
+    return check_text(codec, data, len, false, reason);
 }
 
-static troupe_error take_piece(websocket_codec *codec, const struct wslay_frame_iocb *frame,
+/** What of the input belongs to the frame whose header is whole; *taken receives how much. */
+static troupe_error take_frame(websocket_codec *codec, char *data, size_t len, size_t *taken,
                                message_stream_fn fn, void *context, troupe_reason *reason)
 {
-    troupe_error error = codec->in_frame ? TROUPE_OK : begin_frame(codec, frame, reason);
-    if (error == TROUPE_OK && frame->data_length > 0) {
-        error = take_payload(codec, frame, reason);
+    websocket_frame *frame = &codec->frame;
+    size_t piece = frame->left < len ? (size_t)frame->left : len;
+    *taken = piece;
+    if (byte_queue_len(&codec->message) == 0 && stands_whole(codec, len)) {
+        return deliver_in_place(codec, data, piece, fn, context, reason);
     }
-    if (error == TROUPE_OK && codec->frame_got == codec->frame_len) {
+    if (piece > 0) {
+        troupe_error error = take_payload(codec, data, piece, reason);
+        if (error != TROUPE_OK) {
+            return error;
+        }
+    }
+    return frame->left == 0 ? end_frame(codec, fn, context, reason) : TROUPE_OK;
+}
+
+static troupe_error take_input(websocket_codec *codec, char *data, size_t len, message_stream_fn fn,
+                               void *context, troupe_reason *reason)
+{
+    troupe_error error = TROUPE_OK;
+    size_t at = 0;
+    while (error == TROUPE_OK && at < len) {
+        if (!codec->frame.begun) {
+            error = take_header(codec, (uint8_t)data[at++], reason);
+        }
+        if (error == TROUPE_OK && codec->frame.begun) {
+            size_t taken = 0;
+            error = take_frame(codec, data + at, len - at, &taken, fn, context, reason);
+            at += taken;
+        }
+    }
+    return error;
+}
+
+/** Bytes of a long payload that were read into their message. */
+static troupe_error take_direct(websocket_codec *codec, size_t len, message_stream_fn fn,
+                                void *context, troupe_reason *reason)
+{
+    const char *data = codec->message.data + codec->message.tail;
+    codec->message.tail += len;
+    codec->frame.left -= len;
+    troupe_error error = check_text(codec, data, len, false, reason);
+    if (error == TROUPE_OK && codec->frame.left == 0) {
         error = end_frame(codec, fn, context, reason);
     }
     return error;
 }
 
-static void answer_ping(websocket_codec *codec)
+char *websocket_codec_room(websocket_codec *codec, size_t *room)
 {
-    bool room = byte_queue_len(&codec->out) < PONG_QUEUE_MAX; /* a peer may ping and never read */
-    if (codec->ping && room && !codec->close_sent) {
-        codec->ping = false;
-        (void)websocket_codec_write(codec, WSLAY_PONG, codec->ping_data, codec->ping_len);
+    const websocket_frame *frame = &codec->frame;
+    codec->direct = frame->begun && !websocket_frame_is_control(&codec->frame) &&
+                    !codec->compressed && frame->left >= WEBSOCKET_INPUT_BYTES &&
+                    codec->ended == TROUPE_OK;
+    if (!codec->direct) {
+        *room = WEBSOCKET_INPUT_BYTES;
+        return codec->input;
     }
+    size_t want = frame->left < DIRECT_STEP ? (size_t)frame->left : DIRECT_STEP;
+    if (!byte_queue_reserve(&codec->message, want)) {
+        return NULL;
+    }
+    *room = want;
+    return codec->message.data + codec->message.tail;
+}
+
+troupe_error websocket_codec_received(websocket_codec *codec, size_t len, message_stream_fn fn,
+                                      void *context, troupe_reason *reason)
+{
+    if (codec->ended != TROUPE_OK) {
+        return troupe_fail(reason, codec->ended, "WebSocket: it has ended");
+    }
+    codec->ended = codec->direct ? take_direct(codec, len, fn, context, reason)
+                                 : take_input(codec, codec->input, len, fn, context, reason);
+    answer_ping(codec, PONG_QUEUE_MAX);
+    return codec->ended;
 }
 
 troupe_error websocket_codec_feed(websocket_codec *codec, const char *data, size_t len,
                                   message_stream_fn fn, void *context, troupe_reason *reason)
 {
     troupe_error error = TROUPE_OK;
-    codec->feed = data;
-    codec->feed_len = len;
-    while (error == TROUPE_OK) {
-        struct wslay_frame_iocb frame = {0};
-        ssize_t n = wslay_frame_recv(codec->frames, &frame);
-        if (n >= 0) {
-            error = take_piece(codec, &frame, fn, context, reason);
-        } else if (n == WSLAY_ERR_WANT_READ) {
-            break;
-        } else {
-            error = violation(codec, reason, "a malformed frame");
+    for (size_t at = 0; error == TROUPE_OK && at < len;) {
+        size_t room = 0;
+        char *place = websocket_codec_room(codec, &room);
+        if (place == NULL) {
+            codec->ended = no_memory(codec, reason);
+            return codec->ended;
         }
+        size_t n = len - at < room ? len - at : room;
+        memcpy(place, data + at, n);
+        at += n;
+        error = websocket_codec_received(codec, n, fn, context, reason);
     }
-    answer_ping(codec);
     return error;
 }
 
@@ -275,19 +454,32 @@ troupe_error websocket_codec_feed(websocket_codec *codec, const char *data, size
 
 troupe_error websocket_codec_init(websocket_codec *codec, size_t message_max)
 {
-    struct wslay_frame_callbacks callbacks = {take_output, give_input, give_mask};
     memset(codec, 0, sizeof(*codec));
     codec->message_max = message_max;
-    return wslay_frame_context_init(&codec->frames, &callbacks, codec) == 0 ? TROUPE_OK
-                                                                            : TROUPE_ENOMEM;
+    codec->deflate_min = WEBSOCKET_DEFLATE_MIN;
+    return TROUPE_OK;
+}
+
+void websocket_codec_use_deflate(websocket_codec *codec, const deflate_params *params)
+{
+    codec->deflating = true;
+    deflate_init(&codec->deflate, params);
+}
+
+void websocket_codec_rest(websocket_codec *codec)
+{
+    if (codec->deflating) {
+        deflate_rest(&codec->deflate);
+    }
 }
 
 void websocket_codec_fini(websocket_codec *codec)
 {
-    if (codec->frames != NULL) {
-        wslay_frame_context_free(codec->frames);
+    if (codec->deflating) {
+        deflate_fini(&codec->deflate);
+        codec->deflating = false;
     }
     byte_queue_fini(&codec->out);
     byte_queue_fini(&codec->message);
-    codec->frames = NULL;
+    byte_queue_fini(&codec->packed);
 }
