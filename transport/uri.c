@@ -3,6 +3,8 @@
  */
 #include "uri.h"
 
+#include "byte_queue.h"
+
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdio.h>
@@ -158,4 +160,137 @@ void uri_parts_fini(uri_parts *parts)
     free(parts->target);
     free(parts->http_url);
     memset(parts, 0, sizeof(*parts));
+}
+
+/* --- WebSocket URLs ------------------------------------------------------------------------- */
+
+/** Bytes of the scheme's name before "://"; 0 if the text does not begin with one. */
+static size_t scheme_len(const char *url)
+{
+    size_t len = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    return strncmp(url + len, "://", 3) == 0 ? len : 0;
+}
+
+static troupe_error refuse_scheme(const char *url, size_t len, troupe_reason *reason)
+{
+    if (url[0] == '\0') {
+        return troupe_fail(reason, TROUPE_EPARAMS, "the URL is empty");
+    }
+    if (len == 4 && strncasecmp(url, "http", 4) == 0) {
+        return troupe_fail(reason, TROUPE_EPARAMS,
+                           "the URL's scheme is http: a WebSocket's is ws (or wss, over TLS)");
+    }
+    if (len == 5 && strncasecmp(url, "https", 5) == 0) {
+        return troupe_fail(reason, TROUPE_EPARAMS,
+                           "the URL's scheme is https: a WebSocket's is wss");
+    }
+    if (len > 0) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "the URL's scheme, %.*s, is neither ws nor wss",
+                           (int)(len < 20 ? len : 20), url);
+    }
+    if (strpbrk(url, "./:") == NULL) {
+        return troupe_fail(reason, TROUPE_EPARAMS,
+                           "this is no URL: there is no ws:// or wss://, "
+                           "and nothing that looks like a host");
+    }
+    return troupe_fail(reason, TROUPE_EPARAMS, "the URL has no scheme: ws:// or wss:// is missing");
+}
+
+troupe_error websocket_uri_check(const char *url, troupe_reason *reason)
+{
+    uri_parts parts;
+    const char *text = url == NULL ? "" : url;
+    size_t len = scheme_len(text);
+    bool ws = (len == 2 && strncasecmp(text, "ws", 2) == 0) ||
+              (len == 3 && strncasecmp(text, "wss", 3) == 0);
+    if (!ws) {
+        return refuse_scheme(text, len, reason);
+    }
+    if (strcspn(text + len + 3, "/?#:") == 0) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "the URL names no host");
+    }
+    troupe_error error = uri_parse(text, &parts, reason);
+    if (error == TROUPE_OK) {
+        uri_parts_fini(&parts);
+    }
+    return error;
+}
+
+/** Append "&name=value" ("?" before the first member), the value encoded. */
+static bool add_member(byte_queue *out, bool *first, const char *name, const char *value)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~";
+    bool ok = byte_queue_append(out, *first ? "?" : "&", 1) &&
+              byte_queue_append(out, name, strlen(name)) && byte_queue_append(out, "=", 1);
+    *first = false;
+    for (const char *at = value; ok && *at != '\0'; at++) {
+        char code[4];
+        bool keep = strchr(plain, *at) != NULL;
+        int len = keep ? snprintf(code, sizeof(code), "%c", *at)
+                       : snprintf(code, sizeof(code), "%%%02X", (unsigned)(unsigned char)*at);
+        ok = byte_queue_append(out, code, (size_t)len);
+    }
+    return ok;
+}
+
+static bool is_member(const char *member, size_t len, const char *name)
+{
+    size_t name_len = strlen(name);
+    return len >= name_len && memcmp(member, name, name_len) == 0 &&
+           (len == name_len || member[name_len] == '=');
+}
+
+/** Copy the members of a query, but for those two. */
+static bool keep_members(byte_queue *out, bool *first, const char *query)
+{
+    bool ok = true;
+    while (ok && *query != '\0') {
+        size_t len = strcspn(query, "&");
+        if (len > 0 && !is_member(query, len, "sessionId") && !is_member(query, len, "token")) {
+            ok =
+                byte_queue_append(out, *first ? "?" : "&", 1) && byte_queue_append(out, query, len);
+            *first = false;
+        }
+        query += len + (query[len] == '&' ? 1 : 0);
+    }
+    return ok;
+}
+
+static bool build(byte_queue *out, const char *base, const char *session_id, const char *token)
+{
+    const scheme *kind = find_scheme(base);
+    bool first = true;
+    bool tls = kind == NULL || kind->tls;
+    const char *rest = kind == NULL ? base : base + strlen(kind->prefix);
+    size_t path_len = strcspn(rest, "?");
+    const char *query = rest[path_len] == '?' ? rest + path_len + 1 : "";
+    const char *prefix = tls ? "wss://" : "ws://";
+    return byte_queue_append(out, prefix, strlen(prefix)) &&
+           byte_queue_append(out, rest, path_len) && keep_members(out, &first, query) &&
+           (session_id == NULL || add_member(out, &first, "sessionId", session_id)) &&
+           (token == NULL || add_member(out, &first, "token", token)) &&
+           byte_queue_append(out, "", 1);
+}
+
+troupe_error websocket_uri_build(const char *base, const char *session_id, const char *token,
+                                 char **out, troupe_reason *reason)
+{
+    byte_queue url = {0};
+    const char *text = base == NULL ? "" : base;
+    if (text[0] == '\0' || (find_scheme(text) == NULL && scheme_len(text) > 0)) {
+        return refuse_scheme(text, scheme_len(text), reason);
+    }
+    if (strchr(text, '#') != NULL) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "the URL contains a fragment");
+    }
+    troupe_error error = build(&url, text, session_id, token)
+                             ? websocket_uri_check(url.data, reason)
+                             : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the URL");
+    if (error != TROUPE_OK) {
+        byte_queue_fini(&url);
+        return error;
+    }
+    *out = url.data; /* nothing was consumed: it begins there */
+    return TROUPE_OK;
 }

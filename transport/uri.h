@@ -32,4 +32,24 @@ void uri_parts_fini(uri_parts *parts);
 /** Whether that host (name or IP, IPv6 with or without brackets) is this machine. */
 bool uri_host_is_loopback(const char *host);
 
+/**
+ * Whether that URL is one of a WebSocket server: ws or wss, a host, nothing but path and query.
+ *
+ * @return TROUPE_OK; TROUPE_EPARAMS, a sentence for each way to be none (never the URL, which may
+ *         hold a token); TROUPE_ENOMEM
+ */
+troupe_error websocket_uri_check(const char *url, troupe_reason *reason) TROUPE_MUST_USE;
+
+/**
+ * The URL of a session's stream: https becomes wss, http ws, no scheme wss; sessionId and token are
+ * put into the query in place of members of these names, encoded; its other members stay as they
+ * are.
+ *
+ * @param session_id, token  UTF-8; NULL = no such member
+ * @param out  freed with free; holds the token: not to be logged
+ * @return as websocket_uri_check of the result
+ */
+troupe_error websocket_uri_build(const char *base, const char *session_id, const char *token,
+                                 char **out, troupe_reason *reason) TROUPE_MUST_USE;
+
 #endif

@@ -70,3 +70,94 @@ Test(uri, loopback_hosts_are_told_from_others)
         cr_expect_not(uri_host_is_loopback(other[i]), "%s", other[i]);
     }
 }
+
+/* --- WebSocket URLs ------------------------------------------------------------------------- */
+
+Test(uri, websocket_check_takes_ws_and_wss)
+{
+    static const char *const good[] = {
+        "ws://example.com",
+        "wss://example.com/stream",
+        "wss://example.com:8443/a?b=c",
+        "WSS://[::1]:9/x",
+        "ws://127.0.0.1:9222/devtools/browser/0",
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        troupe_reason reason = {{0}};
+        cr_expect_eq(websocket_uri_check(good[i], &reason), TROUPE_OK, "%s: %s", good[i],
+                     reason.text);
+    }
+}
+
+Test(uri, websocket_check_has_a_sentence_for_each_way_to_be_none)
+{
+    static const char *const bad[][2] = {
+        {"http://example.com/stream", "scheme is http:"},
+        {"https://example.com/stream", "scheme is https:"},
+        {"ftp://example.com/stream", "scheme, ftp, is neither"},
+        {"example.com/stream", "has no scheme"},
+        {"wss:///stream", "names no host"},
+        {"not-a-url", "this is no URL"},
+        {"", "is empty"},
+        {"wss://user:s3cret@example.com/", "contains a user or password"},
+        {"wss://example.com/#s3cret", "contains a fragment"},
+        {"wss://exa mple.com/?token=s3cret", "malformed"},
+        {"wss://example.com:99999/?token=s3cret", "malformed"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        troupe_reason reason = {{0}};
+        cr_expect_eq(websocket_uri_check(bad[i][0], &reason), TROUPE_EPARAMS, "%s", bad[i][0]);
+        cr_expect_not_null(strstr(reason.text, bad[i][1]), "%s: %s", bad[i][0], reason.text);
+        cr_expect_null(strstr(reason.text, "s3cret"), "%s", reason.text);
+    }
+    cr_expect_eq(websocket_uri_check(NULL, NULL), TROUPE_EPARAMS);
+}
+
+static void expect_built(const char *base, const char *session_id, const char *token,
+                         const char *wanted)
+{
+    char *url = NULL;
+    troupe_reason reason = {{0}};
+    cr_assert_eq(websocket_uri_build(base, session_id, token, &url, &reason), TROUPE_OK, "%s: %s",
+                 base, reason.text);
+    cr_expect_str_eq(url, wanted);
+    free(url);
+}
+
+Test(uri, websocket_build_makes_the_url_of_a_session)
+{
+    expect_built("https://example.com/stream", "s", "t",
+                 "wss://example.com/stream?sessionId=s&token=t");
+    expect_built("http://example.com/stream", "s", "t",
+                 "ws://example.com/stream?sessionId=s&token=t");
+    expect_built("example.com/stream", "s", "t", "wss://example.com/stream?sessionId=s&token=t");
+    expect_built("wss://example.com/stream", "session@123", "token+456",
+                 "wss://example.com/stream?sessionId=session%40123&token=token%2B456");
+    expect_built("wss://example.com/stream?role=publish_subscribe", "s", "t",
+                 "wss://example.com/stream?role=publish_subscribe&sessionId=s&token=t");
+    expect_built("ws://h:1/?token=old&a=%20b&sessionId=old&tokens=kept&&c", "\xC3\xA4 b", "t/=&",
+                 "ws://h:1/?a=%20b&tokens=kept&c&sessionId=%C3%A4%20b&token=t%2F%3D%26");
+    expect_built("localhost:8080", "s", NULL, "wss://localhost:8080?sessionId=s");
+    expect_built("wss://example.com/a?token=old", NULL, NULL, "wss://example.com/a");
+    expect_built("wss://example.com?x", NULL, "t", "wss://example.com?x&token=t");
+}
+
+Test(uri, websocket_build_refuses_what_no_url_comes_of)
+{
+    static const char *const bad[][2] = {
+        {"ftp://example.com/stream", "scheme, ftp,"},
+        {"", "is empty"},
+        {"wss:///stream", "names no host"},
+        {"https://u:s3cret@example.com", "contains a user or password"},
+        {"https://example.com/a#b", "contains a fragment"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *url = NULL;
+        troupe_reason reason = {{0}};
+        cr_expect_eq(websocket_uri_build(bad[i][0], "s", "s3cret", &url, &reason), TROUPE_EPARAMS,
+                     "%s", bad[i][0]);
+        cr_expect_null(url);
+        cr_expect_not_null(strstr(reason.text, bad[i][1]), "%s: %s", bad[i][0], reason.text);
+        cr_expect_null(strstr(reason.text, "s3cret"), "%s", reason.text);
+    }
+}
