@@ -3,6 +3,7 @@
 #include "curl_session.h"
 
 #include <pthread.h>
+#include <string.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode started;
@@ -22,6 +23,30 @@ static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, 
     return session->abort(session->abort_context) ? 1 : 0;
 }
 
+static void set_route(const curl_session *session, const uri_parts *uri)
+{
+    CURL *easy = session->easy;
+    if (session->ca_file != NULL) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, session->ca_file);
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, session->ca_file);
+    }
+    if (session->cert_file != NULL) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, session->cert_file);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY,
+                         session->key_file != NULL ? session->key_file : session->cert_file);
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L); /* a proxy sees the address alone */
+    if (session->unix_path != NULL) {
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, session->unix_path);
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    } else if (session->proxy != NULL) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, session->proxy);
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* asked for: no exceptions */
+    } else if (uri->loopback) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    }
+}
+
 static void set_options(curl_session *session, const uri_parts *uri, uint32_t timeout_ms)
 {
     CURL *easy = session->easy;
@@ -34,12 +59,7 @@ static void set_options(curl_session *session, const uri_parts *uri, uint32_t ti
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (session->ca_file != NULL) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, session->ca_file);
-    }
-    if (uri->loopback) {
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    }
+    set_route(session, uri);
     if (session->abort != NULL) {
         curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
         curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
@@ -75,12 +95,14 @@ void curl_session_fini(curl_session *session)
     session->easy = NULL;
 }
 
-troupe_error curl_session_error_of(CURLcode code)
+static troupe_error error_of(CURLcode code)
 {
     switch (code) {
     case CURLE_OK:
         return TROUPE_OK;
     case CURLE_URL_MALFORMAT:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
         return TROUPE_EPARAMS;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -94,20 +116,48 @@ troupe_error curl_session_error_of(CURLcode code)
         return TROUPE_ECANCELLED;
     case CURLE_OUT_OF_MEMORY:
         return TROUPE_ENOMEM;
+    case CURLE_SSL_CLIENTCERT:
+        return TROUPE_EUNAUTHORIZED;
     default:
         return TROUPE_EPROTOCOL;
     }
 }
 
+troupe_error curl_session_explain(CURL *easy, CURLcode code, const char *text,
+                                  troupe_reason *reason)
+{
+    long status = 0;
+    long number = 0;
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
+    if (status == 407) {
+        return troupe_fail(reason, TROUPE_EUNAUTHORIZED,
+                           "the proxy wants (other) credentials (status 407)");
+    }
+    if (status != 0 && status / 100 != 2) {
+        return troupe_fail(reason, TROUPE_EUNAVAILABLE,
+                           "the proxy answered CONNECT with status %ld", status);
+    }
+    if (code == CURLE_COULDNT_CONNECT && number != 0) {
+        return troupe_fail(reason, TROUPE_EUNAVAILABLE, "%s", strerror((int)number));
+    }
+    if (code == CURLE_COULDNT_RESOLVE_HOST) {
+        return troupe_fail(reason, TROUPE_EUNAVAILABLE, "no such name");
+    }
+    if (strstr(text, "alert certificate required") != NULL) { /* only at the first read */
+        return troupe_fail(reason, TROUPE_EUNAUTHORIZED,
+                           "TLS: the server demands a client certificate");
+    }
+    return troupe_fail(reason, error_of(code), "%s",
+                       text[0] != '\0' ? text : curl_easy_strerror(code));
+}
+
 troupe_error curl_session_perform(curl_session *session, troupe_reason *reason)
 {
     CURLcode code = curl_easy_perform(session->easy);
-    if (code == CURLE_OK) {
-        return TROUPE_OK;
-    }
-    const char *text =
-        session->error_text[0] != '\0' ? session->error_text : curl_easy_strerror(code);
-    return troupe_fail(reason, curl_session_error_of(code), "%s", text);
+    return code == CURLE_OK
+               ? TROUPE_OK
+               : curl_session_explain(session->easy, code, session->error_text, reason);
 }
 
 bool curl_session_token_ok(const char *token)

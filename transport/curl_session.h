@@ -13,7 +13,11 @@
 
 typedef struct curl_session {
     CURL *easy;
+    const char *unix_path;        /* the Unix socket to connect to; NULL = the host */
+    const char *proxy;            /* "" = none; NULL = the environment's, never for loopback */
     const char *ca_file;          /* NULL = the system's authorities */
+    const char *cert_file;        /* our certificate, PEM; NULL = none */
+    const char *key_file;         /* its key; NULL = in cert_file */
     bool (*abort)(void *context); /* NULL = never */
     void *abort_context;
     char error_text[CURL_ERROR_SIZE];
@@ -39,8 +43,10 @@ troupe_error curl_session_perform(curl_session *session, troupe_reason *reason) 
  * freed with curl_easy_cleanup. */
 CURL *curl_session_handle(void);
 
-/** The code of ours for one of libcurl's; TROUPE_EPROTOCOL for all that is not told apart. */
-troupe_error curl_session_error_of(CURLcode code);
+/** Say why a transfer failed: the code of ours, and libcurl's sentence (`text`, or one of its own)
+ * or a better one. TROUPE_EPROTOCOL for all that is not told apart. */
+troupe_error curl_session_explain(CURL *easy, CURLcode code, const char *text,
+                                  troupe_reason *reason);
 
 /** A token that can stand in a header: printable ASCII, not empty. */
 bool curl_session_token_ok(const char *token);

@@ -66,6 +66,9 @@ static bool set_headers(transfer *t, const http_request *request)
     if (request->bearer_token != NULL) {
         ok = ok && add_text_header(t, "Authorization: Bearer ", request->bearer_token);
     }
+    for (const char *const *at = request->headers; at != NULL && *at != NULL; at++) {
+        ok = ok && add_header(t, *at);
+    }
     curl_easy_setopt(t->session.easy, CURLOPT_HTTPHEADER, t->headers);
     return ok;
 }
@@ -102,7 +105,11 @@ static troupe_error take_response(transfer *t, http_response *out)
 static troupe_error run(transfer *t, const http_request *request, const uri_parts *uri,
                         http_response *out, troupe_reason *reason)
 {
+    t->session.unix_path = request->unix_path;
+    t->session.proxy = request->proxy;
     t->session.ca_file = request->ca_file;
+    t->session.cert_file = request->cert_file;
+    t->session.key_file = request->key_file;
     t->session.abort = request->abort;
     t->session.abort_context = request->abort_context;
     t->body_max = request->response_max == 0 ? RESPONSE_MAX : request->response_max;
@@ -127,12 +134,33 @@ static troupe_error run(transfer *t, const http_request *request, const uri_part
     return error;
 }
 
+bool http_header_ok(const char *line)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t name = strspn(line, token);
+    if (name == 0 || line[name] != ':') {
+        return false;
+    }
+    for (const char *at = line + name; *at != '\0'; at++) {
+        if ((*at < ' ' && *at != '\t') || *at == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
 troupe_error http_send(const http_request *request, http_response *out, troupe_reason *reason)
 {
     uri_parts uri;
     transfer t = {0};
     if (request->bearer_token != NULL && !curl_session_token_ok(request->bearer_token)) {
         return troupe_fail(reason, TROUPE_EPARAMS, "the token contains other than printable ASCII");
+    }
+    for (const char *const *at = request->headers; at != NULL && *at != NULL; at++) {
+        if (!http_header_ok(*at)) {
+            return troupe_fail(reason, TROUPE_EPARAMS, "a header is not of the shape Name: value");
+        }
     }
     troupe_error error = uri_parse(request->url, &uri, reason);
     if (error != TROUPE_OK) {

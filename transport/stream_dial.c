@@ -287,27 +287,8 @@ static troupe_error take_socket(stream_dial *dial, stream **out, troupe_reason *
 
 static troupe_error explain(const stream_dial *dial, CURLcode code, troupe_reason *reason)
 {
-    long status = 0;
-    long number = 0;
-    curl_easy_getinfo(dial->easy, CURLINFO_HTTP_CONNECTCODE, &status);
-    curl_easy_getinfo(dial->easy, CURLINFO_OS_ERRNO, &number);
-    if (status == 407) {
-        return troupe_fail(reason, TROUPE_EUNAUTHORIZED,
-                           "the proxy wants (other) credentials (status 407)");
-    }
-    if (status != 0 && status / 100 != 2) {
-        return troupe_fail(reason, TROUPE_EUNAVAILABLE,
-                           "the proxy answered CONNECT with status %ld", status);
-    }
-    if (code == CURLE_COULDNT_CONNECT && number != 0) {
-        return troupe_fail(reason, TROUPE_EUNAVAILABLE, "%s", strerror((int)number));
-    }
-    if (code == CURLE_COULDNT_RESOLVE_HOST) {
-        return troupe_fail(reason, TROUPE_EUNAVAILABLE, "no such name");
-    }
-    troupe_error error = curl_session_error_of(code);
-    return troupe_fail(reason, error == TROUPE_EPROTOCOL ? TROUPE_EUNAVAILABLE : error, "%s",
-                       dial->text[0] != '\0' ? dial->text : curl_easy_strerror(code));
+    troupe_error error = curl_session_explain(dial->easy, code, dial->text, reason);
+    return error == TROUPE_EPROTOCOL ? TROUPE_EUNAVAILABLE : error; /* a proxy's babble */
 }
 
 troupe_error stream_dial_step(stream_dial *dial, const struct epoll_event *ready, int count,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "chromium.h"
+#include "proxy.h"
 #include "server.h"
 #include "transport/http_client.h"
 
@@ -147,6 +148,106 @@ Test(http_client, send_bad_requests_and_answers_are_told_apart)
     close(bound);
     cr_expect_eq(http_send(&bad_token, &response, NULL), TROUPE_EPARAMS);
     cr_expect_eq(http_send(&bad_url, &response, NULL), TROUPE_EPARAMS);
+}
+
+Test(http_client, send_further_headers_are_sent_or_refused)
+{
+    server s = {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+    const char *const headers[] = {"X-Key: one two", "Host: elsewhere", NULL};
+    static const char *const bad[] = {"X-Key", ": x", "X Key: 1", "X: a\r\nY: b", "X: a\nb", ""};
+    http_request request = {.headers = headers};
+    http_response response;
+    server_start(&s, script_answer);
+    cr_assert_eq(fetch(&s, &request, &response, NULL), TROUPE_OK);
+    server_stop(&s);
+    cr_expect_not_null(strstr(s.request, "\r\nX-Key: one two\r\n"));
+    cr_expect_not_null(strstr(s.request, "\r\nHost: elsewhere\r\n"));
+    cr_expect_null(strstr(s.request, "127.0.0.1"));
+    http_response_fini(&response);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *const lines[] = {"A: b", bad[i], NULL};
+        http_request refused = {.url = "http://127.0.0.1:1/", .headers = lines};
+        cr_expect_eq(http_send(&refused, &response, NULL), TROUPE_EPARAMS, "%s", bad[i]);
+    }
+}
+
+Test(http_client, send_over_a_unix_socket)
+{
+    struct sockaddr_un address;
+    server s = {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+                .script = script_answer,
+                .listener = pair_listen_unix(&address)};
+    http_request request = {.url = "http://localhost/json/version", .unix_path = address.sun_path};
+    http_response response;
+    troupe_reason reason = {{0}};
+    cr_assert_eq(pthread_create(&s.thread, NULL, server_main, &s), 0);
+    cr_assert_eq(http_send(&request, &response, &reason), TROUPE_OK, "%s", reason.text);
+    server_stop(&s);
+    unlink(address.sun_path);
+    cr_expect_str_eq(response.body, "hi");
+    cr_expect_not_null(strstr(s.request, "\r\nHost: localhost\r\n"), "%s", s.request);
+    http_response_fini(&response);
+    cr_expect_eq(http_send(&request, &response, &reason), TROUPE_EUNAVAILABLE, "%s", reason.text);
+}
+
+/** Ask a server that demands a client certificate. */
+static void expect_with_certificate(const certificates *files, const char *cert, const char *key,
+                                    troupe_error wanted, const char *words)
+{
+    char url[60];
+    proxy p = {.answer = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+               .cert_file = files->server,
+               .ca_file = files->ca};
+    http_response response = {0};
+    troupe_reason reason = {{0}};
+    proxy_start(&p);
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/", p.port);
+    http_request request = {
+        .url = url, .ca_file = files->ca, .cert_file = cert, .key_file = key, .timeout_ms = 5000};
+    cr_expect_eq(http_send(&request, &response, &reason), wanted, "%s", reason.text);
+    cr_expect(words == NULL || strstr(reason.text, words) != NULL, "%s", reason.text);
+    http_response_fini(&response);
+    proxy_stop(&p);
+}
+
+Test(http_client, send_shows_a_client_certificate)
+{
+    certificates files;
+    certificates_make(&files);
+    expect_with_certificate(&files, files.client, NULL, TROUPE_OK, NULL);
+    expect_with_certificate(&files, files.client_cert, files.client_key, TROUPE_OK, NULL);
+    expect_with_certificate(&files, NULL, NULL, TROUPE_EUNAUTHORIZED, "client certificate");
+    expect_with_certificate(&files, "/no/such.pem", NULL, TROUPE_EPARAMS, "/no/such.pem");
+    certificates_remove(&files);
+}
+
+Test(http_client, send_through_a_proxy)
+{
+    char proxy_url[80];
+    char url[80];
+    server s = {.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"};
+    proxy p = {.answer = "HTTP/1.1 200 OK\r\n\r\n"};
+    proxy refuses = {.answer = "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"};
+    http_response response;
+    troupe_reason reason = {{0}};
+    server_start(&s, script_answer);
+    p.target_port = s.port;
+    proxy_start(&p);
+    snprintf(proxy_url, sizeof(proxy_url), "http://me:s3cret@127.0.0.1:%d", p.port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/x", s.port);
+    http_request request = {.url = url, .proxy = proxy_url, .bearer_token = "t0ken"};
+    cr_assert_eq(http_send(&request, &response, &reason), TROUPE_OK, "%s", reason.text);
+    server_stop(&s);
+    proxy_stop(&p);
+    cr_expect_not_null(strstr(p.request, "Proxy-Authorization: Basic "));
+    cr_expect_null(strstr(p.request, "t0ken"), "the proxy must not see it: %s", p.request);
+    cr_expect_null(strstr(s.request, "Proxy-Authorization"));
+    http_response_fini(&response);
+    proxy_start(&refuses);
+    snprintf(proxy_url, sizeof(proxy_url), "http://me:s3cret@127.0.0.1:%d", refuses.port);
+    cr_expect_eq(http_send(&request, &response, &reason), TROUPE_EUNAUTHORIZED, "%s", reason.text);
+    cr_expect_null(strstr(reason.text, "s3cret"));
+    proxy_stop(&refuses);
 }
 
 Test(http_client, chromium_lists_its_version)

@@ -15,6 +15,7 @@ typedef struct proxy {
     const char *answer;    /* NULL = none is given until the client leaves */
     bool drop_by_drop;     /* a byte a segment */
     const char *cert_file; /* spoken to over TLS; NULL = plain */
+    const char *ca_file;   /* of the certificates that clients must show; NULL = none */
     char request[4000];
     bool taken; /* somebody came */
     pthread_t thread;
@@ -133,7 +134,7 @@ static inline void *proxy_main(void *context)
         return NULL;
     }
     if (p->cert_file != NULL) {
-        stream_tls_options tls = {.cert_file = p->cert_file};
+        stream_tls_options tls = {.cert_file = p->cert_file, .ca_file = p->ca_file};
         stream *lower = s;
         if (stream_tls_accept(lower, &tls, &s, NULL) != TROUPE_OK) {
             s = lower;
