@@ -8,6 +8,7 @@
 
 #include "burst.h"
 #include "curl_session.h"
+#include "http_client.h"
 #include "websocket_codec.h"
 #include "websocket_handshake.h"
 
@@ -386,14 +387,17 @@ static troupe_error open_connection(websocket_stream *w, attempt *a)
         timeout_ms = CURL_SESSION_TIMEOUT_MS;
     }
     a->deadline_ms = now_ms() + (int64_t)timeout_ms;
+    w->session.unix_path = a->options->unix_path;
+    w->session.proxy = a->options->proxy;
     w->session.ca_file = a->options->ca_file;
+    w->session.cert_file = a->options->cert_file;
+    w->session.key_file = a->options->key_file;
     w->session.abort = a->options->abort;
     w->session.abort_context = a->options->abort_context;
     if (curl_session_init(&w->session, &a->uri, timeout_ms) != TROUPE_OK) {
         return troupe_fail(a->reason, TROUPE_ENOMEM, "no memory for the connection");
     }
     curl_easy_setopt(w->session.easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(w->session.easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
     curl_easy_setopt(w->session.easy, CURLOPT_TCP_KEEPALIVE, 1L);
     troupe_error error = curl_session_perform(&w->session, a->reason);
     if (error != TROUPE_OK) {
@@ -407,11 +411,22 @@ static troupe_error open_connection(websocket_stream *w, attempt *a)
                : TROUPE_OK;
 }
 
+/** The request, with the further headers before its empty line. */
+static bool queue_request(websocket_stream *w, const attempt *a)
+{
+    byte_queue *out = &w->codec.out;
+    char *request = websocket_handshake_request(&a->uri, a->key, a->options->bearer_token);
+    bool ok = request != NULL && byte_queue_append(out, request, strlen(request) - 2);
+    for (const char *const *at = a->options->headers; ok && at != NULL && *at != NULL; at++) {
+        ok = byte_queue_append(out, *at, strlen(*at)) && byte_queue_append(out, "\r\n", 2);
+    }
+    free(request);
+    return ok && byte_queue_append(out, "\r\n", 2);
+}
+
 static troupe_error send_request(websocket_stream *w, attempt *a)
 {
-    char *request = websocket_handshake_request(&a->uri, a->key, a->options->bearer_token);
-    bool queued = request != NULL && byte_queue_append(&w->codec.out, request, strlen(request));
-    free(request);
+    bool queued = queue_request(w, a);
     if (!queued) {
         return troupe_fail(a->reason, TROUPE_ENOMEM, "no memory for the request");
     }
@@ -517,6 +532,11 @@ troupe_error websocket_connect(const websocket_options *options, message_stream 
     attempt a = {.options = options, .reason = reason};
     if (options->bearer_token != NULL && !curl_session_token_ok(options->bearer_token)) {
         return troupe_fail(reason, TROUPE_EPARAMS, "the token contains other than printable ASCII");
+    }
+    for (const char *const *at = options->headers; at != NULL && *at != NULL; at++) {
+        if (!http_header_ok(*at)) {
+            return troupe_fail(reason, TROUPE_EPARAMS, "a header is not of the shape Name: value");
+        }
     }
     troupe_error error = uri_parse(options->url, &a.uri, reason);
     if (error == TROUPE_OK) {

@@ -14,7 +14,13 @@ typedef struct websocket_options {
     const char *bearer_token;    /* sent as Authorization: Bearer …; NULL = none; never logged */
     uint32_t connect_timeout_ms; /* the whole handshake; 0 = 30000 */
     size_t message_max;          /* longest message either way; 0 = WEBSOCKET_MESSAGE_MAX */
-    const char *ca_file;         /* PEM of the authorities to trust; NULL = the system's */
+    const char *const *headers; /* further ones, "Name: value", NULL behind the last; NULL = none */
+    /* As in stream_connect_options: */
+    const char *unix_path;
+    const char *proxy;
+    const char *ca_file; /* PEM of the authorities to trust; NULL = the system's */
+    const char *cert_file;
+    const char *key_file;
     /** Asked now and then while connecting: true gives up with TROUPE_ECANCELLED. NULL = never. */
     bool (*abort)(void *context);
     void *abort_context;
