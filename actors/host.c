@@ -44,7 +44,10 @@ void troupe_host_options_default(troupe_host_options *options)
                                      .body_bytes_max = 1u << 20,
                                      .launch_timeout_ms = 30000,
                                      .browsers_max = 64,
-                                     .command_timeout_ms = 30000};
+                                     .command_timeout_ms = 30000,
+                                     .commands_in_flight = 1024,
+                                     .commands_queued = 4096,
+                                     .probe_after_ms = 10000};
 }
 
 /* Root -------------------------------------------------------------------------------------- */
@@ -215,6 +218,30 @@ static troupe_error check_keeper(const char *keeper, troupe_reason *reason)
     return TROUPE_OK;
 }
 
+/* More than that would not fit a browser actor's table, and is nothing anybody wants. */
+#define COMMANDS_MAX 28000u
+#define RATE_MAX     1000000u
+
+static troupe_error check_limits(const troupe_host_options *options, troupe_reason *reason)
+{
+    const struct {
+        const char *name;
+        uint32_t value, min, max;
+    } limits[] = {
+        {"commands_in_flight", options->commands_in_flight, 1, COMMANDS_MAX},
+        {"commands_queued", options->commands_queued, 0, COMMANDS_MAX},
+        {"commands_per_second", options->commands_per_second, 0, RATE_MAX},
+        {"commands_burst", options->commands_burst, 0, RATE_MAX},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        if (limits[i].value < limits[i].min || limits[i].value > limits[i].max) {
+            return troupe_fail(reason, TROUPE_EPARAMS, "%s must be %u to %u, not %u",
+                               limits[i].name, limits[i].min, limits[i].max, limits[i].value);
+        }
+    }
+    return TROUPE_OK;
+}
+
 static troupe_error check_options(const troupe_host_options *options, troupe_reason *reason)
 {
     if (strcmp(options->attach, "launched") != 0 && strcmp(options->attach, "all") != 0 &&
@@ -231,7 +258,8 @@ static troupe_error check_options(const troupe_host_options *options, troupe_rea
         return troupe_fail(reason, TROUPE_ESTORAGE, "no browser profile can be made in %s",
                            options->runtime_dir);
     }
-    return check_keeper(options->keeper, reason);
+    troupe_error error = check_limits(options, reason);
+    return error == TROUPE_OK ? check_keeper(options->keeper, reason) : error;
 }
 
 static troupe_error start(troupe_host *made, troupe_reason *reason)

@@ -93,7 +93,16 @@
 /** JSON {target, session, request_id} -> JSON {body, base64Encoded}; also records it. */
 #define VERB_TARGET_BODY "body.get"
 
+/* To a browser ------------------------------------------------------------------------------ */
+
+/** nil -> JSON: what the connection carries and has carried, as docs/rpc.md `metrics` shows it. */
+#define VERB_BROWSER_METRICS "browser.metrics"
+
 /* To the launcher --------------------------------------------------------------------------- */
+
+/** cast {browser:s, address:U, responsive:b, silent_ms:U}: that browser owes answers and said
+ *  nothing for so long, not to a probe either; or it speaks again. It is not ended for that. */
+#define VERB_BROWSER_HEALTH "browser.health"
 
 /* RPC methods: browsers.list, browsers.launch, browsers.close, ports.add, ports.remove, ports.list.
  */

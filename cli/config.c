@@ -76,6 +76,16 @@ static const config_key keys[] = {
      "browsers at once"},
     {"limits", "command_timeout", CONFIG_MS, FIELD(host.command_timeout_ms), "command-timeout",
      NULL, NULL, "for commands to a browser that bring no deadline of their own"},
+    {"limits", "commands_in_flight", CONFIG_UINT, FIELD(host.commands_in_flight),
+     "commands-in-flight", NULL, NULL, "commands to one browser that are not answered yet"},
+    {"limits", "commands_queued", CONFIG_UINT, FIELD(host.commands_queued), "commands-queued", NULL,
+     NULL, "commands to one browser that wait beyond these; then BUSY"},
+    {"limits", "commands_per_second", CONFIG_UINT, FIELD(host.commands_per_second),
+     "commands-per-second", NULL, NULL, "commands to one browser in a second; 0 = no limit"},
+    {"limits", "commands_burst", CONFIG_UINT, FIELD(host.commands_burst), "commands-burst", NULL,
+     NULL, "of these, how many at once after a rest; 0 = a second's"},
+    {"limits", "probe_after", CONFIG_MS, FIELD(host.probe_after_ms), "probe-after", NULL, NULL,
+     "silence after which a browser that owes answers is asked; 0 = never"},
 };
 
 _Static_assert(COUNT(keys) <= CONFIG_KEYS_MAX, "more keys than a config has places for");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The browser actor: one connection, its commands, its sessions.
+ * The browser actor: one connection, what comes over it, its life.
  *
  * Everything here runs on the actor's thread. A target actor that has no room stops the reading of
  * the connection until it has; what was already read for it is held in order (roster.h), answers to
@@ -41,7 +41,7 @@ void browser_want_events(browser *state)
 
 static void lost(browser *state, troupe_error error, const char *why);
 
-static void flush_stream(browser *state)
+void browser_flush(browser *state)
 {
     state->flush_due = false;
     troupe_reason reason = {{0}};
@@ -57,13 +57,17 @@ static void flush_stream(browser *state)
     }
 }
 
-/* Commands queued in a turn are written together at its end. */
+/* What waits is looked at when whatever it may have waited for has happened; what was sent in a
+ * turn is written together. */
 static void browser_turn(troupe_actor *self, void *context)
 {
     (void)self;
     browser *state = context;
+    if (state->queue.count > 0) {
+        browser_pump(state);
+    }
     if (state->flush_due && state->stream != NULL && !state->lost) {
-        flush_stream(state);
+        browser_flush(state);
     }
 }
 
@@ -154,13 +158,17 @@ static void on_message(void *context, char *data, size_t len)
     browser *state = context;
     cdp_message message;
     troupe_reason reason = {{0}};
+    state->counts.messages_in++;
+    state->counts.bytes_in += len;
+    browser_probe_heard(state);
     if (cdp_scan(data, len, &message, &reason) != TROUPE_OK) {
         on_malformed(state, data, len, reason.text);
         return;
     }
     if (message.has_id) {
-        browser_on_answer(state, &message);
+        browser_on_answer(state, &message, len);
     } else {
+        state->counts.events++;
         on_event(state, &message);
     }
 }
@@ -184,7 +192,7 @@ static void on_stream(troupe_actor *self, void *context, int fd, short revents)
         }
     }
     if (fd == message_stream_write_fd(state->stream) && (revents & (POLLOUT | POLLERR)) != 0) {
-        flush_stream(state);
+        browser_flush(state);
     }
 }
 
@@ -301,6 +309,8 @@ static troupe_error browser_start(troupe_actor *self, void *context)
 {
     browser *state = context;
     state->self = self;
+    rate_limit_init(&state->rate, state->limits.commands_per_second, state->limits.commands_burst,
+                    troupe_now_ns(self));
     if (state->stream == NULL) {
         troupe_error error = connect_endpoint(state);
         if (error != TROUPE_OK) {
@@ -347,6 +357,8 @@ static troupe_error browser_receive(troupe_actor *self, void *context,
         on_signal(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_BROWSER_COMMAND)) {
         browser_on_command(state, envelope);
+    } else if (troupe_verb_is(envelope, VERB_BROWSER_METRICS)) {
+        browser_on_metrics(state, troupe_caller_of(envelope));
     } else {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }
@@ -380,7 +392,9 @@ static void browser_free(browser *state)
         close(state->pid_fd);
     }
     browser_end_unref(state->end);
+    command_queue_fini(&state->queue);
     pending_fini(&state->pending);
+    metrics_fini(&state->metrics);
     roster_fini(&state->roster);
     troupe_buffer_fini(&state->scratch);
     free(state);
@@ -444,7 +458,11 @@ static const troupe_behaviour behaviour = {.kind = "browser",
 troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out)
 {
     browser *state = calloc(1, sizeof *state + sizeof NAME_BROWSER + BROWSER_ID_MAX);
-    if (state == NULL || pending_init(&state->pending) != TROUPE_OK) {
+    if (state == NULL || pending_init(&state->pending) != TROUPE_OK ||
+        metrics_init(&state->metrics) != TROUPE_OK) {
+        if (state != NULL) {
+            pending_fini(&state->pending);
+        }
         free(state);
         return TROUPE_ENOMEM;
     }
@@ -459,6 +477,7 @@ troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out
     uuid_generate_random(uuid);
     uuid_unparse_lower(uuid, state->uid);
     state->host = spec->host;
+    browser_limits_init(state, &spec->limits);
     state->launched = spec->launched;
     state->attach = spec->attach;
     state->graceful = spec->graceful;

@@ -6,7 +6,9 @@
  *
  * Verbs (besides those of the family below):
  *   browser.command  call [s method, s session?, j params?] -> JSON result. Faults: CDP_ERROR
- * (data: Chrome's error object), CLOSED (connection lost), LIMIT, BUSY.
+ * (data: Chrome's error object), CLOSED (connection lost), TIMEOUT, BUSY (data: retry_after_ms),
+ * LIMIT (larger than a message may be).
+ *   browser.metrics  (actors/verbs.h)
  */
 #ifndef TROUPE_ACTORS_BROWSER_BROWSER_H
 #define TROUPE_ACTORS_BROWSER_BROWSER_H
@@ -54,6 +56,16 @@ void browser_end_unref(browser_end *end);
 /** "" while nothing was said. Only when the actor has ended. */
 const char *browser_end_text(const browser_end *end);
 
+/** What one connection may carry; 0 = as the host's options say. */
+typedef struct browser_limits {
+    uint32_t commands_in_flight;
+    uint32_t commands_queued;
+    uint32_t commands_per_second; /* BROWSER_NO_RATE: no limit */
+    uint32_t commands_burst;
+} browser_limits;
+
+#define BROWSER_NO_RATE UINT32_MAX
+
 /** What a browser actor is made from. Strings are copied. */
 typedef struct browser_spec {
     const troupe_host_options *host;
@@ -68,6 +80,7 @@ typedef struct browser_spec {
     const char *profile;
     int pid_fd;       /* ends the wait for the port file; -1 = none; duplicated */
     browser_end *end; /* a reference of the actor's own is made */
+    browser_limits limits;
 } browser_spec;
 
 /** Fill in what to spawn for a browser. On TROUPE_OK the stream is taken, and out->state is to be

@@ -1,24 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The browser actor's commands: each gets an id, a row in the pending table and a deadline, and
- * ends exactly once: by the browser's answer, by its deadline, or with the connection.
+ * ends exactly once: by the browser's answer, by its deadline, because nobody waits for it any
+ * more, or with the connection.
+ *
+ *     accepted -> in flight -> ended
+ *     accepted -> waiting (command_queue) -> in flight -> ended, or ended while it waits
+ *
+ * A command waits when too many are in flight, when the rate limit says so, when the peer does not
+ * read, and behind others that wait. Urgent ones and the actor's own have room of their own in each
+ * limit, and pass the rate limit, which counts them.
  */
 #include "browser_state.h"
 
 #include <stdio.h>
 
+#define QUEUE_BYTES_MAX   ((size_t)64 << 20) /* of commands that wait; one larger fits alone */
+#define STREAM_BYTES_HIGH ((size_t)1 << 20)  /* unread by the peer: bulk waits */
+#define LOOK_ROWS         8u                 /* looked at for an abandoned one at a time */
+#define RETRY_MS_MIN      10u
+#define RETRY_MS_MAX      60000u
+#define RETRY_MS          100u /* where nothing says how long it will take */
+
+static uint32_t or_else(uint32_t given, uint32_t host)
+{
+    return given != 0 ? given : host;
+}
+
+void browser_limits_init(browser *state, const browser_limits *given)
+{
+    const troupe_host_options *host = state->host;
+    browser_limits *limits = &state->limits;
+    limits->commands_in_flight = or_else(given->commands_in_flight, host->commands_in_flight);
+    limits->commands_queued = or_else(given->commands_queued, host->commands_queued);
+    limits->commands_per_second = or_else(given->commands_per_second, host->commands_per_second);
+    limits->commands_burst = or_else(given->commands_burst, host->commands_burst);
+    if (limits->commands_per_second == BROWSER_NO_RATE) {
+        limits->commands_per_second = 0;
+    }
+}
+
+/* What a class may use of a limit: urgent ones a part that bulk cannot fill. */
+static uint32_t limit_of(uint32_t limit, command_class class)
+{
+    return class == COMMAND_BULK ? limit : limit + 16 + limit / 8;
+}
+
 /* Ends -------------------------------------------------------------------------------------- */
 
-static void answer_own(browser *state, const pending *row, troupe_error error, const char *text,
-                       size_t len)
+/* The row was taken out of the table. */
+static void let_go(browser *state, const pending *row)
 {
-    row->own(state, row->context, error, text, len);
+    if (row->queued != NULL) {
+        command_queue_remove(&state->queue, row->queued, false);
+    } else if (row->sent_ns != 0) {
+        state->in_flight--;
+    }
 }
 
 static void fail_row(browser *state, const pending *row, troupe_error error, const char *why)
 {
     if (row->own != NULL) {
-        answer_own(state, row, error, why, strlen(why));
+        row->own(state, row->context, error, why, strlen(why));
     } else {
         troupe_fault(state->self, row->caller, error, NULL, "browser %s: %s", state->id, why);
     }
@@ -31,8 +74,12 @@ static void on_deadline(troupe_actor *self, void *context)
     pending row;
     state->deadline_timer = 0;
     while (pending_take_due(&state->pending, troupe_now_ns(self), PENDING_EXPIRED, &row)) {
+        bool waited = row.queued != NULL;
+        let_go(state, &row);
         state->counts.timeouts++;
-        fail_row(state, &row, TROUPE_ETIMEOUT, "no answer in time");
+        state->metrics.rows[row.method].timeouts++;
+        fail_row(state, &row, TROUPE_ETIMEOUT,
+                 waited ? "not sent in time: too many commands before it" : "no answer in time");
     }
     browser_arm_deadline(state);
 }
@@ -59,13 +106,114 @@ void browser_end_commands(browser *state, const char *why)
 {
     pending row;
     troupe_timer_cancel(state->self, state->deadline_timer);
-    state->deadline_timer = 0;
+    troupe_timer_cancel(state->self, state->rate_timer);
+    state->deadline_timer = state->rate_timer = 0;
     while (pending_take_due(&state->pending, UINT64_MAX, PENDING_ABANDONED, &row)) {
+        let_go(state, &row);
         fail_row(state, &row, TROUPE_ECLOSED, why);
     }
 }
 
-/* Sending ----------------------------------------------------------------------------------- */
+static void abandon(browser *state, int64_t id)
+{
+    pending row;
+    if (pending_take(&state->pending, id, PENDING_ABANDONED, &row)) {
+        let_go(state, &row);
+        state->counts.abandoned++;
+        fail_row(state, &row, TROUPE_ECANCELLED, "given up"); /* heard by nobody */
+    }
+}
+
+/* Too many are in flight: perhaps some are that nobody waits for. A few are looked at, other ones
+ * each time. */
+static void look_for_abandoned(browser *state)
+{
+    const pending_table *table = &state->pending;
+    for (unsigned i = 0; i < LOOK_ROWS && table->count > 0; i++) {
+        state->hand = (state->hand + 1) % (uint32_t)table->count;
+        const pending *row = pending_find(table, table->heap[state->hand].id);
+        if (row->own == NULL && row->sent_ns != 0 &&
+            !troupe_caller_waits(state->self, row->caller)) {
+            abandon(state, row->id);
+        }
+    }
+}
+
+/* Whether it may be sent ---------------------------------------------------------------------- */
+
+/* The peer does not read what was written already. */
+static bool stream_presses(browser *state)
+{
+    if (message_stream_queued(state->stream) <= STREAM_BYTES_HIGH) {
+        return false;
+    }
+    browser_flush(state);
+    return state->lost || message_stream_queued(state->stream) > STREAM_BYTES_HIGH;
+}
+
+/* Whether something that waits comes before a new one of that class. */
+static bool has_turn(const browser *state, command_class class, uint64_t session)
+{
+    const command_queue *queue = &state->queue;
+    if (queue->count == 0) {
+        return true;
+    }
+    if (class == COMMAND_CANCEL) {
+        return queue->cancels == NULL;
+    }
+    return class == COMMAND_URGENT && queue->urgent == 0 && !command_queue_has(queue, session);
+}
+
+/* A new command may be sent at once; if not, why it waits is counted. Takes its token if so. */
+static bool may_send(browser *state, command_class class, uint64_t session)
+{
+    browser_counts *counts = &state->counts;
+    uint64_t now_ns = troupe_now_ns(state->self);
+    if (!has_turn(state, class, session)) {
+        counts->waits_turn++;
+        return false;
+    }
+    if (state->in_flight >= limit_of(state->limits.commands_in_flight, class)) {
+        look_for_abandoned(state);
+    }
+    if (state->in_flight >= limit_of(state->limits.commands_in_flight, class)) {
+        counts->waits_flight++;
+        return false;
+    }
+    if (class == COMMAND_BULK && stream_presses(state)) {
+        counts->waits_stream++;
+        return false;
+    }
+    if (class != COMMAND_BULK) {
+        counts->rate_passed += rate_limit_wait_ns(&state->rate, now_ns) > 0;
+        rate_limit_charge(&state->rate, now_ns);
+    } else if (!rate_limit_take(&state->rate, now_ns)) {
+        counts->waits_rate++;
+        return false;
+    }
+    return true;
+}
+
+static bool has_room(const browser *state, command_class class, size_t len)
+{
+    const command_queue *queue = &state->queue;
+    return queue->count < limit_of(state->limits.commands_queued, class) &&
+           (queue->bytes + len <= QUEUE_BYTES_MAX || queue->count == 0);
+}
+
+/* When it may be worth trying again. */
+static uint32_t retry_after_ms(browser *state)
+{
+    uint64_t wait_ns = rate_limit_wait_ns(&state->rate, troupe_now_ns(state->self));
+    if (wait_ns == 0) {
+        return RETRY_MS;
+    }
+    uint64_t ms = wait_ns / 1000000u + 1000u * state->queue.count / state->rate.per_second;
+    ms = ms > RETRY_MS_MIN ? ms : RETRY_MS_MIN;
+    return ms < RETRY_MS_MAX ? (uint32_t)ms : RETRY_MS_MAX;
+}
+
+/* Sending ------------------------------------------------------------------------------------- */
 
 typedef struct request {
     const char *method;
@@ -75,31 +223,91 @@ typedef struct request {
     const char *params; /* JSON text or NULL */
     size_t params_len;
     uint64_t deadline_ns;
+    bool own;
 } request;
+
+/* It was handed to the stream. */
+static void note_sent(browser *state, pending *row, size_t len)
+{
+    metrics_method *method = &state->metrics.rows[row->method];
+    row->queued = NULL;
+    row->sent_ns = troupe_now_ns(state->self);
+    method->sent++;
+    method->bytes_out += len;
+    state->counts.sent++;
+    state->counts.bytes_out += len;
+    state->flush_due = true;
+    if (++state->in_flight > state->counts.in_flight_peak) {
+        state->counts.in_flight_peak = state->in_flight;
+    }
+    browser_probe_arm(state);
+}
+
+static troupe_error wait_for_turn(browser *state, pending *row, command_class class)
+{
+    if (!has_room(state, class, state->scratch.len)) {
+        state->counts.busy++;
+        return TROUPE_EBUSY;
+    }
+    troupe_error error =
+        command_queue_push(&state->queue, row->session, row->id, class,
+                           (const char *)state->scratch.data, state->scratch.len, &row->queued);
+    if (error == TROUPE_OK && state->queue.count > state->counts.queued_peak) {
+        state->counts.queued_peak = (uint32_t)state->queue.count;
+    }
+    return error;
+}
+
+/* The row is in the table; the command's text in the scratch. */
+static troupe_error send_or_wait(browser *state, pending *row, command_class class)
+{
+    if (may_send(state, class, row->session)) {
+        size_t len = state->scratch.len;
+        troupe_error error = message_stream_send(state->stream, state->scratch.data, len);
+        if (error == TROUPE_OK) {
+            note_sent(state, row, len);
+        }
+        if (error != TROUPE_EBUSY) {
+            return error;
+        }
+        state->counts.waits_stream++;
+        state->flush_due = true;
+    }
+    return state->lost ? TROUPE_ECLOSED : wait_for_turn(state, row, class);
+}
 
 static troupe_error submit(browser *state, const request *what, pending **row)
 {
     if (state->stream == NULL || state->lost) {
         return TROUPE_ECLOSED;
     }
+    if (!has_room(state, COMMAND_CANCEL, what->params_len)) {
+        state->counts.busy++;
+        return TROUPE_EBUSY; /* whatever it is; and it costs nothing to say so */
+    }
     troupe_error error = pending_add(&state->pending, what->deadline_ns, row);
     if (error != TROUPE_OK) {
+        state->counts.busy += error == TROUPE_EBUSY;
         return error;
     }
-    (*row)->session = session_key(what->session, what->session_len);
-    (*row)->sent_ns = troupe_now_ns(state->self);
+    int64_t id = (*row)->id;
     troupe_buffer_clear(&state->scratch);
-    error = cdp_write_command(&state->scratch, (*row)->id, what->method, what->method_len,
-                              what->session, what->session_len, what->params, what->params_len);
+    error = cdp_write_command(&state->scratch, id, what->method, what->method_len, what->session,
+                              what->session_len, what->params, what->params_len);
     if (error == TROUPE_OK) {
-        error = message_stream_send(state->stream, state->scratch.data, state->scratch.len);
+        uint32_t method = metrics_row(&state->metrics, what->method, what->method_len);
+        (*row)->method = method;
+        (*row)->session = session_key(what->session, what->session_len);
+        error = send_or_wait(
+            state, *row,
+            what->own ? COMMAND_URGENT
+                      : metrics_class(&state->metrics, method, what->method, what->method_len));
     }
     if (error != TROUPE_OK) {
-        pending ignored;
-        pending_take(&state->pending, (*row)->id, PENDING_ABANDONED, &ignored);
+        pending ignored; /* it is not there any more if the connection was lost meanwhile */
+        (void)pending_take(&state->pending, id, PENDING_ABANDONED, &ignored);
         return error;
     }
-    state->flush_due = true;
     browser_arm_deadline(state);
     return TROUPE_OK;
 }
@@ -109,14 +317,15 @@ static uint64_t deadline_in(const browser *state, uint32_t timeout_ms)
     return troupe_now_ns(state->self) + (uint64_t)timeout_ms * 1000000u;
 }
 
-void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,
-                      void *context)
+void browser_send_own_in(browser *state, const char *method, const char *params,
+                         uint32_t timeout_ms, pending_fn fn, void *context)
 {
     request what = {.method = method,
                     .method_len = strlen(method),
                     .params = params,
                     .params_len = params != NULL ? strlen(params) : 0,
-                    .deadline_ns = deadline_in(state, state->host->command_timeout_ms)};
+                    .deadline_ns = deadline_in(state, timeout_ms),
+                    .own = true};
     pending *row;
     troupe_error error = submit(state, &what, &row);
     if (error == TROUPE_OK) {
@@ -128,6 +337,12 @@ void browser_send_own(browser *state, const char *method, const char *params, pe
     }
 }
 
+void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,
+                      void *context)
+{
+    browser_send_own_in(state, method, params, state->host->command_timeout_ms, fn, context);
+}
+
 void browser_ignore_answer(browser *state, void *context, troupe_error error, const char *text,
                            size_t len)
 {
@@ -135,6 +350,17 @@ void browser_ignore_answer(browser *state, void *context, troupe_error error, co
         troupe_log(TROUPE_LOG_DEBUG, "browser", "command-failed", state->id, "%s: %.*s",
                    (const char *)context, (int)(len < 300 ? len : 300), text);
     }
+}
+
+static void refuse(browser *state, troupe_caller caller, const request *what, troupe_error error)
+{
+    char data[48] = "";
+    if (error == TROUPE_EBUSY) {
+        snprintf(data, sizeof data, "{\"retry_after_ms\":%u}", retry_after_ms(state));
+    }
+    troupe_fault(state->self, caller, error, data[0] != '\0' ? data : NULL, "browser %s: %.*s: %s",
+                 state->id, (int)(what->method_len < 64 ? what->method_len : 64),
+                 what->method != NULL ? what->method : "", troupe_error_text(error));
 }
 
 void browser_on_command(browser *state, const troupe_envelope *call)
@@ -150,13 +376,85 @@ void browser_on_command(browser *state, const troupe_envelope *call)
     if (error == TROUPE_OK) {
         error = submit(state, &what, &row);
     }
-    if (error != TROUPE_OK) {
-        troupe_fault(state->self, troupe_caller_of(call), error, NULL, "browser %s: %.*s: %s",
-                     state->id, (int)what.method_len, what.method != NULL ? what.method : "",
-                     troupe_error_text(error));
+    if (error == TROUPE_OK) {
+        row->caller = troupe_caller_of(call);
+    } else {
+        refuse(state, troupe_caller_of(call), &what, error);
+    }
+}
+
+/* What waits -------------------------------------------------------------------------------- */
+
+static void on_rate(troupe_actor *self, void *context)
+{
+    browser *state = context;
+    (void)self;
+    state->rate_timer = 0; /* the turn's end pumps */
+}
+
+/* Bulk waits for the rate limit alone: a timer for the very moment. */
+static void arm_rate(browser *state)
+{
+    const command_queue *queue = &state->queue;
+    if (state->rate_timer != 0 || state->lost || queue->count == queue->urgent ||
+        state->in_flight >= state->limits.commands_in_flight) {
         return;
     }
-    row->caller = troupe_caller_of(call);
+    uint64_t now_ns = troupe_now_ns(state->self);
+    uint64_t wait_ns = rate_limit_wait_ns(&state->rate, now_ns);
+    if (wait_ns > 0 && troupe_timer_at(state->self, now_ns + wait_ns, on_rate, state,
+                                       &state->rate_timer) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_ERROR, "browser", "out-of-memory", state->id,
+                   "no timer for the rate limit");
+    }
+}
+
+/* false: the stream takes no more now, or is gone. */
+static bool send_waiting(browser *state, command *item)
+{
+    pending *row = pending_find(&state->pending, item->id);
+    command_class class = item->class;
+    uint64_t now_ns = troupe_now_ns(state->self);
+    if (row->own == NULL && !troupe_caller_waits(state->self, row->caller)) {
+        abandon(state, row->id);
+        return true;
+    }
+    troupe_error error = message_stream_send(state->stream, item->text, item->len);
+    if (error == TROUPE_EBUSY) {
+        state->flush_due = true;
+        return false;
+    }
+    size_t len = item->len;
+    command_queue_remove(&state->queue, item, true);
+    note_sent(state, row, len);
+    if (class == COMMAND_BULK) {
+        (void)rate_limit_take(&state->rate, now_ns);
+    } else {
+        state->counts.rate_passed += rate_limit_wait_ns(&state->rate, now_ns) > 0;
+        rate_limit_charge(&state->rate, now_ns);
+    }
+    if (error != TROUPE_OK) {
+        pending gone;
+        (void)pending_take(&state->pending, row->id, PENDING_ABANDONED, &gone);
+        let_go(state, &gone);
+        fail_row(state, &gone, error, troupe_error_text(error));
+    }
+    return true;
+}
+
+void browser_pump(browser *state)
+{
+    const browser_limits *limits = &state->limits;
+    while (state->queue.count > 0 && !state->lost && state->stream != NULL &&
+           state->in_flight < limit_of(limits->commands_in_flight, COMMAND_URGENT)) {
+        bool bulk = state->in_flight < limits->commands_in_flight && !stream_presses(state) &&
+                    rate_limit_wait_ns(&state->rate, troupe_now_ns(state->self)) == 0;
+        command *item = command_queue_next(&state->queue, bulk);
+        if (item == NULL || !send_waiting(state, item)) {
+            break;
+        }
+    }
+    arm_rate(state);
 }
 
 /* Answers ----------------------------------------------------------------------------------- */
@@ -171,7 +469,7 @@ static void answer_error(browser *state, const pending *row, json_span error)
     const char *text = "the browser answered with an error";
     size_t len = strlen(text);
     (void)browser_member_string(error, "message", &text, &len);
-    answer_own(state, row, TROUPE_ECDP, text, len);
+    row->own(state, row->context, TROUPE_ECDP, text, len);
 }
 
 /* An answer that nobody waits for: why not. */
@@ -190,10 +488,10 @@ static void count_stray(browser *state, int64_t id)
         count = ++state->counts.late;
     }
     if (browser_worth_logging(count)) {
-        troupe_log(fate == PENDING_NEVER || fate == PENDING_ANSWERED ? TROUPE_LOG_WARN
-                                                                     : TROUPE_LOG_DEBUG,
-                   "browser", "answer-dropped", state->id, "%s answer, id %lld (number %llu)", what,
-                   (long long)id, (unsigned long long)count);
+        bool odd = fate == PENDING_NEVER || fate == PENDING_ANSWERED;
+        troupe_log(odd ? TROUPE_LOG_WARN : TROUPE_LOG_DEBUG, "browser", "answer-dropped", state->id,
+                   "%s answer, id %lld (number %llu)", what, (long long)id,
+                   (unsigned long long)count);
     }
 }
 
@@ -213,24 +511,32 @@ static void check_session(browser *state, const pending *row, const cdp_message 
     }
 }
 
-void browser_on_answer(browser *state, const cdp_message *answer)
+void browser_on_answer(browser *state, const cdp_message *answer, size_t len)
 {
-    pending row;
-    if (!pending_take(&state->pending, answer->id, PENDING_ANSWERED, &row)) {
+    pending *found = pending_find(&state->pending, answer->id);
+    if (found == NULL || found->sent_ns == 0) { /* nothing was sent under that id yet */
         count_stray(state, answer->id);
         return;
     }
+    pending row;
+    (void)pending_take(&state->pending, answer->id, PENDING_ANSWERED, &row);
+    let_go(state, &row);
+    bool failed = answer->error.data != NULL;
+    state->counts.answered++;
+    state->counts.errors += failed;
+    uint64_t now_ns = (uint64_t)state->mono_us * 1000u;
+    metrics_answered(&state->metrics.rows[row.method],
+                     now_ns > row.sent_ns ? now_ns - row.sent_ns : 0, len, failed);
     check_session(state, &row, answer);
-    if (answer->error.data != NULL) {
-        state->counts.errors++;
+    if (failed) {
         answer_error(state, &row, answer->error);
         return;
     }
     const char *result = answer->result.data != NULL ? answer->result.data : "{}";
-    size_t len = answer->result.data != NULL ? answer->result.len : 2;
+    size_t result_len = answer->result.data != NULL ? answer->result.len : 2;
     if (row.own != NULL) {
-        answer_own(state, &row, TROUPE_OK, result, len);
+        row.own(state, row.context, TROUPE_OK, result, result_len);
     } else {
-        browser_answer_caller(state, row.caller, result, len);
+        browser_answer_caller(state, row.caller, result, result_len);
     }
 }

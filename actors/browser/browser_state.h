@@ -5,9 +5,12 @@
 #define TROUPE_ACTORS_BROWSER_BROWSER_STATE_H
 
 #include "browser.h"
+#include "browser_metrics.h"
+#include "command_queue.h"
 #include "pending.h"
 #include "roster.h"
 #include "transport/cdp.h"
+#include "transport/rate_limit.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -17,15 +20,33 @@ struct browser_end {
     troupe_reason reason;
 };
 
-/** Counted since the actor started. */
+/** Counted since the actor started, which is since the connection was made. */
 typedef struct browser_counts {
-    uint64_t errors;    /* answers that were errors */
-    uint64_t timeouts;  /* commands that nobody answered in time */
-    uint64_t late;      /* answers to commands that had ended by their deadline or caller */
-    uint64_t duplicate; /* second answers */
-    uint64_t unknown;   /* answers to ids that were never sent */
-    uint64_t misrouted; /* answers on another session than their command's */
-    uint64_t malformed; /* messages that could not be read */
+    uint64_t sent;         /* commands handed to the stream */
+    uint64_t answered;     /* answers that found their command */
+    uint64_t errors;       /* of these, errors */
+    uint64_t timeouts;     /* commands that nobody answered in time, waiting ones too */
+    uint64_t abandoned;    /* given up by their callers, and noticed */
+    uint64_t late;         /* answers to commands that had ended by their deadline or caller */
+    uint64_t duplicate;    /* second answers */
+    uint64_t unknown;      /* answers to ids that were never sent */
+    uint64_t misrouted;    /* answers on another session than their command's */
+    uint64_t malformed;    /* messages that could not be read */
+    uint64_t busy;         /* commands refused: too many wait already */
+    uint64_t waits_flight; /* commands that waited: too many in flight */
+    uint64_t waits_rate;   /* … for the rate limit */
+    uint64_t waits_stream; /* … for the peer to read */
+    uint64_t waits_turn;   /* … behind others that wait */
+    uint64_t rate_passed;  /* urgent and own ones that went beyond the rate limit */
+    uint64_t events;       /* messages without id */
+    uint64_t events_shed;  /* of these, not passed on to a target that had no room */
+    uint64_t messages_in;
+    uint64_t bytes_in; /* of whole messages */
+    uint64_t bytes_out;
+    uint64_t probes;
+    uint64_t unresponsive; /* times */
+    uint32_t in_flight_peak;
+    uint32_t queued_peak;
 } browser_counts;
 
 struct browser {
@@ -53,6 +74,17 @@ struct browser {
     bool lost;               /* the connection: the actor is about to end */
     uint64_t deadline_timer; /* 0 = none */
     uint64_t deadline_ns;    /* when it comes */
+    command_queue queue;     /* commands that cannot be sent yet */
+    browser_limits limits;   /* with the host's in place of 0; a rate of 0 is none */
+    rate_limit rate;
+    uint64_t rate_timer; /* until the next one may be sent; 0 = none */
+    uint32_t in_flight;  /* commands sent and pending */
+    uint32_t hand;       /* of the look for abandoned ones */
+    uint64_t quiet_ns;   /* since when nothing came though something is pending */
+    uint64_t probe_timer;
+    bool probing;
+    bool unresponsive;
+    metrics_table metrics;
     browser_counts counts;
     int64_t wall_us; /* of the batch in hand */
     int64_t mono_us;
@@ -65,19 +97,29 @@ struct browser {
 /** Poll for what is wanted now: answers unless paused, room to write while something is queued. */
 void browser_want_events(browser *state);
 
+/** Write out what is queued in the stream; sets what is polled for. */
+void browser_flush(browser *state);
+
 /* In browser_commands.c: */
 
+/** Set the limits: the given ones, the host's in place of 0. */
+void browser_limits_init(browser *state, const browser_limits *given);
 /** Send a command of the actor's own; its deadline is the host's command_timeout_ms. A failure to
  * send is logged, and fn is not called. params: JSON text or NULL. */
 void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,
                       void *context);
+/** The same with another deadline. */
+void browser_send_own_in(browser *state, const char *method, const char *params,
+                         uint32_t timeout_ms, pending_fn fn, void *context);
+/** Send what waits and may be sent now. */
+void browser_pump(browser *state);
 /** A pending_fn for answers that only matter when they are errors; context: the method's name. */
 void browser_ignore_answer(browser *state, void *context, troupe_error error, const char *text,
                            size_t len);
 /** A call `browser.command`. */
 void browser_on_command(browser *state, const troupe_envelope *call);
-/** A message with an id. */
-void browser_on_answer(browser *state, const cdp_message *answer);
+/** A message with an id. len: of all of it. */
+void browser_on_answer(browser *state, const cdp_message *answer, size_t len);
 /** Have the earliest deadline looked after. */
 void browser_arm_deadline(browser *state);
 /** End all that are pending, with TROUPE_ECLOSED and the reason. */
@@ -108,6 +150,18 @@ static inline uint64_t session_key(const char *session, size_t len)
     }
     return key != 0 ? key : 1;
 }
+
+/* In browser_probe.c: */
+
+/** A command was sent, or a message came: see that silence is noticed. */
+void browser_probe_arm(browser *state);
+/** Something came. */
+void browser_probe_heard(browser *state);
+
+/* In browser_report.c: */
+
+/** A call `browser.metrics`. */
+void browser_on_metrics(browser *state, troupe_caller caller);
 
 /* In browser_targets.c: */
 

@@ -52,11 +52,12 @@ static void entry_free(entry *item)
 
 json_t *entry_json(const entry *item)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s}", "browser", item->id, "state",
-                     state_name(item->state), "origin", item->launched ? "launched" : "attached",
-                     "product", item->product, "endpoint", item->url, "uid", item->uid, "pid",
-                     item->run != NULL ? (int)item->run->process->pid : 0, "headed", item->headed,
-                     "reason", item->state == ENTRY_UP ? "" : item->ended.text);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s}", "browser", item->id, "state",
+        item->state == ENTRY_UP && item->unresponsive ? "unresponsive" : state_name(item->state),
+        "origin", item->launched ? "launched" : "attached", "product", item->product, "endpoint",
+        item->url, "uid", item->uid, "pid", item->run != NULL ? (int)item->run->process->pid : 0,
+        "headed", item->headed, "reason", item->state == ENTRY_UP ? "" : item->ended.text);
 }
 
 /* Waiters ----------------------------------------------------------------------------------- */
@@ -461,9 +462,29 @@ static void on_up(launcher *state, const troupe_envelope *envelope)
     snprintf(item->product, sizeof item->product, "%.*s", (int)product_len, product);
     snprintf(item->url, sizeof item->url, "%.*s", (int)url_len, url);
     item->state = ENTRY_UP;
+    item->unresponsive = false;
     item->seen_up = true;
     troupe_log(TROUPE_LOG_INFO, "launcher", "browser-up", item->id, "%s", item->product);
     settle(state, item, NULL);
+}
+
+/* It owes answers and is silent, or speaks again: only said, nothing is done about it. */
+static void on_health(launcher *state, const troupe_envelope *envelope)
+{
+    const char *id;
+    size_t len;
+    uint64_t address;
+    int responsive;
+    char name[BROWSER_ID_MAX];
+    if (troupe_unpack(envelope->payload, "{s:s#,s:U,s:b}", "browser", &id, &len, "address",
+                      &address, "responsive", &responsive) != TROUPE_OK) {
+        return;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)len, id);
+    entry *item = entry_find(state, name);
+    if (item != NULL && troupe_supervisor_find(state->supervisor, name) == address) {
+        item->unresponsive = responsive == 0;
+    }
 }
 
 static troupe_error launcher_receive(troupe_actor *self, void *context,
@@ -475,6 +496,8 @@ static troupe_error launcher_receive(troupe_actor *self, void *context,
         (void)troupe_supervisor_signal(state->supervisor, envelope);
     } else if (troupe_verb_is(envelope, VERB_BROWSER_UP)) {
         on_up(state, envelope);
+    } else if (troupe_verb_is(envelope, VERB_BROWSER_HEALTH)) {
+        on_health(state, envelope);
     } else {
         launcher_method(state, envelope);
     }

@@ -38,6 +38,7 @@ typedef struct entry {
     char *executable;
     int port_number; /* as given to ports.add; 0 = none */
     entry_state state;
+    bool unresponsive; /* up, owes answers and says nothing */
     bool seen_up;
     bool failed;   /* closing because it never came up */
     bool killed;   /* its process, by us: exit_text is only what it said */

@@ -200,5 +200,8 @@ pending_end pending_fate(const pending_table *table, int64_t id)
         return PENDING_NEVER;
     }
     const pending *row = row_of(table, id);
+    if (row->id == id) {
+        return PENDING_NEVER;
+    }
     return row->gone == id ? row->gone_how : PENDING_LONG_GONE;
 }

@@ -92,7 +92,7 @@ bool pending_take_due(pending_table *table, uint64_t now_ns, pending_end how, pe
 /** The earliest deadline; UINT64_MAX if nothing is pending. */
 uint64_t pending_deadline_ns(const pending_table *table);
 
-/** How the command of an id that is not pending has ended. */
+/** How the command of an id has ended; PENDING_NEVER also while it is pending. */
 pending_end pending_fate(const pending_table *table, int64_t id);
 
 #endif

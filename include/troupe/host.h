@@ -70,6 +70,12 @@ typedef struct troupe_host_options {
     /* [limits] */
     uint32_t browsers_max;
     uint32_t command_timeout_ms; /* of a CDP command without a deadline of its own */
+    uint32_t commands_in_flight; /* commands to one browser that are not answered; at most 28,000 */
+    uint32_t commands_queued;    /* beyond these, commands that wait; then BUSY. At most 28,000 */
+    uint32_t commands_per_second; /* to one browser; 0 = no limit */
+    uint32_t commands_burst;      /* of these, at once after a rest; 0 = a second's */
+    uint32_t probe_after_ms;      /* a browser that owes answers and is silent for so long is asked
+                                     whether it is there; 0 = never */
 
     bool demo; /* serve the demo site on a loopback port of its own */
 
