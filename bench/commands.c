@@ -3,8 +3,9 @@
  * CDP commands through the host's C call path: a guest calls the browser actor (Browser.getVersion)
  * or a target actor (js), one by one and many in flight. Prints one JSON line a measure.
  *
- *   bench_commands attach PORT   on a browser that listens there
- *   bench_commands pipe          on one that the host launches
+ *   bench_commands attach PORT [LANE]   on a browser (or bench_peer) that listens there
+ *   bench_commands pipe [LANE]          on one that the host launches
+ *   BENCH_COUNT: how many with 100 in flight (40000)
  */
 #include "actors/json_call.h"
 #include "actors/verbs.h"
@@ -17,7 +18,6 @@
 #include <unistd.h>
 
 #define ONE_COUNT  3000
-#define MANY_COUNT 40000
 #define IN_FLIGHT  100
 #define TIMEOUT_MS 30000
 
@@ -29,6 +29,7 @@ typedef struct subject {
 } subject;
 
 static const char *transport;
+static int many_count = 40000;
 
 static double now_us(void)
 {
@@ -110,7 +111,7 @@ static void many(troupe_guest *guest, const subject *what)
     int done = 0;
     double start = now_us();
     start_calls(guest, what, started);
-    while (done < MANY_COUNT) {
+    while (done < many_count) {
         troupe_answer answer = {0};
         int got = 0;
         uint32_t wait_ms = TIMEOUT_MS;
@@ -126,13 +127,13 @@ static void many(troupe_guest *guest, const subject *what)
             fail(what->name, NULL);
         }
         done += got;
-        int more = MANY_COUNT - started < got ? MANY_COUNT - started : got;
+        int more = many_count - started < got ? many_count - started : got;
         start_calls(guest, what, more);
         started += more;
     }
     double whole = now_us() - start;
     printf("{\"client\":\"troupe %s\",\"method\":\"%s\",\"mode\":\"many\",\"per_s\":%.0f}\n",
-           transport, what->name, MANY_COUNT / whole * 1e6);
+           transport, what->name, many_count / whole * 1e6);
 }
 
 static void measure(troupe_guest *guest, const subject *what)
@@ -209,6 +210,9 @@ int main(int argc, char **argv)
     const char *lane = argc > 2 + attach ? argv[2 + attach] : NULL;
     if (lane != NULL)
         options.mailbox = lane;
+    const char *count = getenv("BENCH_COUNT");
+    if (count != NULL)
+        many_count = atoi(count) > IN_FLIGHT ? atoi(count) : IN_FLIGHT;
     char name[32];
     snprintf(name, sizeof name, "%s%s%s", attach ? "ws" : "pipe", lane != NULL ? " " : "",
              lane != NULL ? lane : "");

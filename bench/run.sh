@@ -16,10 +16,10 @@ case ${1:-} in
 esac
 
 run_commands() {
-    cmake --build --preset release --target bench_commands >/dev/null
+    cmake --build --preset release --target bench_commands bench_peer >/dev/null
     command -v npm >/dev/null || scripts/setup.sh npm
     [ -d bench/peers/node_modules ] || (cd bench/peers && npm install --no-audit --no-fund --silent)
-    node bench/commands.mjs build/bin/bench_commands "${1:-5}"
+    node bench/commands.mjs "$root/build/bin" "${1:-5}"
 }
 
 run_runtime() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The same measures as bench/commands.c, for a client that offers send(): Promise.
-const ONE = 3000, MANY = 40000, IN_FLIGHT = 100;
+const ONE = 3000, MANY = Number(process.env.BENCH_COUNT ?? 40000), IN_FLIGHT = 100;
 
 export async function measure(client, method, send) {
   const took = new Float64Array(ONE);
