@@ -37,6 +37,11 @@ void troupe_flush(troupe_actor *self)
     turn_flush(&self->turn);
 }
 
+void troupe_flush_first(troupe_actor *self, troupe_address to)
+{
+    self->turn.first = to != 0 ? system_slot(self->system, to) : NULL;
+}
+
 troupe_error troupe_call(troupe_actor *self, troupe_address to, const char *verb,
                          const troupe_meta *meta, troupe_bytes payload, uint32_t timeout_ms,
                          troupe_answer_fn fn, void *context, uint64_t *ref)

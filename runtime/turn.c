@@ -90,7 +90,8 @@ static void return_advance(turn *t, outlet *o)
     o->advance_bytes = 0;
 }
 
-static bool flush_outlet(turn *t, outlet *o)
+/* Send what is gathered there. */
+static bool send_outlet(turn *t, outlet *o)
 {
     if (o->scratch.len > 0) {
         bundle *b = mailbox_bundle_create(&o->to->box, o->scratch.len);
@@ -103,6 +104,22 @@ static bool flush_outlet(turn *t, outlet *o)
     o->gathered = 0;
     return_advance(t, o);
     return true;
+}
+
+static outlet *find_outlet(turn *t, const slot *s);
+
+/* Before anything leaves for `to` (NULL: for a guest): what is to leave before all else. */
+static bool precede(turn *t, const slot *to)
+{
+    if (t->first == NULL || t->first == to)
+        return true;
+    outlet *o = find_outlet(t, t->first);
+    return o == NULL || o->scratch.len == 0 || send_outlet(t, o);
+}
+
+static bool flush_outlet(turn *t, outlet *o)
+{
+    return precede(t, o->to) && send_outlet(t, o);
 }
 
 static uint8_t *hint_of(turn *t, const slot *s)
@@ -163,7 +180,7 @@ static troupe_error prepare(turn *t, slot *s, outlet *o, size_t size, place *out
 {
     *out = (place){.to = s, .outlet = o, .size = size};
     if (size > TURN_BUNDLE_MAX) {
-        if (o->scratch.len > 0 && !flush_outlet(t, o))
+        if (!precede(t, s) || (o->scratch.len > 0 && !send_outlet(t, o)))
             return TROUPE_ENOMEM;
         out->alone = t->system->kind->bundle_create(size);
         out->at = out->alone != NULL ? out->alone->data : NULL;
@@ -284,6 +301,7 @@ static void drop_late(turn *t)
 /* Hand the answers that were claimed for one guest over. */
 static void deliver_answers(turn *t)
 {
+    (void)precede(t, NULL); /* without memory order is lost, but nothing else */
     guest_answer *next = t->answers;
     t->answers = NULL;
     t->answer_count = 0;

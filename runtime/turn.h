@@ -56,6 +56,7 @@ typedef struct turn {
     unsigned capacity;
     uint8_t hints[TURN_DESTINATIONS]; /* by slot: where its outlet may be */
     unsigned next_victim;             /* flushed when there is no further outlet */
+    slot *first;                      /* flushed before all else; NULL: none is */
     bool large;                       /* some scratch buffer is */
     guest_answer *answers;            /* in the order given */
     guest_answer *answers_tail;

@@ -2,9 +2,10 @@
 /*
  * The browser actor: one connection, what comes over it, its life.
  *
- * Everything here runs on the actor's thread. A target actor that has no room stops the reading of
- * the connection until it has; what was already read for it is held in order (roster.h), answers to
- * its calls included, so that an answer never overtakes the events before it.
+ * Everything here runs on the actor's thread. Events are recorded (browser_record.c); those that
+ * change something for a target go to its actor too. A target actor that has no room stops the
+ * reading of the connection until it has; what was already read for it is held in order (roster.h),
+ * answers to its calls included, so that an answer never overtakes the events before it.
  */
 #include "browser_state.h"
 
@@ -19,8 +20,9 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
-#define GRACE_MS        3000
-#define MALFORMED_SHOWN 48 /* bytes of a message that cannot be read, in the log */
+#define GRACE_MS          3000
+#define MAILBOX_ENVELOPES 65536 /* a thousand targets that appear at once enable their domains */
+#define MALFORMED_SHOWN   48    /* bytes of a message that cannot be read, in the log */
 
 /* Sending ----------------------------------------------------------------------------------- */
 
@@ -29,7 +31,7 @@ void browser_want_events(browser *state)
 {
     int read_fd = message_stream_read_fd(state->stream);
     int write_fd = message_stream_write_fd(state->stream);
-    short in = state->paused ? 0 : POLLIN;
+    short in = state->paused || state->recording.waiting ? 0 : POLLIN;
     short out = state->write_wanted ? POLLOUT : 0;
     if (read_fd == write_fd) {
         troupe_watch_events(state->self, read_fd, (short)(in | out));
@@ -73,20 +75,12 @@ static void browser_turn(troupe_actor *self, void *context)
 
 /* Receiving --------------------------------------------------------------------------------- */
 
-static void pack_event(browser *state, const cdp_message *event, bool with_origin,
-                       const char *target_id)
+static void pack_event(browser *state, const cdp_message *event)
 {
     troupe_buffer_clear(&state->scratch);
     const char *params = event->params.data != NULL ? event->params.data : "{}";
     size_t len = event->params.data != NULL ? event->params.len : 2;
-    const char *session = event->session != NULL ? event->session : "";
-    if (with_origin) {
-        troupe_pack(&state->scratch, "[s,s,s#,I,I,j#]", state->uid, target_id, session,
-                    event->session_len, state->wall_us, state->mono_us, params, len);
-    } else {
-        troupe_pack(&state->scratch, "[s#,I,I,j#]", session, event->session_len, state->wall_us,
-                    state->mono_us, params, len);
-    }
+    troupe_pack(&state->scratch, "[s#,j#]", event->session, event->session_len, params, len);
 }
 
 static bool is_method(const cdp_message *event, const char *method)
@@ -95,19 +89,19 @@ static bool is_method(const cdp_message *event, const char *method)
            memcmp(method, event->method, event->method_len) == 0;
 }
 
-/* Events of the browser itself that no target owns go straight to the store. */
-static void record_own(browser *state, const cdp_message *event)
+static bool begins(const cdp_message *event, const char *domain)
 {
-    troupe_address store = troupe_whereis(troupe_self_system(state->self), NAME_STORE);
-    if (store == 0) {
-        return;
-    }
-    pack_event(state, event, true, "");
-    if (troupe_post_n(state->self, store, TROUPE_EVENT, event->method, event->method_len, NULL,
-                      troupe_buffer_bytes(&state->scratch)) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "event-lost", state->id, "%.*s",
-                   (int)event->method_len, event->method);
-    }
+    size_t len = strlen(domain);
+    return event->method_len > len && memcmp(event->method, domain, len) == 0;
+}
+
+/* Whether an event changes something for its target's actor. The many that do not are recorded, and
+ * wake nobody: with a thousand targets that is most of what an event costs. */
+static bool target_follows(const cdp_message *event)
+{
+    return !begins(event, "Network.") && !begins(event, "Log.") &&
+           !is_method(event, "Runtime.consoleAPICalled") &&
+           !is_method(event, "Runtime.exceptionThrown");
 }
 
 static void on_event(browser *state, const cdp_message *event)
@@ -128,12 +122,13 @@ static void on_event(browser *state, const cdp_message *event)
                is_method(event, "Target.targetInfoChanged")) {
         browser_on_target_info(state, event);
     }
-    if (owner != NULL) {
-        pack_event(state, event, false, NULL);
+    if (owner != NULL || event->session == NULL) {
+        browser_record(state, owner, event);
+    }
+    if (owner != NULL && target_follows(event)) {
+        pack_event(state, event);
         browser_post_event(state, owner, event->method, event->method_len,
                            troupe_buffer_bytes(&state->scratch));
-    } else if (event->session == NULL) {
-        record_own(state, event);
     }
 }
 
@@ -181,7 +176,8 @@ static void on_stream(troupe_actor *self, void *context, int fd, short revents)
         return;
     }
     if (fd == message_stream_read_fd(state->stream) &&
-        (revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !state->paused) {
+        (revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !state->paused &&
+        !state->recording.waiting) {
         state->wall_us = json_wall_us();
         state->mono_us = (int64_t)(troupe_now_ns(state->self) / 1000);
         troupe_reason reason = {{0}};
@@ -345,7 +341,9 @@ static void on_signal(browser *state, const troupe_envelope *signal)
     uint64_t actor;
     if (troupe_verb_is(signal, "room") &&
         troupe_unpack(signal->payload, "U", &actor) == TROUPE_OK) {
-        browser_on_room(state, actor);
+        if (!browser_record_room(state, actor)) {
+            browser_on_room(state, actor);
+        }
     }
 }
 
@@ -406,6 +404,7 @@ static void browser_stop(troupe_actor *self, void *context, troupe_error reason)
     (void)reason;
     state->self = self;
     close_stream(state);
+    browser_record_fini(state);
     troupe_system *system = troupe_self_system(self);
     for (roster_target *target = state->roster.targets; target != NULL; target = target->hh.next) {
         if (target->actor != 0) {
@@ -487,6 +486,9 @@ troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out
     state->pid_fd = spec->pid_fd >= 0 ? fcntl(spec->pid_fd, F_DUPFD_CLOEXEC, 0) : -1;
     state->stream = spec->stream;
     state->end = browser_end_ref(spec->end);
-    *out = (troupe_spawn_options){.behaviour = &behaviour, .state = state, .name = name};
+    *out = (troupe_spawn_options){.behaviour = &behaviour,
+                                  .state = state,
+                                  .name = name,
+                                  .mailbox_envelopes = MAILBOX_ENVELOPES};
     return TROUPE_OK;
 }

@@ -49,6 +49,18 @@ typedef struct browser_counts {
     uint32_t queued_peak;
 } browser_counts;
 
+/** What is on its way to the store (browser_record.c). */
+typedef struct browser_recording {
+    troupe_address store; /* 0: to be looked up */
+    bool waiting;         /* reading is stopped: the store has no room */
+    bool shedding;        /* it had none for too long: events are counted, not kept */
+    uint64_t timer;       /* until it is too long; 0 = none */
+    struct browser_held *first;
+    struct browser_held *last;
+    uint64_t gap_count; /* events that the store missed and was not told of */
+    uint64_t gap_bytes;
+} browser_recording;
+
 struct browser {
     troupe_actor *self;
     const troupe_host_options *host;
@@ -68,6 +80,7 @@ struct browser {
     message_stream *stream;
     pending_table pending;
     roster roster;
+    browser_recording recording;
     bool write_wanted;       /* POLLOUT is asked for */
     bool paused;             /* reading is stopped: some target has no room */
     bool flush_due;          /* commands were queued in this turn */
@@ -162,6 +175,15 @@ void browser_probe_heard(browser *state);
 
 /** A call `browser.metrics`. */
 void browser_on_metrics(browser *state, troupe_caller caller);
+
+/* In browser_record.c: */
+
+/** Have the store record an event of a target (NULL: of the browser itself). */
+void browser_record(browser *state, const roster_target *target, const cdp_message *event);
+/** There is room at that address. False: it is not the store's. */
+bool browser_record_room(browser *state, troupe_address actor);
+/** Give up what the store had no room for, and tell it so if it has room for that. */
+void browser_record_fini(browser *state);
 
 /* In browser_targets.c: */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The target actor's life: enables the domains of its sessions, passes events on to the store, and
- * answers methods (target_methods.c).
+ * The target actor's life: enables the domains of its sessions, follows its page by those events
+ * that change something, and answers methods (target_methods.c). The browser actor records events.
  *
  *   connecting -> connected -> disconnecting -> (ends)
  *   connecting -> (ends: a domain could not be enabled)    connected -> crashed -> connected
@@ -262,17 +262,10 @@ static void on_event(target *state, const troupe_envelope *event)
     const char *params;
     size_t session_len;
     size_t params_len;
-    int64_t wall_us;
-    int64_t mono_us;
-    if (troupe_unpack(event->payload, "[s#,I,I,j#]", &session, &session_len, &wall_us, &mono_us,
-                      &params, &params_len) != TROUPE_OK) {
+    if (troupe_unpack(event->payload, "[s#,j#]", &session, &session_len, &params, &params_len) !=
+        TROUPE_OK) {
         return;
     }
-    troupe_buffer_clear(&state->scratch);
-    troupe_pack(&state->scratch, "[s,s,s#,I,I,j#]", state->uid, state->id, session, session_len,
-                wall_us, mono_us, params, params_len);
-    target_record(state, TROUPE_EVENT, event->verb, event->verb_len,
-                  troupe_buffer_bytes(&state->scratch));
     if (troupe_verb_is(event, "Target.attachedToTarget")) {
         on_child_attached(state, params, params_len);
     } else if (troupe_verb_is(event, "Target.detachedFromTarget")) {
@@ -325,8 +318,6 @@ static troupe_error target_receive(troupe_actor *self, void *context,
     } else if (envelope->kind == TROUPE_SIGNAL) {
         if (troupe_down_read(envelope, &down) == TROUPE_OK) {
             troupe_exit(self, TROUPE_ECLOSED); /* the browser: nothing is left to own */
-        } else if (troupe_verb_is(envelope, "room")) {
-            target_record_room(state);
         }
     } else if (troupe_verb_is(envelope, VERB_TARGET_DETACH)) {
         on_detach(state, envelope);
@@ -360,7 +351,6 @@ static void target_stop(troupe_actor *self, void *context, troupe_error reason)
     {
         target_request_free(request);
     }
-    troupe_buffer_fini(&state->scratch);
     free(state);
 }
 

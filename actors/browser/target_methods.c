@@ -350,8 +350,7 @@ static void record_body(target_request *request, const char *body, size_t len, b
                 state->id, "session", request->session, "request_id", request->text, "ok",
                 error == NULL, "base64", base64, "body", body, len, "error", error, "wall_us",
                 json_wall_us());
-    target_record(state, TROUPE_CAST, VERB_RECORD_BODY, strlen(VERB_RECORD_BODY),
-                  troupe_buffer_bytes(&payload));
+    target_record_body(state, troupe_buffer_bytes(&payload));
     troupe_buffer_fini(&payload);
 }
 

@@ -34,14 +34,6 @@ typedef struct target_request {
     uint64_t ref;               /* of the command under way, to cancel it */
 } target_request;
 
-/** Something the store had no room for, in order. */
-typedef struct target_held {
-    struct target_held *next;
-    size_t verb_len;
-    size_t payload_len;
-    char bytes[]; /* verb, then payload */
-} target_held;
-
 struct target {
     troupe_actor *self;
     const troupe_host_options *host;
@@ -60,12 +52,8 @@ struct target {
     char loader[CHROME_ID_MAX]; /* of the document in the main frame */
     bool loaded;                /* its load event came */
     target_request *requests;
-    target_held *held_first;
-    target_held *held_last;
-    size_t held_bytes;
-    uint64_t gap_count; /* events the store missed */
+    uint64_t gap_count; /* bodies the store missed */
     uint64_t gap_bytes;
-    troupe_buffer scratch;
 };
 
 /** Call the browser. session NULL: the browser itself; params: JSON text or NULL. As troupe_call.
@@ -80,11 +68,8 @@ void target_request_free(target_request *request);
 
 const char *target_phase_name(target_phase phase);
 
-/** Post to the store, or hold it back. kind: CAST or EVENT. */
-void target_record(target *state, troupe_kind kind, const char *verb, size_t verb_len,
-                   troupe_bytes payload);
-/** There is room in the store again. */
-void target_record_room(target *state);
+/** Post a body to the store; one that it has no room for is counted as a gap. */
+void target_record_body(target *state, troupe_bytes payload);
 void target_record_fini(target *state);
 
 /* For the methods, in target_methods.c: */

@@ -297,6 +297,15 @@ TROUPE_API void troupe_unwatch(troupe_actor *self, int fd);
 /** Send what this turn has gathered so far. */
 TROUPE_API void troupe_flush(troupe_actor *self);
 
+/**
+ * From now on, what this actor posts to `to` leaves before whatever it posts to others, answers
+ * included, after it. So who is told of something finds what was posted about it there.
+ *
+ * One address at a time, for the actor's life; 0 = none again. Costs nothing while turns are
+ * flushed at their end: only the order of sending is another.
+ */
+TROUPE_API void troupe_flush_first(troupe_actor *self, troupe_address to);
+
 #ifdef __cplusplus
 }
 #endif

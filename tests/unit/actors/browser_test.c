@@ -280,3 +280,71 @@ Test(browser, events_and_the_answer_behind_them_stay_in_order_when_the_target_is
     troupe_log_set_sink(NULL, NULL);
     troupe_buffer_fini(&payload);
 }
+
+/* A store that has no room ------------------------------------------------------------------ */
+
+#define RECORDED 30000 /* the mailbox of the store holds 16384 */
+
+static void *send_recorded(void *context)
+{
+    (void)context;
+    for (unsigned i = 0; i < RECORDED; i++) {
+        fake_send(&chrome, "{\"method\":\"Test.event\",\"params\":{\"n\":%u}}", i);
+    }
+    fake_answer(&chrome, "{}");
+    return NULL;
+}
+
+/* Each event is recorded, or told as lost: the latter if the store took longer than may be waited
+ * for, which is up to the machine here. */
+Test(browser, events_wait_for_a_store_that_is_full)
+{
+    pthread_t sender;
+    start_command("Fake.hold");
+    fake_await_held(&chrome, 1);
+    fake_hold_store(&chrome, true);
+    cr_assert_eq(pthread_create(&sender, NULL, send_recorded, NULL), 0);
+    await_refusal();
+    fake_hold_store(&chrome, false);
+    finish_command(TROUPE_OK, NULL);
+    pthread_join(sender, NULL);
+    fake_send(&chrome, "{\"method\":\"Other.last\"}"); /* a gap may be told with the next event */
+    fake_await_accounted(&chrome, RECORDED);
+    cr_assert_eq(chrome.next_event + chrome.lost, RECORDED);
+    cr_assert(chrome.in_order || chrome.lost > 0);
+}
+
+Test(browser, store_that_stands_still_stops_no_browser)
+{
+    pthread_t sender;
+    start_command("Fake.hold");
+    fake_await_held(&chrome, 1);
+    fake_hold_store(&chrome, true);
+    cr_assert_eq(pthread_create(&sender, NULL, send_recorded, NULL), 0);
+    finish_command(TROUPE_OK, NULL); /* its answer came behind all the events */
+    pthread_join(sender, NULL);
+    fake_hold_store(&chrome, false);
+    fake_await_accounted(&chrome, RECORDED);
+    cr_assert_eq(chrome.next_event + chrome.lost, RECORDED);
+    cr_assert_gt(chrome.lost, 0);
+    fake_await_line(&chrome, "record.gap");
+    fake_send(&chrome, "{\"method\":\"Other.after\"}");
+    fake_await_line(&chrome, "Other.after");
+}
+
+Test(browser, traffic_of_a_page_is_recorded_and_leaves_its_actor_alone)
+{
+    fake_page(&chrome, PAGE);
+    done("connect", "{\"target\":\"abc\"}");
+    troupe_system_counters before, after;
+    fake_send(&chrome, "{\"method\":\"Network.first\",\"params\":{},\"sessionId\":\"S1\"}");
+    fake_await_line(&chrome, "Network.first p1:abcdef S1 {}");
+    troupe_system_count(chrome.system, &before);
+    for (unsigned i = 0; i < 100; i++) {
+        fake_send(&chrome, "{\"method\":\"Network.x\",\"params\":{},\"sessionId\":\"S1\"}");
+    }
+    fake_send(&chrome, "{\"method\":\"Log.last\",\"params\":{},\"sessionId\":\"S1\"}");
+    fake_await_line(&chrome, "Log.last p1:abcdef S1 {}");
+    troupe_system_count(chrome.system, &after);
+    cr_assert_eq(after.sent - before.sent, 101); /* one envelope each: to the store */
+}

@@ -36,6 +36,8 @@ typedef struct fake {
     size_t lines_len;
     unsigned next_event; /* Test.event: which number is expected, and how many came */
     bool in_order;
+    bool store_held; /* its thread waits, until fake_hold_store(false) */
+    uint64_t lost;   /* events that gaps told of */
 } fake;
 
 /** Start everything; returns when the browser is up. */
@@ -54,6 +56,10 @@ void fake_answer(fake *chrome, const char *result);
 void fake_await_line(fake *chrome, const char *text);
 /** Wait until that many Test.event came to the store. */
 void fake_await_events(fake *chrome, unsigned count);
+/** Have the store stand still, or go on. */
+void fake_hold_store(fake *chrome, bool held);
+/** Wait until that many Test.event came to the store or were told as lost. */
+void fake_await_accounted(fake *chrome, unsigned count);
 /** End the connection as a crash does. */
 void fake_die(fake *chrome);
 

@@ -161,9 +161,14 @@ static void note_event(fake *chrome, const troupe_envelope *event)
 static void note_record(fake *chrome, const troupe_envelope *cast)
 {
     const char *name = "", *state = "";
+    uint64_t lost = 0;
     size_t name_len = 0, state_len = 0;
     (void)!troupe_unpack(cast->payload, "{s?:s#,s?:s#}", "target", &name, &name_len, "state",
                          &state, &state_len);
+    if (troupe_verb_is(cast, VERB_RECORD_GAP) &&
+        troupe_unpack(cast->payload, "{s:U}", "count", &lost) == TROUPE_OK) {
+        chrome->lost += lost;
+    }
     char line[512];
     snprintf(line, sizeof line, "%.*s %.*s %.*s", (int)cast->verb_len, cast->verb, (int)name_len,
              name, (int)state_len, state);
@@ -176,6 +181,9 @@ static troupe_error store_receive(troupe_actor *self, void *context,
     fake *chrome = context;
     (void)self;
     pthread_mutex_lock(&chrome->mutex);
+    while (chrome->store_held) {
+        pthread_cond_wait(&chrome->changed, &chrome->mutex);
+    }
     if (envelope->kind == TROUPE_EVENT) {
         note_event(chrome, envelope);
     } else if (envelope->kind == TROUPE_CAST) {
@@ -226,6 +234,24 @@ static bool has_events(fake *chrome, const void *wanted)
 void fake_await_events(fake *chrome, unsigned count)
 {
     await(chrome, has_events, &count, "events");
+}
+
+static bool has_accounted(fake *chrome, const void *wanted)
+{
+    return chrome->next_event + chrome->lost >= *(const unsigned *)wanted;
+}
+
+void fake_await_accounted(fake *chrome, unsigned count)
+{
+    await(chrome, has_accounted, &count, "events that came or were told as lost");
+}
+
+void fake_hold_store(fake *chrome, bool held)
+{
+    pthread_mutex_lock(&chrome->mutex);
+    chrome->store_held = held;
+    pthread_cond_broadcast(&chrome->changed);
+    pthread_mutex_unlock(&chrome->mutex);
 }
 
 static bool has_held(fake *chrome, const void *wanted)
@@ -283,7 +309,7 @@ void fake_open(fake *chrome)
     troupe_spawn_options store = {.behaviour = &store_behaviour,
                                   .state = chrome,
                                   .name = NAME_STORE,
-                                  .mailbox_envelopes = 65536,
+                                  .mailbox_envelopes = 16384,
                                   .mailbox_bytes = 64u << 20};
     chrome->store = spawn(chrome, &store);
     troupe_spawn_options connections;
