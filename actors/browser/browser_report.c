@@ -99,7 +99,7 @@ void browser_on_metrics(browser *state, troupe_caller caller)
     json_object_set_new(all, "uid", json_string(state->uid));
     json_object_set_new(all, "responsive", json_boolean(!state->unresponsive));
     json_object_set_new(all, "silent_ms", number(silent_ms(state)));
-    json_object_set_new(all, "reading", json_boolean(!state->paused));
+    json_object_set_new(all, "reading", json_boolean(!state->paused && !state->recording.waiting));
     json_object_set_new(all, "waits", waits_json(state));
     json_object_set_new(all, "limits", limits_json(state));
     json_object_set_new(all, "methods", metrics_json(&state->metrics));
