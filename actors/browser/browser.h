@@ -44,6 +44,9 @@
 #define VERB_TARGET_STATE "target.state"
 /** From the browser to connections: cast {target:s, epoch:U, reason:s}: its actor ended. */
 #define VERB_TARGET_ENDED "target.ended"
+/** From the browser to a target: event {count:U, bytes:U}: so many events of the data kind were not
+ * passed on because it had no room; it stands where the first would have been. */
+#define VERB_TARGET_GAP "target.gap"
 /** To a target: call nil -> nil: detach, then end. */
 #define VERB_TARGET_DETACH "target.detach"
 
@@ -62,6 +65,7 @@ typedef struct browser_limits {
     uint32_t commands_queued;
     uint32_t commands_per_second; /* BROWSER_NO_RATE: no limit */
     uint32_t commands_burst;
+    uint32_t hold_ms; /* a target without room may have reading paused for so long; 0 = 250 */
 } browser_limits;
 
 #define BROWSER_NO_RATE UINT32_MAX

@@ -20,6 +20,7 @@
 #define LOOK_ROWS         8u                 /* looked at for an abandoned one at a time */
 #define RETRY_MS_MIN      10u
 #define RETRY_MS_MAX      60000u
+#define HOLD_MS           250u
 #define RETRY_MS          100u /* where nothing says how long it will take */
 
 static uint32_t or_else(uint32_t given, uint32_t host)
@@ -35,6 +36,7 @@ void browser_limits_init(browser *state, const browser_limits *given)
     limits->commands_queued = or_else(given->commands_queued, host->commands_queued);
     limits->commands_per_second = or_else(given->commands_per_second, host->commands_per_second);
     limits->commands_burst = or_else(given->commands_burst, host->commands_burst);
+    limits->hold_ms = or_else(given->hold_ms, HOLD_MS);
     if (limits->commands_per_second == BROWSER_NO_RATE) {
         limits->commands_per_second = 0;
     }
@@ -161,7 +163,8 @@ static bool has_turn(const browser *state, command_class class, uint64_t session
     if (class == COMMAND_CANCEL) {
         return queue->cancels == NULL;
     }
-    return class == COMMAND_URGENT && queue->urgent == 0 && !command_queue_has(queue, session);
+    return class == COMMAND_URGENT && queue->cancels == NULL && queue->rings[RING_URGENT] == NULL &&
+           !command_queue_has(queue, session);
 }
 
 /* A new command may be sent at once; if not, why it waits is counted. Takes its token if so. */

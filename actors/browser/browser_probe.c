@@ -15,6 +15,11 @@
 static void on_probe_timer(troupe_actor *self, void *context);
 
 /* Silence that we bring about ourselves does not count. */
+static bool reads(const browser *state)
+{
+    return !state->paused && !state->recording.waiting;
+}
+
 static uint64_t silent_ms(const browser *state)
 {
     uint64_t now_ns = troupe_now_ns(state->self);
@@ -89,7 +94,7 @@ static void on_probed(browser *state, void *context, troupe_error error, const c
     if (error == TROUPE_ECLOSED) {
         return;
     }
-    if (error == TROUPE_ETIMEOUT && !state->paused && silent_ms(state) >= probe_ms(state)) {
+    if (error == TROUPE_ETIMEOUT && reads(state) && silent_ms(state) >= probe_ms(state)) {
         set_responsive(state, false);
     } else if (state->in_flight > 0) {
         browser_probe_arm(state);
@@ -103,7 +108,7 @@ static void on_probe_timer(troupe_actor *self, void *context)
     if (state->lost || state->in_flight == 0) {
         return; /* armed again by the next command */
     }
-    if (state->paused) {
+    if (!reads(state)) {
         state->quiet_ns = troupe_now_ns(self);
     }
     if (silent_ms(state) < state->host->probe_after_ms) {

@@ -93,6 +93,7 @@ struct browser {
     uint64_t rate_timer; /* until the next one may be sent; 0 = none */
     uint32_t in_flight;  /* commands sent and pending */
     uint32_t hand;       /* of the look for abandoned ones */
+    uint64_t hold_timer; /* for the target that has reading paused for the longest; 0 = none */
     uint64_t quiet_ns;   /* since when nothing came though something is pending */
     uint64_t probe_timer;
     bool probing;
@@ -185,10 +186,8 @@ bool browser_record_room(browser *state, troupe_address actor);
 /** Give up what the store had no room for, and tell it so if it has room for that. */
 void browser_record_fini(browser *state);
 
-/* In browser_targets.c: */
+/* In browser_hold.c: */
 
-/** The string at `path` of a JSON object, without escapes. */
-bool browser_member_string(json_span object, const char *path, const char **text, size_t *len);
 /** Post an event to a target's actor, or hold it until there is room. */
 void browser_post_event(browser *state, roster_target *target, const char *verb, size_t verb_len,
                         troupe_bytes payload);
@@ -196,8 +195,15 @@ void browser_post_event(browser *state, roster_target *target, const char *verb,
 void browser_answer_caller(browser *state, troupe_caller caller, const char *result, size_t len);
 /** Likewise with Chrome's error object. */
 void browser_fault_caller(browser *state, troupe_caller caller, json_span error);
-/** A target's actor has room again (0: one is gone). */
+/** A target's actor has room again. */
 void browser_on_room(browser *state, troupe_address actor);
+/** Read on, or have the timer set, as those say that have reading paused. */
+void browser_hold_review(browser *state);
+
+/* In browser_targets.c: */
+
+/** The string at `path` of a JSON object, without escapes. */
+bool browser_member_string(json_span object, const char *path, const char **text, size_t *len);
 /** Tell the actor of that name that the browser answers. */
 void browser_tell_up(browser *state, const char *name);
 void browser_on_target_info(browser *state, const cdp_message *event);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The browser actor's targets: their actors, what is posted to them and held for them, and what
- * connections is told.
+ * The browser actor's targets: their actors, and what connections is told. What is posted to them
+ * is in browser_hold.c.
  */
 #include "browser_state.h"
 
@@ -10,123 +10,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* To the target actors ---------------------------------------------------------------------- */
-
-static void pause_reading(browser *state, bool paused)
-{
-    if (state->paused != paused && state->stream != NULL) {
-        state->paused = paused;
-        browser_want_events(state);
-    }
-}
-
-/* Holds what could not be posted, and stops reading until there is room. false: it cannot be held.
- */
-static bool hold(browser *state, roster_target *target, troupe_caller caller, const char *verb,
-                 size_t verb_len, troupe_bytes payload)
-{
-    if (target->first == NULL && troupe_await_room(state->self, target->actor) != TROUPE_OK) {
-        return false; /* nobody would tell when to go on */
-    }
-    if (!roster_hold(target, caller, verb, verb_len, payload)) {
-        return false;
-    }
-    pause_reading(state, true);
-    return true;
-}
-
-static void hold_event(browser *state, roster_target *target, const char *verb, size_t verb_len,
-                       troupe_bytes payload)
-{
-    troupe_caller nobody = {0, 0};
-    if (!hold(state, target, nobody, verb, verb_len, payload)) {
-        troupe_log(TROUPE_LOG_ERROR, "browser", "event-lost", target->id, "%.*s", (int)verb_len,
-                   verb);
-    }
-}
-
-void browser_post_event(browser *state, roster_target *target, const char *verb, size_t verb_len,
-                        troupe_bytes payload)
-{
-    if (target->actor == 0) {
-        return;
-    }
-    if (target->first != NULL) {
-        hold_event(state, target, verb, verb_len, payload);
-        return;
-    }
-    troupe_error error =
-        troupe_post_n(state->self, target->actor, TROUPE_EVENT, verb, verb_len, NULL, payload);
-    if (error == TROUPE_EBUSY) {
-        hold_event(state, target, verb, verb_len, payload);
-    }
-}
-
-/* What a held answer is, in the place of an event's method. */
-#define HELD_RESULT "result"
-#define HELD_ERROR  "error"
-
-static void send_answer(browser *state, troupe_caller caller, const char *what, json_span answer)
-{
-    if (strncmp(what, HELD_RESULT, strlen(HELD_RESULT)) == 0) {
-        troupe_reply_json(state->self, caller, answer.data, answer.len);
-        return;
-    }
-    const char *text = "the browser answered with an error";
-    size_t len = strlen(text);
-    (void)browser_member_string(answer, "message", &text, &len);
-    char *data = strndup(answer.data, answer.len);
-    troupe_fault(state->self, caller, TROUPE_ECDP, data, "%.*s", (int)len, text);
-    free(data);
-}
-
-/* Answers now, or behind the events that are held for the caller. */
-static void answer(browser *state, troupe_caller caller, const char *what, json_span answer)
-{
-    roster_target *target = state->paused ? roster_find_actor(&state->roster, caller.from) : NULL;
-    troupe_bytes text = {(const uint8_t *)answer.data, answer.len};
-    if (target == NULL || target->first == NULL ||
-        !hold(state, target, caller, what, strlen(what), text)) {
-        send_answer(state, caller, what, answer);
-    }
-}
-
-void browser_answer_caller(browser *state, troupe_caller caller, const char *result, size_t len)
-{
-    json_span span = {result, len};
-    answer(state, caller, HELD_RESULT, span);
-}
-
-void browser_fault_caller(browser *state, troupe_caller caller, json_span error)
-{
-    answer(state, caller, HELD_ERROR, error);
-}
-
-/* There is room again: pass on what was held, as far as it goes. */
-void browser_on_room(browser *state, troupe_address actor)
-{
-    roster_target *target = roster_find_actor(&state->roster, actor);
-    while (target != NULL && target->first != NULL) {
-        held *item = target->first;
-        troupe_bytes payload = {(const uint8_t *)item->bytes + item->verb_len, item->payload_len};
-        if (item->caller.ref != 0) {
-            json_span text = {(const char *)payload.data, payload.len};
-            send_answer(state, item->caller, item->bytes, text);
-        } else if (troupe_post_n(state->self, actor, TROUPE_EVENT, item->bytes, item->verb_len,
-                                 NULL, payload) == TROUPE_EBUSY &&
-                   troupe_await_room(state->self, actor) == TROUPE_OK) {
-            return;
-        }
-        roster_unhold(target);
-    }
-    for (target = state->roster.targets; target != NULL; target = target->hh.next) {
-        if (target->first != NULL) {
-            return;
-        }
-    }
-    pause_reading(state, false);
-}
 
 /* To connections ---------------------------------------------------------------------------- */
 
@@ -355,13 +238,11 @@ void browser_on_target_down(browser *state, const troupe_down *down)
     target->session[0] = '\0';
     target->epoch += 2 + target->reloads; /* the actor's own steps, and one for its end */
     target->reloads = 0;
-    while (target->first != NULL) {
-        roster_unhold(target);
-    }
+    roster_let_go(&state->roster, target);
     if (target->destroyed) {
         forget_destroyed(state, target);
     } else {
         tell_ended(state, target, down->reason);
     }
-    browser_on_room(state, 0);
+    browser_hold_review(state);
 }

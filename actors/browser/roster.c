@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <utlist.h>
+
 roster_target *roster_find(const roster *list, const char *chrome_id, size_t len)
 {
     roster_target *found;
@@ -81,9 +83,7 @@ roster_target *roster_add(roster *list, const char *browser, const char *chrome_
 void roster_remove(roster *list, roster_target *target)
 {
     roster_drop_sessions(list, target);
-    while (target->first != NULL) {
-        roster_unhold(target);
-    }
+    roster_let_go(list, target);
     roster_set_actor(list, target, 0);
     HASH_DEL(list->targets, target);
     free(target);
@@ -167,6 +167,34 @@ void roster_unhold(roster_target *target)
         target->last = NULL;
     }
     free(item);
+}
+
+void roster_pause(roster *list, roster_target *target, uint64_t now_ns)
+{
+    if (target->hold_ns == 0) {
+        target->hold_ns = now_ns != 0 ? now_ns : 1;
+        DL_APPEND(list->holding, target);
+    }
+}
+
+void roster_resume(roster *list, roster_target *target)
+{
+    if (target->hold_ns != 0) {
+        target->hold_ns = 0;
+        DL_DELETE(list->holding, target);
+    }
+}
+
+void roster_let_go(roster *list, roster_target *target)
+{
+    while (target->first != NULL) {
+        roster_unhold(target);
+    }
+    roster_resume(list, target);
+    list->full_count -= target->full;
+    target->full = target->shedding = false;
+    target->gap_count = target->gap_bytes = 0;
+    target->kept_bytes = 0;
 }
 
 void roster_fini(roster *list)

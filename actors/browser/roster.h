@@ -12,6 +12,7 @@
 typedef struct held {
     struct held *next;
     troupe_caller caller; /* an answer to it, if ref is not 0 */
+    bool gap;             /* stands for what was shed (browser_hold.c) */
     size_t verb_len;
     size_t payload_len;
     char bytes[]; /* verb, then payload */
@@ -28,6 +29,14 @@ typedef struct roster_target {
     bool destroyed;   /* in Chrome; forgotten when its actor has ended */
     held *first;      /* held back for the actor */
     held *last;
+    uint64_t hold_ns;   /* since when it has reading paused; 0 = it has not */
+    bool full;          /* something is held */
+    bool shedding;      /* it had no room for too long: its data events are counted, not kept */
+    uint64_t gap_count; /* of these */
+    uint64_t gap_bytes;
+    size_t kept_bytes;          /* of what was held all the same, since it sheds */
+    struct roster_target *prev; /* among those that have reading paused */
+    struct roster_target *next;
     UT_hash_handle hh;
     UT_hash_handle by_actor; /* while actor is not 0 */
 } roster_target;
@@ -42,6 +51,8 @@ typedef struct roster {
     roster_target *targets;
     roster_target *actors; /* the same that have an actor, by its address */
     roster_session *sessions;
+    size_t full_count;      /* targets for which something is held */
+    roster_target *holding; /* those that have reading paused, the longest first */
 } roster;
 
 roster_target *roster_find(const roster *list, const char *chrome_id, size_t len);
@@ -65,6 +76,11 @@ void roster_drop_sessions(roster *list, roster_target *owner);
 bool roster_hold(roster_target *target, troupe_caller caller, const char *verb, size_t verb_len,
                  troupe_bytes payload);
 void roster_unhold(roster_target *target);
+/** It has reading paused from now on, or no longer. Twice is once. */
+void roster_pause(roster *list, roster_target *target, uint64_t now_ns);
+void roster_resume(roster *list, roster_target *target);
+/** Forget what is held for it, and that it had no room. */
+void roster_let_go(roster *list, roster_target *target);
 
 void roster_fini(roster *list);
 

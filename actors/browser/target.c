@@ -256,6 +256,18 @@ static void on_crash(target *state, const troupe_envelope *event)
     }
 }
 
+/* The browser dropped events that this actor had no room for. They are recorded all the same. */
+static void on_gap(target *state, const troupe_envelope *event)
+{
+    uint64_t count;
+    uint64_t bytes;
+    if (troupe_unpack(event->payload, "{s:U,s:U}", "count", &count, "bytes", &bytes) == TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "target", "events-missed", state->id,
+                   "%llu events of %llu bytes: no room for them", (unsigned long long)count,
+                   (unsigned long long)bytes);
+    }
+}
+
 static void on_event(target *state, const troupe_envelope *event)
 {
     const char *session;
@@ -313,7 +325,9 @@ static troupe_error target_receive(troupe_actor *self, void *context,
 {
     target *state = context;
     troupe_down down;
-    if (envelope->kind == TROUPE_EVENT) {
+    if (envelope->kind == TROUPE_EVENT && troupe_verb_is(envelope, VERB_TARGET_GAP)) {
+        on_gap(state, envelope);
+    } else if (envelope->kind == TROUPE_EVENT) {
         on_event(state, envelope);
     } else if (envelope->kind == TROUPE_SIGNAL) {
         if (troupe_down_read(envelope, &down) == TROUPE_OK) {

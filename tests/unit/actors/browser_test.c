@@ -243,14 +243,14 @@ static void *send_events(void *context)
     return NULL;
 }
 
-Test(browser, events_and_the_answer_behind_them_stay_in_order_when_the_target_is_full)
+/* The target is connected, its thread held at the gate, and a command of its own unanswered. */
+static void hold_at_gate(troupe_log_sink_fn sink)
 {
-    pthread_t sender;
     troupe_buffer payload = {0};
     const char *params = "{\"target\":\"p1:abcdef\",\"command\":\"Fake.hold\"}";
     chrome.refuse = "BAD";
     troupe_log_set_level(TROUPE_LOG_DEBUG);
-    troupe_log_set_sink(hold_target, NULL);
+    troupe_log_set_sink(sink, NULL);
     fake_page(&chrome, PAGE);
     done("connect", "{\"target\":\"abc\"}");
     troupe_pack(&payload, "j#", params, strlen(params));
@@ -267,84 +267,98 @@ Test(browser, events_and_the_answer_behind_them_stay_in_order_when_the_target_is
         pthread_cond_wait(&gate_changed, &gate_mutex);
     }
     pthread_mutex_unlock(&gate_mutex);
-    cr_assert_eq(pthread_create(&sender, NULL, send_events, NULL), 0);
-    await_refusal();
+    troupe_buffer_fini(&payload);
+}
+
+static void open_gate(void)
+{
     pthread_mutex_lock(&gate_mutex);
     gate_open = true;
     pthread_cond_broadcast(&gate_changed);
     pthread_mutex_unlock(&gate_mutex);
+}
+
+Test(browser, events_and_the_answer_behind_them_stay_in_order_when_the_target_is_full)
+{
+    pthread_t sender;
+    hold_at_gate(hold_target);
+    cr_assert_eq(pthread_create(&sender, NULL, send_events, NULL), 0);
+    await_refusal();
+    open_gate();
     finish_command(TROUPE_OK, NULL);
     fake_await_events(&chrome, EVENTS);
     pthread_join(sender, NULL);
     cr_assert(chrome.in_order);
     troupe_log_set_sink(NULL, NULL);
-    troupe_buffer_fini(&payload);
 }
 
-/* A store that has no room ------------------------------------------------------------------ */
-
-#define RECORDED 30000 /* the mailbox of the store holds 16384 */
-
-static void *send_recorded(void *context)
+/* A number of browser.metrics. */
+static json_int_t metric(const char *name)
 {
-    (void)context;
-    for (unsigned i = 0; i < RECORDED; i++) {
-        fake_send(&chrome, "{\"method\":\"Test.event\",\"params\":{\"n\":%u}}", i);
+    const troupe_bytes nil = {NULL, 0};
+    troupe_guest *asker;
+    troupe_answer answer = {0};
+    const char *text;
+    size_t len;
+    cr_assert_eq(troupe_guest_create(chrome.system, &asker), TROUPE_OK);
+    cr_assert_eq(troupe_guest_call(asker, chrome.browser, VERB_BROWSER_METRICS, NULL, nil,
+                                   FAKE_WAIT_MS, &answer),
+                 TROUPE_OK);
+    cr_assert_eq(troupe_payload_json(answer.payload, &text, &len), TROUPE_OK);
+    json_t *all = json_loadb(text, len, 0, NULL);
+    json_int_t value = json_integer_value(json_object_get(all, name));
+    json_decref(all);
+    troupe_answer_fini(&answer);
+    troupe_guest_destroy(asker);
+    return value;
+}
+
+static void open_impatient(void)
+{
+    fake_open_holding(&chrome, 1);
+}
+
+/* What the target says about events that it missed, once the gate is open. */
+static char missed[200];
+
+static void note_missed(void *context, const troupe_log_record *record)
+{
+    hold_target(context, record);
+    size_t used = strlen(missed);
+    if (strcmp(record->event, "events-missed") == 0) {
+        snprintf(missed + used, sizeof missed - used, "%s;", record->text);
     }
-    fake_answer(&chrome, "{}");
-    return NULL;
 }
 
-/* Each event is recorded, or told as lost: the latter if the store took longer than may be waited
- * for, which is up to the machine here. */
-Test(browser, events_wait_for_a_store_that_is_full)
+Test(shedding, target_full_for_too_long_loses_data_but_no_state_and_stops_nobody,
+     .init = open_impatient, .fini = close_all, .timeout = 60)
 {
-    pthread_t sender;
-    start_command("Fake.hold");
-    fake_await_held(&chrome, 1);
-    fake_hold_store(&chrome, true);
-    cr_assert_eq(pthread_create(&sender, NULL, send_recorded, NULL), 0);
-    await_refusal();
-    fake_hold_store(&chrome, false);
+    hold_at_gate(note_missed);
+    troupe_log_set_level(TROUPE_LOG_ERROR); /* the gate holds the log: who logs waits too */
+    json_int_t before = metric("events");
+    for (unsigned i = 0; i < EVENTS; i++) {
+        fake_send(&chrome, "{\"method\":\"Test.event\",\"params\":{\"n\":%u},\"sessionId\":\"S1\"}",
+                  i);
+    }
+    fake_answer(&chrome, "{\"last\":true}");
+    fake_send(&chrome, "{\"method\":\"Inspector.targetCrashed\",\"sessionId\":\"S1\"}");
+    /* The connection is read to its end though the target takes nothing, and all is recorded. */
+    fake_await_events(&chrome, EVENTS);
+    while (metric("events") < before + EVENTS + 1) {
+        poll(NULL, 0, 1);
+    }
+    start_command("Fake.other");
     finish_command(TROUPE_OK, NULL);
-    pthread_join(sender, NULL);
-    fake_send(&chrome, "{\"method\":\"Other.last\"}"); /* a gap may be told with the next event */
-    fake_await_accounted(&chrome, RECORDED);
-    cr_assert_eq(chrome.next_event + chrome.lost, RECORDED);
-    cr_assert(chrome.in_order || chrome.lost > 0);
-}
-
-Test(browser, store_that_stands_still_stops_no_browser)
-{
-    pthread_t sender;
-    start_command("Fake.hold");
-    fake_await_held(&chrome, 1);
-    fake_hold_store(&chrome, true);
-    cr_assert_eq(pthread_create(&sender, NULL, send_recorded, NULL), 0);
-    finish_command(TROUPE_OK, NULL); /* its answer came behind all the events */
-    pthread_join(sender, NULL);
-    fake_hold_store(&chrome, false);
-    fake_await_accounted(&chrome, RECORDED);
-    cr_assert_eq(chrome.next_event + chrome.lost, RECORDED);
-    cr_assert_gt(chrome.lost, 0);
-    fake_await_line(&chrome, "record.gap");
-    fake_send(&chrome, "{\"method\":\"Other.after\"}");
-    fake_await_line(&chrome, "Other.after");
-}
-
-Test(browser, traffic_of_a_page_is_recorded_and_leaves_its_actor_alone)
-{
-    fake_page(&chrome, PAGE);
-    done("connect", "{\"target\":\"abc\"}");
-    troupe_system_counters before, after;
-    fake_send(&chrome, "{\"method\":\"Network.first\",\"params\":{},\"sessionId\":\"S1\"}");
-    fake_await_line(&chrome, "Network.first p1:abcdef S1 {}");
-    troupe_system_count(chrome.system, &before);
-    for (unsigned i = 0; i < 100; i++) {
-        fake_send(&chrome, "{\"method\":\"Network.x\",\"params\":{},\"sessionId\":\"S1\"}");
-    }
-    fake_send(&chrome, "{\"method\":\"Log.last\",\"params\":{},\"sessionId\":\"S1\"}");
-    fake_await_line(&chrome, "Log.last p1:abcdef S1 {}");
-    troupe_system_count(chrome.system, &after);
-    cr_assert_eq(after.sent - before.sent, 101); /* one envelope each: to the store */
+    json_int_t shed = metric("events_shed");
+    cr_assert_gt(shed, 0);
+    troupe_log_set_level(TROUPE_LOG_WARN);
+    open_gate();
+    finish_command(TROUPE_OK, NULL); /* before the crash, which would end it */
+    fake_await_line(&chrome, "record.target p1:abcdef crashed");
+    char gap[80];
+    snprintf(gap, sizeof gap, "%lld events of", (long long)shed);
+    cr_assert_eq(strncmp(missed, gap, strlen(gap)), 0, "%s, not %s", missed, gap);
+    cr_assert_eq(strchr(missed, ';'), missed + strlen(missed) - 1, "one gap: %s", missed);
+    cr_assert_eq(metric("events_shed"), shed);
+    troupe_log_set_sink(NULL, NULL);
 }

@@ -23,6 +23,7 @@ typedef struct fake {
     troupe_system *system;
     troupe_guest *guest;
     troupe_address browser, connections, store;
+    uint32_t hold_ms;   /* browser_limits */
     const char *refuse; /* a method or session that gets errors; set before it matters */
     int fd;             /* Chrome's end */
     pthread_t thread;
@@ -40,8 +41,10 @@ typedef struct fake {
     uint64_t lost;   /* events that gaps told of */
 } fake;
 
-/** Start everything; returns when the browser is up. */
+/** Start everything; returns when the browser is up. A target without room is waited for. */
 void fake_open(fake *chrome);
+/** The same; but a target without room is waited for as long as that. */
+void fake_open_holding(fake *chrome, uint32_t hold_ms);
 void fake_close(fake *chrome);
 
 /** Send one message. */

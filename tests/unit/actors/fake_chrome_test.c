@@ -283,8 +283,12 @@ static troupe_address spawn(fake *chrome, const troupe_spawn_options *options)
 static void spawn_browser(fake *chrome, int fd)
 {
     browser_end *end = browser_end_create();
-    browser_spec spec = {
-        .host = &chrome->options, .id = "p1", .launched = true, .pid_fd = -1, .end = end};
+    browser_spec spec = {.host = &chrome->options,
+                         .id = "p1",
+                         .launched = true,
+                         .pid_fd = -1,
+                         .end = end,
+                         .limits = {.hold_ms = chrome->hold_ms}};
     troupe_spawn_options options;
     cr_assert_eq(pipe_stream_create(fd, fd, 0, &spec.stream), TROUPE_OK);
     cr_assert_eq(browser_prepare(&spec, &options), TROUPE_OK);
@@ -294,9 +298,16 @@ static void spawn_browser(fake *chrome, int fd)
 
 void fake_open(fake *chrome)
 {
+    fake_open_holding(chrome, FAKE_WAIT_MS);
+}
+
+void fake_open_holding(fake *chrome, uint32_t hold_ms)
+{
     int ends[2];
-    *chrome = (fake){
-        .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .in_order = true};
+    *chrome = (fake){.mutex = PTHREAD_MUTEX_INITIALIZER,
+                     .changed = PTHREAD_COND_INITIALIZER,
+                     .in_order = true,
+                     .hold_ms = hold_ms};
     troupe_host_options_default(&chrome->options);
     chrome->options.attach = "none";
     chrome->options.command_timeout_ms = FAKE_WAIT_MS;
