@@ -19,14 +19,14 @@ typedef struct message_stream message_stream;
 typedef void (*message_stream_fn)(void *context, char *data, size_t len);
 
 typedef struct message_stream_ops {
-    int (*read_fd)(const message_stream *stream);
-    int (*write_fd)(const message_stream *stream);
-    troupe_error (*send)(message_stream *stream, const void *data, size_t len);
-    troupe_error (*flush)(message_stream *stream, troupe_reason *reason);
-    size_t (*queued)(const message_stream *stream);
-    troupe_error (*receive)(message_stream *stream, message_stream_fn fn, void *context,
+    int (*read_fd)(const message_stream *s);
+    int (*write_fd)(const message_stream *s);
+    troupe_error (*send)(message_stream *s, const void *data, size_t len);
+    troupe_error (*flush)(message_stream *s, troupe_reason *reason);
+    size_t (*queued)(const message_stream *s);
+    troupe_error (*receive)(message_stream *s, message_stream_fn fn, void *context,
                             troupe_reason *reason);
-    void (*destroy)(message_stream *stream);
+    void (*destroy)(message_stream *s);
 } message_stream_ops;
 
 /** Base of every stream; the concrete types begin with it. */
@@ -35,15 +35,15 @@ struct message_stream {
 };
 
 /** Descriptor to poll for POLLIN. */
-static inline int message_stream_read_fd(const message_stream *stream)
+static inline int message_stream_read_fd(const message_stream *s)
 {
-    return stream->ops->read_fd(stream);
+    return s->ops->read_fd(s);
 }
 
 /** Descriptor to poll for POLLOUT while message_stream_queued() > 0; may equal the read one. */
-static inline int message_stream_write_fd(const message_stream *stream)
+static inline int message_stream_write_fd(const message_stream *s)
 {
-    return stream->ops->write_fd(stream);
+    return s->ops->write_fd(s);
 }
 
 /**
@@ -52,22 +52,22 @@ static inline int message_stream_write_fd(const message_stream *stream)
  * @return TROUPE_OK; TROUPE_ELIMIT larger than the stream's message limit; TROUPE_EBUSY the queue
  * is full (try again after flush); TROUPE_ECLOSED; TROUPE_ENOMEM
  */
-static inline troupe_error message_stream_send(message_stream *stream, const void *data, size_t len)
+static inline troupe_error message_stream_send(message_stream *s, const void *data, size_t len)
 {
-    return stream->ops->send(stream, data, len);
+    return s->ops->send(s, data, len);
 }
 
 /** Write what the descriptor takes now. TROUPE_OK also when something stays queued;
  * TROUPE_ECLOSED with the reason. */
-static inline troupe_error message_stream_flush(message_stream *stream, troupe_reason *reason)
+static inline troupe_error message_stream_flush(message_stream *s, troupe_reason *reason)
 {
-    return stream->ops->flush(stream, reason);
+    return s->ops->flush(s, reason);
 }
 
 /** Bytes queued and not yet written. */
-static inline size_t message_stream_queued(const message_stream *stream)
+static inline size_t message_stream_queued(const message_stream *s)
 {
-    return stream->ops->queued(stream);
+    return s->ops->queued(s);
 }
 
 /**
@@ -78,17 +78,17 @@ static inline size_t message_stream_queued(const message_stream *stream)
  *         how (end of file, close code); TROUPE_EPROTOCOL, TROUPE_ELIMIT, TROUPE_EIO: it is
  * unusable. Messages that were complete before the end are delivered first.
  */
-static inline troupe_error message_stream_receive(message_stream *stream, message_stream_fn fn,
+static inline troupe_error message_stream_receive(message_stream *s, message_stream_fn fn,
                                                   void *context, troupe_reason *reason)
 {
-    return stream->ops->receive(stream, fn, context, reason);
+    return s->ops->receive(s, fn, context, reason);
 }
 
 /** Close and free; a WebSocket sends its close frame if that does not block. NULL is fine. */
-static inline void message_stream_destroy(message_stream *stream)
+static inline void message_stream_destroy(message_stream *s)
 {
-    if (stream != NULL) {
-        stream->ops->destroy(stream);
+    if (s != NULL) {
+        s->ops->destroy(s);
     }
 }
 

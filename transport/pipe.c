@@ -36,9 +36,9 @@ typedef struct pipe_stream {
     byte_queue out;
 } pipe_stream;
 
-static pipe_stream *pipe_of(message_stream *stream)
+static pipe_stream *pipe_of(message_stream *s)
 {
-    return (pipe_stream *)stream;
+    return (pipe_stream *)s;
 }
 
 static troupe_error refuse(const pipe_stream *p, troupe_reason *reason)
@@ -58,9 +58,9 @@ static troupe_error fail(pipe_stream *p, pipe_state state, troupe_error error, c
 
 /* --- writing -------------------------------------------------------------------------------- */
 
-static troupe_error pipe_send(message_stream *stream, const void *data, size_t len)
+static troupe_error pipe_send(message_stream *s, const void *data, size_t len)
 {
-    pipe_stream *p = pipe_of(stream);
+    pipe_stream *p = pipe_of(s);
     size_t queued = byte_queue_len(&p->out);
     if (p->state != PIPE_OPEN) {
         return TROUPE_ECLOSED;
@@ -82,9 +82,9 @@ static troupe_error pipe_send(message_stream *stream, const void *data, size_t l
     return TROUPE_OK;
 }
 
-static troupe_error pipe_flush(message_stream *stream, troupe_reason *reason)
+static troupe_error pipe_flush(message_stream *s, troupe_reason *reason)
 {
-    pipe_stream *p = pipe_of(stream);
+    pipe_stream *p = pipe_of(s);
     if (p->state != PIPE_OPEN) {
         return refuse(p, reason);
     }
@@ -106,9 +106,9 @@ static troupe_error pipe_flush(message_stream *stream, troupe_reason *reason)
     return TROUPE_OK;
 }
 
-static size_t pipe_queued(const message_stream *stream)
+static size_t pipe_queued(const message_stream *s)
 {
-    return byte_queue_len(&((const pipe_stream *)stream)->out);
+    return byte_queue_len(&((const pipe_stream *)s)->out);
 }
 
 /* --- reading -------------------------------------------------------------------------------- */
@@ -160,10 +160,10 @@ static troupe_error read_some(pipe_stream *p, size_t *n)
     return error == TROUPE_OK ? TROUPE_OK : fail_reading(p, error, why.text);
 }
 
-static troupe_error pipe_receive(message_stream *stream, message_stream_fn fn, void *context,
+static troupe_error pipe_receive(message_stream *s, message_stream_fn fn, void *context,
                                  troupe_reason *reason)
 {
-    pipe_stream *p = pipe_of(stream);
+    pipe_stream *p = pipe_of(s);
     if (p->state == PIPE_CLOSED) {
         return refuse(p, reason);
     }
@@ -190,19 +190,19 @@ static troupe_error pipe_receive(message_stream *stream, message_stream_fn fn, v
 
 /* --- the stream ----------------------------------------------------------------------------- */
 
-static int pipe_read_fd(const message_stream *stream)
+static int pipe_read_fd(const message_stream *s)
 {
-    return stream_read_fd(((const pipe_stream *)stream)->stream);
+    return stream_read_fd(((const pipe_stream *)s)->stream);
 }
 
-static int pipe_write_fd(const message_stream *stream)
+static int pipe_write_fd(const message_stream *s)
 {
-    return stream_write_fd(((const pipe_stream *)stream)->stream);
+    return stream_write_fd(((const pipe_stream *)s)->stream);
 }
 
-static void pipe_destroy(message_stream *stream)
+static void pipe_destroy(message_stream *s)
 {
-    pipe_stream *p = pipe_of(stream);
+    pipe_stream *p = pipe_of(s);
     stream_destroy(p->stream);
     byte_queue_fini(&p->in);
     byte_queue_fini(&p->out);

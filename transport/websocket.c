@@ -1,547 +1,461 @@
 /* SPDX-License-Identifier: MIT */
-/* A WebSocket client as a message stream. libcurl makes the connection (names, TCP, TLS, proxies);
- * the upgrade and the frames are ours. Without TLS the socket is used directly.
- *
- * States: OPEN -> DEAF (nothing can be written any more; what the peer sent is still delivered) ->
- * CLOSED, or straight to CLOSED. The first reason is kept and repeated. */
-#include "websocket.h"
+/* One WebSocket, client side: states, messages, closing. Connecting is in websocket_opening.c,
+ * pings are in websocket_health.c. */
+#include "websocket_state.h"
 
-#include "burst.h"
-#include "curl_session.h"
-#include "http_client.h"
-#include "websocket_codec.h"
-#include "websocket_handshake.h"
+#include "troupe/log.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 
-#define TURN_BYTES       ((size_t)1 << 20)
-#define QUEUE_MAX_BYTES  ((size_t)16 << 20)
-#define KEEP_OUT_BYTES   ((size_t)8 << 10)
-#define TLS_RECORD_BYTES ((size_t)16 << 10)
-#define ANSWER_MAX_BYTES ((size_t)16 << 10)
-#define ABORT_SLICE_MS   100
+#define TURN_BYTES     ((size_t)1 << 20)
+#define KEEP_OUT_BYTES ((size_t)8 << 10)
 
-typedef enum websocket_state {
-    WEBSOCKET_OPEN,
-    WEBSOCKET_DEAF,
-    WEBSOCKET_CLOSED,
-} websocket_state;
+/* --- states --------------------------------------------------------------------------------- */
 
-typedef struct websocket_stream {
-    message_stream base;
-    curl_session session; /* owns the connection */
-    int fd;
-    bool tls;
-    websocket_state state;
-    troupe_error error; /* why it is not open; TROUPE_OK while it is */
-    troupe_reason reason;
-    size_t message_max;
-    uint64_t received; /* bytes */
-    websocket_codec codec;
-    burst burst;
-    /* What curl was last asked to write over TLS: after "again" OpenSSL wants the very same bytes
-     * at the very same place. NULL without TLS. */
-    char *record;
-    size_t record_len;
-    size_t record_at;
-} websocket_stream;
+#define TO(state) (1u << (state))
 
-static websocket_stream *websocket_of(message_stream *stream)
+/** The legal moves; see websocket.h. */
+static const unsigned legal[] = {
+    [WEBSOCKET_DISCONNECTED] = TO(WEBSOCKET_CONNECTING) | TO(WEBSOCKET_CLOSED),
+    [WEBSOCKET_CONNECTING] = TO(WEBSOCKET_CONNECTED) | TO(WEBSOCKET_ERROR) | TO(WEBSOCKET_CLOSED),
+    [WEBSOCKET_CONNECTED] = TO(WEBSOCKET_CLOSING) | TO(WEBSOCKET_CLOSED) | TO(WEBSOCKET_ERROR),
+    [WEBSOCKET_CLOSING] = TO(WEBSOCKET_CLOSED) | TO(WEBSOCKET_ERROR),
+    [WEBSOCKET_CLOSED] = TO(WEBSOCKET_CONNECTING),
+    [WEBSOCKET_ERROR] = TO(WEBSOCKET_CONNECTING) | TO(WEBSOCKET_CLOSED),
+};
+
+const char *websocket_state_name(websocket_state state)
 {
-    return (websocket_stream *)stream;
+    static const char *const names[] = {"disconnected", "connecting", "connected",
+                                        "closing",      "closed",     "error"};
+    return names[state];
 }
 
-static troupe_error refuse(const websocket_stream *w, troupe_reason *reason)
+int64_t websocket_now_ns(const websocket *w)
 {
-    return troupe_fail(reason, w->error, "%s", w->reason.text);
+    const websocket_options *o = &w->settings.options;
+    struct timespec now;
+    if (o->clock != NULL) {
+        return o->clock(o->clock_context);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 * WEBSOCKET_NS_PER_MS + now.tv_nsec;
 }
 
-/** Enter the state; w->reason holds why. The queue to the peer is lost. */
-static troupe_error fail(websocket_stream *w, websocket_state state, troupe_error error)
+/** What both ends have: nothing is written any more, and the peer sees the end of it. */
+static void leave(websocket *w)
 {
-    w->state = state;
+    websocket_drop_attempt(w);
+    if (w->codec_open) {
+        websocket_codec_fini(&w->codec);
+        w->codec_open = false;
+    }
+    if (w->stream != NULL) {
+        (void)stream_shutdown(w->stream, NULL);
+    }
+    w->mark_count = 0;
+}
+
+void websocket_set_state(websocket *w, websocket_state next, const char *why)
+{
+    websocket_state from = w->state;
+    assert((legal[from] & TO(next)) != 0);
+    w->state = next;
+    troupe_log(TROUPE_LOG_DEBUG, "websocket", "state", w->settings.uri.authority, "%s -> %s%s%s%s",
+               websocket_state_name(from), websocket_state_name(next), why[0] != '\0' ? " (" : "",
+               why, why[0] != '\0' ? ")" : "");
+    if (next == WEBSOCKET_CLOSED || next == WEBSOCKET_ERROR) {
+        leave(w);
+    }
+    if (w->settings.options.on_state != NULL) {
+        w->settings.options.on_state(w->settings.options.context, w, from, next, why);
+    }
+}
+
+static void note_error(websocket *w, troupe_error error, const char *text)
+{
     w->error = error;
-    w->record_len = 0;
-    w->record_at = 0;
-    byte_queue_fini(&w->codec.out);
+    if (text != w->error_reason.text) {
+        snprintf(w->error_reason.text, sizeof(w->error_reason.text), "%s", text);
+    }
+}
+
+troupe_error websocket_fail(websocket *w, troupe_error error, const char *format, ...)
+{
+    troupe_reason reason;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reason.text, sizeof(reason.text), format, args);
+    va_end(args);
+    note_error(w, error, reason.text);
+    w->errors++;
+    websocket_set_state(w, WEBSOCKET_ERROR, reason.text);
     return error;
 }
 
-/* --- bytes ---------------------------------------------------------------------------------- */
-
-/* Both return bytes moved, -1 for "not now", -2 for a failure with its words in w->reason;
- * read_bytes returns 0 at the end. */
-
-static ssize_t read_plain(websocket_stream *w, char *data, size_t len)
+void websocket_end(websocket *w, const char *why)
 {
-    for (;;) {
-        ssize_t n = recv(w->fd, data, len, 0);
-        if (n >= 0) {
-            return n;
-        }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return -1;
-        }
-        if (errno != EINTR) {
-            (void)troupe_fail(&w->reason, TROUPE_ECLOSED, "read: %s", strerror(errno));
-            return -2;
-        }
+    snprintf(w->end_reason.text, sizeof(w->end_reason.text), "%s", why);
+    websocket_set_state(w, WEBSOCKET_CLOSED, why);
+}
+
+static bool is_open(const websocket *w)
+{
+    return w->state == WEBSOCKET_CONNECTED || w->state == WEBSOCKET_CLOSING;
+}
+
+/** What calls answer in the present state. */
+static troupe_error outcome(const websocket *w, troupe_reason *reason)
+{
+    switch (w->state) {
+    case WEBSOCKET_DISCONNECTED:
+        return troupe_fail(reason, TROUPE_ESTATE, "it was not opened");
+    case WEBSOCKET_CLOSED:
+        return troupe_fail(reason, TROUPE_ECLOSED, "%s", w->end_reason.text);
+    case WEBSOCKET_ERROR:
+        return troupe_fail(reason, w->error, "%s", w->error_reason.text);
+    default:
+        return TROUPE_OK;
     }
 }
 
-static ssize_t read_tls(websocket_stream *w, char *data, size_t len)
+/* --- writing -------------------------------------------------------------------------------- */
+
+/** Messages that the connection has taken leave the count. */
+static void drop_marks(websocket *w)
 {
-    size_t n = 0;
-    CURLcode code = curl_easy_recv(w->session.easy, data, len, &n);
-    if (code == CURLE_OK) {
-        return (ssize_t)n;
+    uint32_t size = w->settings.options.queue_max_messages;
+    while (w->mark_count > 0 && w->marks[w->mark_first] <= w->written) {
+        w->mark_first = (w->mark_first + 1) % size;
+        w->mark_count--;
     }
-    if (code == CURLE_AGAIN) {
-        return -1;
-    }
-    (void)troupe_fail(&w->reason, TROUPE_ECLOSED, "read: %s", curl_easy_strerror(code));
-    return -2;
 }
 
-static ssize_t read_bytes(websocket_stream *w, char *data, size_t len)
+static void tell_room(websocket *w)
 {
-    return w->tls ? read_tls(w, data, len) : read_plain(w, data, len);
-}
-
-static ssize_t write_plain(websocket_stream *w, const char *data, size_t len)
-{
-    for (;;) {
-        ssize_t n = send(w->fd, data, len, MSG_NOSIGNAL);
-        if (n >= 0) {
-            return n;
-        }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return -1;
-        }
-        if (errno != EINTR) {
-            (void)troupe_fail(&w->reason, TROUPE_ECLOSED, "write: %s", strerror(errno));
-            return -2;
+    const websocket_options *o = &w->settings.options;
+    if (w->refused && byte_queue_len(&w->codec.out) <= o->queue_max_bytes / 2 &&
+        w->mark_count <= o->queue_max_messages / 2) {
+        w->refused = false;
+        if (o->on_room != NULL) {
+            o->on_room(o->context, w);
         }
     }
 }
 
-static ssize_t write_tls(websocket_stream *w, const char *data, size_t len)
+/** Nothing can be written any more. What the peer sent is still delivered. */
+static void lose_voice(websocket *w, troupe_error error, const char *text)
 {
-    size_t n = 0;
-    if (w->record_at == w->record_len) {
-        w->record_len = len < TLS_RECORD_BYTES ? len : TLS_RECORD_BYTES;
-        w->record_at = 0;
-        memcpy(w->record, data, w->record_len);
+    byte_queue_fini(&w->codec.out);
+    if (w->fault == TROUPE_OK) {
+        w->fault = error;
+        note_error(w, error, text);
     }
-    CURLcode code =
-        curl_easy_send(w->session.easy, w->record + w->record_at, w->record_len - w->record_at, &n);
-    w->record_at += n;
-    if (code == CURLE_OK) {
-        return (ssize_t)n;
+    if (w->state == WEBSOCKET_CONNECTED) {
+        w->close_deadline_ns = websocket_now_ns(w) +
+                               (int64_t)w->settings.options.close_timeout_ms * WEBSOCKET_NS_PER_MS;
+        websocket_set_state(w, WEBSOCKET_CLOSING, text);
     }
-    if (code == CURLE_AGAIN) {
-        return -1;
-    }
-    (void)troupe_fail(&w->reason, TROUPE_ECLOSED, "write: %s", curl_easy_strerror(code));
-    return -2;
 }
 
-static ssize_t write_bytes(websocket_stream *w, const char *data, size_t len)
-{
-    return w->tls ? write_tls(w, data, len) : write_plain(w, data, len);
-}
-
-/* --- the stream: writing -------------------------------------------------------------------- */
-
-/** Write what goes now. TROUPE_ECLOSED: nothing can be written any more. */
-static troupe_error write_queue(websocket_stream *w)
+void websocket_write_queue(websocket *w)
 {
     byte_queue *out = &w->codec.out;
-    while (byte_queue_len(out) > 0) {
-        ssize_t n = write_bytes(w, byte_queue_head(out), byte_queue_len(out));
-        if (n == -1) {
-            return TROUPE_OK;
+    troupe_reason reason = {{0}};
+    while (byte_queue_len(out) > 0 && w->fault == TROUPE_OK) {
+        size_t len = byte_queue_len(out);
+        size_t n = 0;
+        troupe_error error = stream_write(w->stream, byte_queue_head(out), len, &n, &reason);
+        byte_queue_consume(out, n);
+        w->written += n;
+        if (error != TROUPE_OK) {
+            lose_voice(w, error, reason.text);
+            return;
         }
-        if (n < 0) {
-            return TROUPE_ECLOSED;
+        if (n < len) {
+            break;
         }
-        byte_queue_consume(out, (size_t)n);
     }
     byte_queue_rest(out, KEEP_OUT_BYTES);
+    drop_marks(w);
+    tell_room(w);
+}
+
+static troupe_error queue_message(websocket *w, websocket_opcode opcode, const void *data,
+                                  size_t len)
+{
+    const websocket_options *o = &w->settings.options;
+    if (w->state != WEBSOCKET_CONNECTED) {
+        bool before = w->state == WEBSOCKET_DISCONNECTED || w->state == WEBSOCKET_CONNECTING;
+        return before ? TROUPE_ENOTCONNECTED : TROUPE_ECLOSED;
+    }
+    if (len > o->message_max) {
+        return TROUPE_ELIMIT;
+    }
+    size_t queued = byte_queue_len(&w->codec.out);
+    bool full = o->queue_max_messages > 0 && w->mark_count == o->queue_max_messages;
+    if (full || (queued > 0 && queued + len > o->queue_max_bytes)) {
+        w->refused = true;
+        return TROUPE_EBUSY;
+    }
+    troupe_error error = websocket_codec_write(&w->codec, opcode, data, len);
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    w->messages_out++;
+    if (o->queue_max_messages > 0) {
+        uint32_t at = (w->mark_first + w->mark_count) % o->queue_max_messages;
+        w->marks[at] = w->written + byte_queue_len(&w->codec.out);
+        w->mark_count++;
+    }
     return TROUPE_OK;
 }
 
-static troupe_error stream_flush(message_stream *stream, troupe_reason *reason)
+troupe_error websocket_send_text(websocket *w, const void *data, size_t len)
 {
-    websocket_stream *w = websocket_of(stream);
-    if (w->state == WEBSOCKET_OPEN && write_queue(w) != TROUPE_OK) {
-        (void)fail(w, WEBSOCKET_DEAF, TROUPE_ECLOSED);
+    return queue_message(w, WEBSOCKET_TEXT, data, len);
+}
+
+troupe_error websocket_send_bytes(websocket *w, const void *data, size_t len)
+{
+    return queue_message(w, WEBSOCKET_BINARY, data, len);
+}
+
+void websocket_progress(const websocket *w, uint64_t *queued, uint64_t *taken)
+{
+    *taken = w->written - w->opened_at;
+    *queued = *taken + (w->codec_open ? byte_queue_len(&w->codec.out) : 0);
+}
+
+/* --- the end -------------------------------------------------------------------------------- */
+
+static bool is_normal(int code)
+{
+    return code == WEBSOCKET_CODE_NORMAL || code == WEBSOCKET_CODE_GOING_AWAY ||
+           code == WEBSOCKET_CODE_NONE;
+}
+
+/** No close frame of the peer's will come any more. */
+static void end_without_close(websocket *w, troupe_error error, const char *why)
+{
+    w->close_code = WEBSOCKET_CODE_ABNORMAL;
+    if (w->fault != TROUPE_OK) {
+        (void)websocket_fail(w, w->fault, "%s", w->error_reason.text);
+    } else if (w->state == WEBSOCKET_CLOSING) {
+        websocket_end(w, why);
+    } else {
+        (void)websocket_fail(w, error, "%s", why);
     }
-    return w->state == WEBSOCKET_OPEN ? TROUPE_OK : refuse(w, reason);
 }
 
-static troupe_error queue_frame(websocket_stream *w, websocket_opcode opcode, const void *data,
-                                size_t len)
+/** The codec has ended it; its close frame goes if it goes at once. */
+static void end_by_codec(websocket *w, troupe_error error, const char *why)
 {
-    size_t queued = byte_queue_len(&w->codec.out);
-    if (w->state != WEBSOCKET_OPEN) {
-        return TROUPE_ECLOSED;
+    bool was_closing = w->state == WEBSOCKET_CLOSING && w->fault == TROUPE_OK;
+    w->close_code = w->codec.close_code;
+    if (w->fault == TROUPE_OK && byte_queue_len(&w->codec.out) > 0) {
+        size_t n = 0;
+        (void)stream_write(w->stream, byte_queue_head(&w->codec.out), byte_queue_len(&w->codec.out),
+                           &n, NULL);
+        w->written += n;
     }
-    if (len > w->message_max) {
-        return TROUPE_ELIMIT;
+    if (error == TROUPE_ECLOSED && (was_closing || is_normal(w->close_code))) {
+        websocket_end(w, why);
+    } else {
+        (void)websocket_fail(w, error, "%s", why);
     }
-    if (queued > 0 && queued + len > QUEUE_MAX_BYTES) {
-        return TROUPE_EBUSY;
+}
+
+void websocket_close(websocket *w, int code, const char *words)
+{
+    switch (w->state) {
+    case WEBSOCKET_CONNECTED:
+        websocket_codec_close_with(&w->codec, websocket_code_ok(code) ? code : 1000, words);
+        w->close_deadline_ns = websocket_now_ns(w) +
+                               (int64_t)w->settings.options.close_timeout_ms * WEBSOCKET_NS_PER_MS;
+        websocket_set_state(w, WEBSOCKET_CLOSING, "closed by us");
+        break;
+    case WEBSOCKET_DISCONNECTED:
+    case WEBSOCKET_CONNECTING:
+    case WEBSOCKET_ERROR:
+        websocket_end(w, "closed by us");
+        break;
+    default:
+        break;
     }
-    return websocket_codec_write(&w->codec, opcode, data, len);
 }
 
-static troupe_error stream_send(message_stream *stream, const void *data, size_t len)
-{
-    return queue_frame(websocket_of(stream), WEBSOCKET_TEXT, data, len);
-}
-
-troupe_error websocket_send_binary(message_stream *stream, const void *data, size_t len)
-{
-    return queue_frame(websocket_of(stream), WEBSOCKET_BINARY, data, len);
-}
-
-troupe_error websocket_ping(message_stream *stream)
-{
-    return queue_frame(websocket_of(stream), WEBSOCKET_PING, NULL, 0);
-}
-
-static size_t stream_queued(const message_stream *stream)
-{
-    return byte_queue_len(&((const websocket_stream *)stream)->codec.out);
-}
-
-/* --- the stream: reading -------------------------------------------------------------------- */
-
-/** The codec has ended it: let its close frame go if it goes at once. */
-static troupe_error part(websocket_stream *w, troupe_error error)
-{
-    troupe_reason why = w->reason;
-    if (w->state == WEBSOCKET_OPEN) {
-        (void)write_queue(w);
-    }
-    w->reason = why;
-    return fail(w, WEBSOCKET_CLOSED, error);
-}
+/* --- reading -------------------------------------------------------------------------------- */
 
 /** One read, fed to the codec. *more: there may be more to read at once. */
-static troupe_error receive_some(websocket_stream *w, message_stream_fn fn, void *context,
-                                 size_t *total, bool *more)
+static void receive_some(websocket *w, message_stream_fn fn, void *context, size_t *total,
+                         bool *more)
 {
+    troupe_reason reason = {{0}};
     size_t room = 0;
+    size_t n = 0;
     char *place = websocket_codec_room(&w->codec, &room);
     *more = false;
     if (place == NULL) {
-        (void)troupe_fail(&w->reason, TROUPE_ENOMEM, "no memory for a message");
-        return part(w, TROUPE_ENOMEM);
+        websocket_codec_close(&w->codec, WEBSOCKET_CODE_INTERNAL);
+        end_by_codec(w, TROUPE_ENOMEM, "no memory for a message");
+        return;
     }
-    ssize_t n = read_bytes(w, place, room);
-    if (n == -1) {
-        return TROUPE_OK;
+    troupe_error error = stream_read(w->stream, place, room, &n, &reason);
+    if (error == TROUPE_ECLOSED) {
+        bool clean = stream_ended(w->stream) == STREAM_END_CLEAN;
+        char why[500];
+        snprintf(why, sizeof(why), "the connection ended without a close frame%s%s",
+                 clean ? "" : ": ", clean ? "" : reason.text);
+        end_without_close(w, error, why);
+        return;
     }
-    if (n <= 0) {
-        if (n == 0) {
-            (void)troupe_fail(&w->reason, TROUPE_ECLOSED,
-                              "the connection ended without a close frame");
-        }
-        return fail(w, WEBSOCKET_CLOSED, TROUPE_ECLOSED);
-    }
-    w->received += (uint64_t)n;
-    *total += (size_t)n;
-    troupe_error error = websocket_codec_received(&w->codec, (size_t)n, fn, context, &w->reason);
     if (error != TROUPE_OK) {
-        return part(w, error);
+        end_without_close(w, error, reason.text);
+        return;
     }
-    /* What TLS has decrypted does not wake a poll on the socket: read until it has no more. */
-    *more = w->tls || ((size_t)n == room && *total < TURN_BYTES);
-    return TROUPE_OK;
+    if (n == 0) {
+        return;
+    }
+    w->received += n;
+    *total += n;
+    error = websocket_codec_received(&w->codec, n, fn, context, &reason);
+    if (error != TROUPE_OK) {
+        end_by_codec(w, error, reason.text);
+        return;
+    }
+    /* What TLS has decrypted wakes no poll: read until it has no more. */
+    *more = stream_pending(w->stream) || (n == room && *total < TURN_BYTES);
 }
 
-static troupe_error stream_receive(message_stream *stream, message_stream_fn fn, void *context,
-                                   troupe_reason *reason)
+static void receive_turn(websocket *w, message_stream_fn fn, void *context)
 {
-    websocket_stream *w = websocket_of(stream);
-    if (w->state == WEBSOCKET_CLOSED) {
-        return refuse(w, reason);
-    }
-    size_t queued = byte_queue_len(&w->codec.out);
     uint64_t before = w->codec.messages;
+    size_t queued = byte_queue_len(&w->codec.out);
     size_t total = 0;
     bool more = true;
     burst_before_read(&w->burst);
-    while (more) {
-        if (receive_some(w, fn, context, &total, &more) != TROUPE_OK) {
-            return refuse(w, reason);
-        }
+    while (more && is_open(w)) {
+        receive_some(w, fn, context, &total, &more);
     }
-    burst_after_read(&w->burst, (size_t)(w->codec.messages - before));
-    if (w->state != WEBSOCKET_OPEN) {
+    uint64_t count = w->codec.messages - before; /* the codec keeps its counts when it has ended */
+    w->messages_in += count;
+    burst_after_read(&w->burst, (size_t)count);
+    if (!is_open(w)) {
+        return;
+    }
+    websocket_health_heard(w);
+    if (w->fault != TROUPE_OK) {
         byte_queue_fini(&w->codec.out);
-    } else if (queued == 0 && byte_queue_len(&w->codec.out) > 0 && write_queue(w) != TROUPE_OK) {
-        (void)fail(w, WEBSOCKET_DEAF, TROUPE_ECLOSED);
+    } else if (queued == 0 && byte_queue_len(&w->codec.out) > 0) {
+        websocket_write_queue(w);
     }
-    return TROUPE_OK;
 }
 
-uint64_t websocket_received_bytes(const message_stream *stream)
+troupe_error websocket_flush(websocket *w, troupe_reason *reason)
 {
-    return ((const websocket_stream *)stream)->received;
+    if (is_open(w)) {
+        websocket_write_queue(w);
+    }
+    return w->fault == TROUPE_OK ? outcome(w, reason)
+                                 : troupe_fail(reason, w->fault, "%s", w->error_reason.text);
 }
 
-int websocket_close_code(const message_stream *stream)
-{
-    return ((const websocket_stream *)stream)->codec.close_code;
-}
-
-bool websocket_message_is_binary(const message_stream *stream)
-{
-    return ((const websocket_stream *)stream)->codec.binary;
-}
-
-/* --- the stream: life ----------------------------------------------------------------------- */
-
-static int stream_fd(const message_stream *stream)
-{
-    return ((const websocket_stream *)stream)->fd;
-}
-
-static void stream_destroy(message_stream *stream)
-{
-    websocket_stream *w = websocket_of(stream);
-    if (w->state == WEBSOCKET_OPEN) {
-        websocket_codec_close(&w->codec, WEBSOCKET_CODE_NORMAL);
-        (void)write_queue(w);
-    }
-    websocket_codec_fini(&w->codec);
-    curl_session_fini(&w->session);
-    free(w->record);
-    free(w);
-}
-
-static const message_stream_ops websocket_ops = {
-    .read_fd = stream_fd,
-    .write_fd = stream_fd,
-    .send = stream_send,
-    .flush = stream_flush,
-    .queued = stream_queued,
-    .receive = stream_receive,
-    .destroy = stream_destroy,
-};
-
-/* --- connecting ----------------------------------------------------------------------------- */
-
-/** One attempt to connect, and its time limit. */
-typedef struct attempt {
-    const websocket_options *options;
-    uri_parts uri;
-    int64_t deadline_ms; /* monotonic */
-    char key[WEBSOCKET_KEY_SIZE];
-    troupe_reason *reason;
-} attempt;
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/** Wait for the socket, in slices when somebody may want to give up. */
-static troupe_error wait_for(const attempt *a, int fd, short events)
-{
-    struct pollfd entry = {fd, events, 0};
-    const websocket_options *options = a->options;
-    for (;;) {
-        int64_t left = a->deadline_ms - now_ms();
-        if (options->abort != NULL && options->abort(options->abort_context)) {
-            return troupe_fail(a->reason, TROUPE_ECANCELLED, "given up while connecting");
-        }
-        if (left <= 0) {
-            return troupe_fail(a->reason, TROUPE_ETIMEOUT, "the server did not answer in time");
-        }
-        bool slices = options->abort != NULL && left > ABORT_SLICE_MS;
-        int ready = poll(&entry, 1, slices ? ABORT_SLICE_MS : (int)left);
-        if (ready > 0) {
-            return TROUPE_OK;
-        }
-        if (ready < 0 && errno != EINTR) {
-            return troupe_fail(a->reason, TROUPE_EIO, "poll: %s", strerror(errno));
-        }
-    }
-}
-
-static troupe_error open_connection(websocket_stream *w, attempt *a)
-{
-    uint32_t timeout_ms = a->options->connect_timeout_ms;
-    if (timeout_ms == 0) {
-        timeout_ms = CURL_SESSION_TIMEOUT_MS;
-    }
-    a->deadline_ms = now_ms() + (int64_t)timeout_ms;
-    w->session.unix_path = a->options->unix_path;
-    w->session.proxy = a->options->proxy;
-    w->session.ca_file = a->options->ca_file;
-    w->session.cert_file = a->options->cert_file;
-    w->session.key_file = a->options->key_file;
-    w->session.abort = a->options->abort;
-    w->session.abort_context = a->options->abort_context;
-    if (curl_session_init(&w->session, &a->uri, timeout_ms) != TROUPE_OK) {
-        return troupe_fail(a->reason, TROUPE_ENOMEM, "no memory for the connection");
-    }
-    curl_easy_setopt(w->session.easy, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(w->session.easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    troupe_error error = curl_session_perform(&w->session, a->reason);
-    if (error != TROUPE_OK) {
-        return error;
-    }
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    curl_easy_getinfo(w->session.easy, CURLINFO_ACTIVESOCKET, &fd);
-    w->fd = fd;
-    return fd == CURL_SOCKET_BAD
-               ? troupe_fail(a->reason, TROUPE_EUNAVAILABLE, "the connection ended at once")
-               : TROUPE_OK;
-}
-
-/** The request, with the further headers before its empty line. */
-static bool queue_request(websocket_stream *w, const attempt *a)
-{
-    byte_queue *out = &w->codec.out;
-    char *request = websocket_handshake_request(&a->uri, a->key, a->options->bearer_token);
-    bool ok = request != NULL && byte_queue_append(out, request, strlen(request) - 2);
-    for (const char *const *at = a->options->headers; ok && at != NULL && *at != NULL; at++) {
-        ok = byte_queue_append(out, *at, strlen(*at)) && byte_queue_append(out, "\r\n", 2);
-    }
-    free(request);
-    return ok && byte_queue_append(out, "\r\n", 2);
-}
-
-static troupe_error send_request(websocket_stream *w, attempt *a)
-{
-    bool queued = queue_request(w, a);
-    if (!queued) {
-        return troupe_fail(a->reason, TROUPE_ENOMEM, "no memory for the request");
-    }
-    for (;;) {
-        if (write_queue(w) != TROUPE_OK) {
-            return troupe_fail(a->reason, TROUPE_EUNAVAILABLE, "%s", w->reason.text);
-        }
-        if (byte_queue_len(&w->codec.out) == 0) {
-            return TROUPE_OK;
-        }
-        troupe_error error = wait_for(a, w->fd, POLLOUT);
-        if (error != TROUPE_OK) {
-            return error;
-        }
-    }
-}
-
-/** How many bytes can be read without reading past the empty line that ends the block. */
-static size_t bytes_to_end(const char *block, size_t len)
-{
-    static const char end[] = "\r\n\r\n";
-    for (size_t matched = 4; matched > 0; matched--) {
-        if (len >= matched && memcmp(block + len - matched, end, matched) == 0) {
-            return 4 - matched;
-        }
-    }
-    return 4;
-}
-
-/** Read the header block and not a byte more: what follows belongs to the frames. */
-static troupe_error read_answer(websocket_stream *w, const attempt *a, char *block, size_t size)
-{
-    size_t len = 0;
-    for (size_t want = 4; want > 0; want = bytes_to_end(block, len)) {
-        if (len + want >= size) {
-            return troupe_fail(a->reason, TROUPE_EPROTOCOL, "the server's header is too long");
-        }
-        ssize_t n = read_bytes(w, block + len, want);
-        if (n > 0) {
-            len += (size_t)n;
-        } else if (n != -1) {
-            return troupe_fail(a->reason, TROUPE_EPROTOCOL,
-                               "the server ended the connection during the handshake");
-        } else {
-            troupe_error error = wait_for(a, w->fd, POLLIN);
-            if (error != TROUPE_OK) {
-                return error;
-            }
-        }
-    }
-    block[len] = '\0';
-    return TROUPE_OK;
-}
-
-static troupe_error handshake(websocket_stream *w, attempt *a)
-{
-    char block[ANSWER_MAX_BYTES];
-    troupe_error error = websocket_handshake_key(a->key);
-    if (error != TROUPE_OK) {
-        return troupe_fail(a->reason, error, "no randomness");
-    }
-    error = send_request(w, a);
-    if (error == TROUPE_OK) {
-        error = read_answer(w, a, block, ANSWER_MAX_BYTES);
-    }
-    return error != TROUPE_OK ? error : websocket_handshake_check(block, a->key, a->reason);
-}
-
-static troupe_error connect_stream(attempt *a, message_stream **out)
-{
-    websocket_stream *w = calloc(1, sizeof(*w));
-    if (w == NULL) {
-        return troupe_fail(a->reason, TROUPE_ENOMEM, "no memory for the stream");
-    }
-    size_t max = a->options->message_max == 0 ? WEBSOCKET_MESSAGE_MAX : a->options->message_max;
-    w->base.ops = &websocket_ops;
-    w->tls = a->uri.tls;
-    w->message_max = max;
-    w->state = WEBSOCKET_DEAF; /* no close frame before the handshake is done */
-    w->record = w->tls ? malloc(TLS_RECORD_BYTES) : NULL;
-    troupe_error error = websocket_codec_init(&w->codec, max);
-    if (error != TROUPE_OK || (w->tls && w->record == NULL)) {
-        error = troupe_fail(a->reason, TROUPE_ENOMEM, "no memory for the stream");
-    }
-    if (error == TROUPE_OK) {
-        error = open_connection(w, a);
-    }
-    if (error == TROUPE_OK) {
-        error = handshake(w, a);
-    }
-    if (error != TROUPE_OK) {
-        stream_destroy(&w->base);
-        return error;
-    }
-    w->state = WEBSOCKET_OPEN;
-    *out = &w->base;
-    return TROUPE_OK;
-}
-
-troupe_error websocket_connect(const websocket_options *options, message_stream **out,
+troupe_error websocket_receive(websocket *w, message_stream_fn fn, void *context,
                                troupe_reason *reason)
 {
-    attempt a = {.options = options, .reason = reason};
-    if (options->bearer_token != NULL && !curl_session_token_ok(options->bearer_token)) {
-        return troupe_fail(reason, TROUPE_EPARAMS, "the token contains other than printable ASCII");
+    if (is_open(w)) {
+        receive_turn(w, fn, context);
     }
-    for (const char *const *at = options->headers; at != NULL && *at != NULL; at++) {
-        if (!http_header_ok(*at)) {
-            return troupe_fail(reason, TROUPE_EPARAMS, "a header is not of the shape Name: value");
+    return outcome(w, reason);
+}
+
+/* --- the owner's loop ----------------------------------------------------------------------- */
+
+troupe_error websocket_tick(websocket *w, troupe_reason *reason)
+{
+    int64_t now = websocket_now_ns(w);
+    if (w->state == WEBSOCKET_CLOSING && now >= w->close_deadline_ns) {
+        char why[80];
+        snprintf(why, sizeof(why), "the peer did not close within %u ms",
+                 w->settings.options.close_timeout_ms);
+        end_without_close(w, TROUPE_ETIMEOUT, why);
+    } else if (w->state == WEBSOCKET_CONNECTED) {
+        websocket_health_tick(w, now);
+    }
+    return outcome(w, reason);
+}
+
+troupe_error websocket_step(websocket *w, message_stream_fn fn, void *context,
+                            troupe_reason *reason)
+{
+    if (w->state == WEBSOCKET_CONNECTING) {
+        websocket_go_on(w);
+        return outcome(w, reason);
+    }
+    if (is_open(w)) {
+        websocket_write_queue(w);
+        if (!w->paused) {
+            receive_turn(w, fn, context);
         }
     }
-    troupe_error error = uri_parse(options->url, &a.uri, reason);
-    if (error == TROUPE_OK) {
-        error = connect_stream(&a, out);
-        uri_parts_fini(&a.uri);
+    if (is_open(w)) {
+        websocket_write_queue(w);
     }
-    return error;
+    return websocket_tick(w, reason);
+}
+
+/** Poll both descriptors of the stream, as one entry if they are the same. */
+static void wait_for_stream(const websocket *w, websocket_wait *out)
+{
+    int read_fd = stream_read_fd(w->stream);
+    int write_fd = stream_write_fd(w->stream);
+    bool writes = byte_queue_len(&w->codec.out) > 0 || stream_wants_write(w->stream);
+    short in = w->paused && is_open(w) ? 0 : POLLIN;
+    out->fds[0] = (struct pollfd){read_fd, in, 0};
+    out->count = 1;
+    if (writes && write_fd == read_fd) {
+        out->fds[0].events = (short)(in | POLLOUT);
+    } else if (writes) {
+        out->fds[1] = (struct pollfd){write_fd, POLLOUT, 0};
+        out->count = 2;
+    }
+    if (in != 0 && stream_pending(w->stream)) {
+        out->deadline_ns = 0;
+    }
+}
+
+void websocket_wait_for(const websocket *w, websocket_wait *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->deadline_ns = INT64_MAX;
+    switch (w->state) {
+    case WEBSOCKET_CONNECTING:
+        out->deadline_ns = w->connect_deadline_ns;
+        break;
+    case WEBSOCKET_CONNECTED:
+        out->deadline_ns = websocket_health_due_ns(w);
+        break;
+    case WEBSOCKET_CLOSING:
+        out->deadline_ns = w->close_deadline_ns;
+        break;
+    default:
+        return;
+    }
+    if (w->attempt != NULL) {
+        out->fds[0] = (struct pollfd){stream_connect_fd(w->attempt), POLLIN, 0};
+        out->count = 1;
+    } else if (w->stream != NULL) {
+        wait_for_stream(w, out);
+    }
+}
+
+void websocket_pause(websocket *w, bool paused)
+{
+    w->paused = paused;
 }

@@ -226,7 +226,8 @@ static troupe_error end_control(websocket_codec *codec, troupe_reason *reason)
         answer_ping(codec, PONG_EACH_MAX);
         return TROUPE_OK;
     default:
-        codec->pongs++;
+        codec->pong_len = codec->control_len;
+        memcpy(codec->pong_data, codec->control, codec->control_len);
         return TROUPE_OK;
     }
 }

@@ -48,7 +48,8 @@ typedef struct websocket_codec {
     bool ping;
     uint8_t ping_len;
     uint8_t ping_data[WEBSOCKET_CONTROL_MAX];
-    uint64_t pongs; /* received so far */
+    uint8_t pong_len; /* the latest pong's payload */
+    uint8_t pong_data[WEBSOCKET_CONTROL_MAX];
     bool close_sent;
     int close_code;     /* the peer's; 0 = none came, 1005 = it came without one */
     troupe_error ended; /* the first error of feed or received; nothing is taken after it */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The opening handshake of RFC 6455 (section 4), client side. No Origin is sent: Chrome refuses
- * foreign ones and accepts none. Chrome answers "Upgrade: WebSocket": compared without case. */
+/* The opening handshake of RFC 6455 (section 4), client side: the request. No Origin is sent unless
+ * the caller names one: Chrome refuses foreign ones and accepts none. The answer is judged in
+ * websocket_answer.c. */
 #include "websocket_handshake.h"
+
+#include "utf8_check.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -35,124 +38,153 @@ troupe_error websocket_handshake_accept(const char *key, char accept[WEBSOCKET_A
     return TROUPE_OK;
 }
 
-char *websocket_handshake_request(const uri_parts *uri, const char *key, const char *bearer_token)
+/* --- checks --------------------------------------------------------------------------------- */
+
+static const char token_chars[] = "!#$%&'*+-.^_`|~0123456789"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** RFC 9110, section 5.6.2. */
+static bool is_token(const char *text)
 {
-    char *out = NULL;
-    bool token = bearer_token != NULL;
-    int len = asprintf(&out,
-                       "GET %s HTTP/1.1\r\n"
-                       "Host: %s\r\n"
-                       "Connection: Upgrade\r\n"
-                       "Upgrade: websocket\r\n"
-                       "Sec-WebSocket-Version: 13\r\n"
-                       "Sec-WebSocket-Key: %s\r\n"
-                       "%s%s%s\r\n",
-                       uri->target, uri->authority, key, token ? "Authorization: Bearer " : "",
-                       token ? bearer_token : "", token ? "\r\n" : "");
-    return len < 0 ? NULL : out;
+    return text != NULL && text[0] != '\0' && text[strspn(text, token_chars)] == '\0';
 }
 
-/** A header's value: its first bytes after the colon and blanks, and its length without blanks
- * behind. False if the header is not there. */
-static bool find_header(const char *block, const char *name, const char **value, size_t *len)
+/** A field's value: no control characters but the tab, and UTF-8. */
+static bool is_value(const char *text)
 {
-    size_t name_len = strlen(name);
-    for (const char *line = strstr(block, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
-        line += 2;
-        if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':') {
-            const char *start = line + name_len + 1;
-            start += strspn(start, " \t");
-            size_t n = strcspn(start, "\r\n");
-            while (n > 0 && (start[n - 1] == ' ' || start[n - 1] == '\t')) {
-                n--;
-            }
-            *value = start;
-            *len = n;
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+        if ((*p < ' ' && *p != '\t') || *p == 0x7F) {
+            return false;
+        }
+    }
+    return utf8_ok(text, strlen(text));
+}
+
+static bool is_printable_word(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~') {
+            return false;
+        }
+    }
+    return *text != '\0';
+}
+
+static bool is_name(const char *name, size_t len, const char *other)
+{
+    return len == strlen(other) && strncasecmp(name, other, len) == 0;
+}
+
+/** Headers that the handshake writes itself, or that would make it another request. */
+static bool is_reserved(const char *name, size_t len, bool has_token)
+{
+    static const char *const names[] = {
+        "Host", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding",
+        "TE",   "Trailer",    "Expect"};
+    static const char prefix[] = "Sec-WebSocket-";
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (is_name(name, len, names[i])) {
             return true;
         }
     }
-    return false;
+    return (len >= sizeof(prefix) - 1 && strncasecmp(name, prefix, sizeof(prefix) - 1) == 0) ||
+           (has_token && is_name(name, len, "Authorization"));
 }
 
-/** Whether a comma-separated header names `token`, in whatever case. */
-static bool header_lists(const char *block, const char *name, const char *token)
+static troupe_error check_header(const websocket_ask *ask, const char *line, troupe_reason *reason)
 {
-    const char *value = NULL;
-    size_t len = 0;
-    if (!find_header(block, name, &value, &len)) {
-        return false;
+    size_t len = strspn(line, token_chars);
+    int shown = len < 60 ? (int)len : 60;
+    if (len == 0 || line[len] != ':') {
+        return troupe_fail(reason, TROUPE_EPARAMS, "a header is not of the shape Name: value");
     }
-    const char *end = value + len;
-    while (value < end) {
-        value += strspn(value, " \t,");
-        size_t n = strcspn(value, " \t,\r\n");
-        if (n == strlen(token) && strncasecmp(value, token, n) == 0) {
-            return true;
+    if (is_reserved(line, len, ask->bearer_token != NULL)) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "the header %.*s is set by the handshake", shown,
+                           line);
+    }
+    if (!is_value(line + len)) {
+        return troupe_fail(reason, TROUPE_EPARAMS,
+                           "the header %.*s has control characters, or is not UTF-8", shown, line);
+    }
+    return TROUPE_OK;
+}
+
+static troupe_error check_protocol(const websocket_ask *ask, size_t at, troupe_reason *reason)
+{
+    const char *protocol = ask->protocols[at];
+    if (!is_token(protocol) || strlen(protocol) >= WEBSOCKET_PROTOCOL_MAX) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "subprotocol %zu is no token of up to %d bytes",
+                           at + 1, WEBSOCKET_PROTOCOL_MAX - 1);
+    }
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(ask->protocols[i], protocol) == 0) {
+            return troupe_fail(reason, TROUPE_EPARAMS, "the subprotocol %s is asked for twice",
+                               protocol);
         }
-        value += n;
-        value += strspn(value, " \t");
-        if (n == 0) {
-            break;
-        }
     }
-    return false;
+    return TROUPE_OK;
 }
 
-static bool has_value(const char *block, const char *name)
+troupe_error websocket_ask_check(const websocket_ask *ask, troupe_reason *reason)
 {
-    const char *value = NULL;
+    troupe_error error = TROUPE_OK;
+    if (ask->bearer_token != NULL && !is_printable_word(ask->bearer_token)) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "the token contains other than printable ASCII");
+    }
+    for (const char *const *at = ask->headers; error == TROUPE_OK && at != NULL && *at != NULL;
+         at++) {
+        error = check_header(ask, *at, reason);
+    }
+    for (size_t i = 0; error == TROUPE_OK && i < ask->protocol_count; i++) {
+        error = check_protocol(ask, i, reason);
+    }
+    return error;
+}
+
+/* --- the request ---------------------------------------------------------------------------- */
+
+static void write_request(FILE *out, const uri_parts *uri, const char *key,
+                          const websocket_ask *ask)
+{
+    fprintf(out,
+            "GET %s HTTP/1.1\r\n"
+            "Host: %s\r\n"
+            "Connection: Upgrade\r\n"
+            "Upgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: %s\r\n",
+            uri->target, uri->authority, key);
+    for (size_t i = 0; i < ask->protocol_count; i++) {
+        fprintf(out, "%s%s", i == 0 ? "Sec-WebSocket-Protocol: " : ", ", ask->protocols[i]);
+    }
+    fputs(ask->protocol_count > 0 ? "\r\n" : "", out);
+    if (ask->deflate != NULL) {
+        char offer[DEFLATE_OFFER_SIZE];
+        deflate_offer_text(ask->deflate, offer);
+        fprintf(out, "Sec-WebSocket-Extensions: %s\r\n", offer);
+    }
+    for (const char *const *at = ask->headers; at != NULL && *at != NULL; at++) {
+        fprintf(out, "%s\r\n", *at);
+    }
+    if (ask->bearer_token != NULL) {
+        fprintf(out, "Authorization: Bearer %s\r\n", ask->bearer_token);
+    }
+    fputs("\r\n", out);
+}
+
+char *websocket_handshake_request(const uri_parts *uri, const char *key, const websocket_ask *ask)
+{
+    char *text = NULL;
     size_t len = 0;
-    return find_header(block, name, &value, &len) && len > 0;
-}
-
-static bool accepts_key(const char *block, const char *key)
-{
-    char wanted[WEBSOCKET_ACCEPT_SIZE];
-    const char *value = NULL;
-    size_t len = 0;
-    return websocket_handshake_accept(key, wanted) == TROUPE_OK &&
-           find_header(block, "Sec-WebSocket-Accept", &value, &len) && len == strlen(wanted) &&
-           memcmp(value, wanted, len) == 0;
-}
-
-/** "HTTP/1.1 101 …" as 101; 0 if it is no status line. */
-static int status_of(const char *answer)
-{
-    static const char shape[] = "HTTP/1.# ###";
-    int status = 0;
-    for (size_t i = 0; i < sizeof(shape) - 1; i++) {
-        bool digit = answer[i] >= '0' && answer[i] <= '9';
-        if (shape[i] == '#' ? !digit : answer[i] != shape[i]) {
-            return 0;
-        }
-        status = i > 8 ? status * 10 + (answer[i] - '0') : 0;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL) {
+        return NULL;
     }
-    char behind = answer[sizeof(shape) - 1];
-    return behind == ' ' || behind == '\r' ? status : 0;
-}
-
-troupe_error websocket_handshake_check(const char *answer, const char *key, troupe_reason *reason)
-{
-    int status = status_of(answer);
-    const char *what = NULL;
-    if (status == 401 || status == 403) {
-        return troupe_fail(reason, TROUPE_EUNAUTHORIZED, "the server answered with status %d",
-                           status);
+    write_request(out, uri, key, ask);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) != 0 || failed) {
+        free(text);
+        return NULL;
     }
-    if (status == 0) {
-        what = "the server does not speak HTTP/1.1";
-    } else if (status != 101) {
-        return troupe_fail(reason, TROUPE_EPROTOCOL,
-                           "the server answered the upgrade with status %d", status);
-    } else if (!header_lists(answer, "Upgrade", "websocket")) {
-        what = "the server's answer lacks Upgrade: websocket";
-    } else if (!header_lists(answer, "Connection", "upgrade")) {
-        what = "the server's answer lacks Connection: Upgrade";
-    } else if (!accepts_key(answer, key)) {
-        what = "the server's Sec-WebSocket-Accept is wrong";
-    } else if (has_value(answer, "Sec-WebSocket-Extensions") ||
-               has_value(answer, "Sec-WebSocket-Protocol")) {
-        what = "the server chose an extension or protocol that was not offered";
-    }
-    return what == NULL ? TROUPE_OK : troupe_fail(reason, TROUPE_EPROTOCOL, "%s", what);
+    return text;
 }

@@ -327,6 +327,7 @@ static troupe_error browser_start(troupe_actor *self, void *context)
     if (error != TROUPE_OK) {
         return troupe_fail(&state->end->reason, error, "%s", troupe_error_text(error));
     }
+    browser_health_start(state);
     browser_send_own(state, "Browser.getVersion", NULL, on_version, NULL);
     return TROUPE_OK;
 }

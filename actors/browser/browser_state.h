@@ -96,6 +96,7 @@ struct browser {
     uint64_t hold_timer; /* for the target that has reading paused for the longest; 0 = none */
     uint64_t quiet_ns;   /* since when nothing came though something is pending */
     uint64_t probe_timer;
+    uint64_t health_timer;
     bool probing;
     bool unresponsive;
     metrics_table metrics;
@@ -171,6 +172,11 @@ static inline uint64_t session_key(const char *session, size_t len)
 void browser_probe_arm(browser *state);
 /** Something came. */
 void browser_probe_heard(browser *state);
+
+/* In browser_health.c: */
+
+/** The connection is made: have it pinged if it is a WebSocket to a browser that is not ours. */
+void browser_health_start(browser *state);
 
 /* In browser_report.c: */
 
