@@ -20,6 +20,7 @@
 #define NAME_NETWORK     "network"
 #define NAME_CONSOLE     "console"
 #define NAME_BRIDGE      "bridge"
+#define NAME_METRICS     "metrics"  /* of the bridge's family: gathers everybody's numbers */
 #define NAME_TARGET      "target/"  /* + target id: an actor for each connected target */
 #define NAME_BROWSER     "browser/" /* + browser id */
 

@@ -46,6 +46,8 @@ static const config_key keys[] = {
      "none", "comma-separated Origins whose pages may call"},
     {"bridge", "clients_max", CONFIG_UINT, FIELD(host.clients_max), "clients-max", NULL, NULL,
      "WebSocket clients at once"},
+    {"bridge", "metrics_public", CONFIG_BOOL, FIELD(host.metrics_public), "metrics-public", NULL,
+     NULL, "GET /metrics needs no token"},
 
     {"store", "file", CONFIG_PATH, FIELD(host.store), "store", NULL, "STATE_DIR/NAME.db",
      "database file of what is recorded, or :memory:"},

@@ -8,9 +8,12 @@
  */
 #include "bridge.h"
 
+#include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "client.h"
 #include "http.h"
+#include "metrics.h"
+#include "metrics_text.h"
 #include "peer.h"
 #include "rpc.h"
 #include "troupe/log.h"
@@ -37,6 +40,9 @@
 #define STOP_GRACE_MS 3000
 
 #define WARN_EVERY_NS 1000000000u
+
+#define METRICS_PATH       "/metrics"
+#define METRICS_TIMEOUT_MS 5000
 
 #define CLIENT_TICK_MS  5000
 #define CLIENT_STALL_MS 10000
@@ -184,6 +190,53 @@ static int get_ws(bridge *server, struct mg_connection *conn)
     return ws_upgrade(server, conn);
 }
 
+static troupe_guest *worker_guest(bridge *server, const struct mg_connection *conn)
+{
+    worker *self = mg_get_thread_pointer(conn);
+    if (self == NULL) {
+        return NULL;
+    }
+    if (self->guest == NULL && troupe_guest_create(server->system, &self->guest) != TROUPE_OK) {
+        self->guest = NULL;
+    }
+    return self->guest;
+}
+
+/* Everybody's numbers, as the metrics actor gathered them; NULL after answering why not. */
+static json_t *ask_metrics(bridge *server, struct mg_connection *conn)
+{
+    troupe_guest *guest = worker_guest(server, conn);
+    const troupe_bytes nil = {NULL, 0};
+    troupe_answer answer = {0};
+    troupe_error error = guest == NULL ? TROUPE_ENOMEM
+                                       : troupe_guest_call(guest, server->metrics, "metrics", NULL,
+                                                           nil, METRICS_TIMEOUT_MS, &answer);
+    json_t *all = error == TROUPE_OK ? json_payload(answer.payload) : NULL;
+    if (all == NULL) {
+        (void)http_send_error(conn, 503, error != TROUPE_OK ? error : TROUPE_EINTERNAL, NULL,
+                              "the numbers could not be gathered");
+    }
+    troupe_answer_fini(&answer);
+    return all;
+}
+
+static int get_metrics(bridge *server, struct mg_connection *conn)
+{
+    json_t *all = ask_metrics(server, conn);
+    if (all == NULL) {
+        return 503;
+    }
+    troupe_buffer text = {0};
+    metrics_text(all, &text);
+    json_decref(all);
+    http_reply reply = {
+        .status = 200, .type = METRICS_TEXT_TYPE, .body = text.data, .len = text.len};
+    int status = text.failed ? http_send_error(conn, 500, TROUPE_ENOMEM, NULL, "out of memory")
+                             : http_send_reply(conn, &reply);
+    troupe_buffer_fini(&text);
+    return status;
+}
+
 /* A place among the workers that may be on /rpc at once. */
 static bool rpc_enter(bridge *server)
 {
@@ -199,18 +252,6 @@ static void rpc_leave(bridge *server)
     pthread_mutex_lock(&server->lock);
     server->calling--;
     pthread_mutex_unlock(&server->lock);
-}
-
-static troupe_guest *worker_guest(bridge *server, const struct mg_connection *conn)
-{
-    worker *self = mg_get_thread_pointer(conn);
-    if (self == NULL) {
-        return NULL;
-    }
-    if (self->guest == NULL && troupe_guest_create(server->system, &self->guest) != TROUPE_OK) {
-        self->guest = NULL;
-    }
-    return self->guest;
 }
 
 /* Keep-alive holds a worker: offer it only while there are plenty. */
@@ -279,9 +320,10 @@ static const struct route {
     bool open;          /* needs no permission */
     int (*answer)(bridge *server, struct mg_connection *conn);
 } routes[] = {
-    {"/rpc", "POST", false, post_rpc},      {"/ws", "GET", false, get_ws},
-    {"/healthz", "GET", true, get_healthz}, {"/readyz", "GET", true, get_readyz},
-    {"/health", "GET", false, get_health},  {"/", "GET", false, get_root},
+    {"/rpc", "POST", false, post_rpc},         {"/ws", "GET", false, get_ws},
+    {"/healthz", "GET", true, get_healthz},    {"/readyz", "GET", true, get_readyz},
+    {"/health", "GET", false, get_health},     {"/", "GET", false, get_root},
+    {METRICS_PATH, "GET", false, get_metrics},
 };
 
 static const struct route *route_find(const char *path)
@@ -300,6 +342,13 @@ static bool method_fits(const struct route *route, const char *method)
            (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
+/* Whether everybody who reaches the port may have it. */
+static bool is_open(const bridge *server, const struct route *route)
+{
+    return route != NULL && (route->open || (server->options->metrics_public &&
+                                             strcmp(route->path, METRICS_PATH) == 0));
+}
+
 static int dispatch(bridge *server, struct mg_connection *conn)
 {
     const struct mg_request_info *info = mg_get_request_info(conn);
@@ -310,7 +359,7 @@ static int dispatch(bridge *server, struct mg_connection *conn)
                                "both Transfer-Encoding and Content-Length");
     }
     auth_refusal refusal;
-    if ((route == NULL || !route->open) && !admitted(server, conn, &refusal)) {
+    if (!is_open(server, route) && !admitted(server, conn, &refusal)) {
         return send_refusal(server, conn, &refusal);
     }
     if (route == NULL) {
@@ -588,8 +637,13 @@ troupe_error bridge_start(const troupe_host_options *options, troupe_system *sys
     if (server == NULL) {
         return troupe_fail(reason, TROUPE_ENOMEM, "out of memory");
     }
+    troupe_error error = metrics_start(server);
+    if (error != TROUPE_OK) {
+        server_destroy(server);
+        return troupe_fail(reason, error, "metrics: %s", troupe_error_text(error));
+    }
     pthread_mutex_lock(&server->lock); /* requests wait until the port is known */
-    troupe_error error = listen_as_asked(server, reason);
+    error = listen_as_asked(server, reason);
     if (error == TROUPE_OK) {
         struct mg_server_port port = {0};
         (void)mg_get_server_ports(server->http, 1, &port);
@@ -598,6 +652,7 @@ troupe_error bridge_start(const troupe_host_options *options, troupe_system *sys
     }
     pthread_mutex_unlock(&server->lock);
     if (error != TROUPE_OK) {
+        metrics_stop(server);
         server_destroy(server);
         return error;
     }
@@ -633,6 +688,7 @@ void bridge_stop(bridge *server)
     clients_stop(server); /* one that came in between */
     peer_shutdown_port(server->port);
     mg_stop(server->http);
+    metrics_stop(server);
     troupe_log(TROUPE_LOG_INFO, "bridge", "stopped", NULL, "after %llu requests",
                (unsigned long long)atomic_load(&server->counters.requests));
     server_destroy(server);

@@ -57,6 +57,7 @@ struct bridge {
     uint32_t clients_max;               /* fixed */
     uint32_t client_tick_ms;            /* how often a client looks after its peer; fixed */
     uint32_t client_stall_ms; /* a peer that takes nothing for so long is let go of; fixed */
+    troupe_address metrics;   /* its actor (metrics.h); fixed after start */
     atomic_bool stopping;
     bridge_counters counters;
     atomic_uint connections; /* HTTP connections that are open */

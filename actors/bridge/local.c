@@ -97,11 +97,8 @@ static json_t *bridge_metrics(bridge *server)
                      (json_int_t)atomic_load(&server->connections), "workers", BRIDGE_WORKERS);
 }
 
-static troupe_error metrics(bridge *server, const json_t *params, json_t **result,
-                            troupe_reason *reason)
+json_t *local_metrics(bridge *server)
 {
-    (void)params;
-    (void)reason;
     troupe_system_counters all;
     troupe_system_count(server->system, &all);
     json_t *system = json_pack(
@@ -115,9 +112,8 @@ static troupe_error metrics(bridge *server, const json_t *params, json_t **resul
                                 "rss_bytes", status_number("VmRSS:") * 1024, "threads",
                                 status_number("Threads:"), "descriptors", descriptor_count(),
                                 "uptime_s", (double)(bridge_now_ns() - server->started_ns) / 1e9);
-    *result = json_pack("{s:o, s:o, s:o}", "system", system, "bridge", bridge_metrics(server),
-                        "process", process);
-    return TROUPE_OK;
+    return json_pack("{s:o, s:o, s:o}", "system", system, "bridge", bridge_metrics(server),
+                     "process", process);
 }
 
 static troupe_error describe(bridge *server, const json_t *params, json_t **result,
@@ -186,8 +182,8 @@ static const struct {
     troupe_error (*answer)(bridge *server, const json_t *params, json_t **result,
                            troupe_reason *reason);
 } answers[] = {
-    {"actors.list", actors_list}, {"metrics", metrics}, {"rpc.describe", describe},
-    {"config", config},           {"stop", stop},       {"clients.list", clients_list},
+    {"actors.list", actors_list},   {"rpc.describe", describe}, {"config", config}, {"stop", stop},
+    {"clients.list", clients_list},
 };
 
 troupe_error local_answer(bridge *server, const rpc_method *method, const json_t *params,

@@ -16,4 +16,8 @@
 troupe_error local_answer(bridge *server, const rpc_method *method, const json_t *params,
                           json_t **result, troupe_reason *reason) TROUPE_MUST_USE;
 
+/** {system, bridge, process}: what `metrics` says of the host itself. New reference; NULL: out of
+ * memory. Thread: any. */
+json_t *local_metrics(bridge *server);
+
 #endif

@@ -49,6 +49,7 @@ typedef struct troupe_host_options {
     const char *allow_hosts; /* comma-separated Host names accepted without a token; NULL = none */
     const char *allow_origins; /* comma-separated Origins accepted; NULL = none */
     uint32_t clients_max;      /* WebSocket clients at once */
+    bool metrics_public;       /* GET /metrics needs neither token nor anything else */
 
     /* [store] */
     const char *store;        /* file or ":memory:"; NULL = STATE_DIR/NAME.db */
