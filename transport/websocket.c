@@ -226,6 +226,13 @@ troupe_error websocket_send_bytes(websocket *w, const void *data, size_t len)
     return queue_message(w, WEBSOCKET_BINARY, data, len);
 }
 
+void websocket_forget_queue(websocket *w)
+{
+    if (w->codec_open) {
+        byte_queue_fini(&w->codec.out);
+    }
+}
+
 void websocket_progress(const websocket *w, uint64_t *queued, uint64_t *taken)
 {
     *taken = w->written - w->opened_at;

@@ -73,6 +73,9 @@ void websocket_end(websocket *w, const char *why);
 /** Write what goes now. When it fails the peer can still be heard: CLOSING, w->fault says why. */
 void websocket_write_queue(websocket *w);
 
+/** What is queued will not be written. Before destroying, by who hands it back. */
+void websocket_forget_queue(websocket *w);
+
 /** The calls of a message stream. */
 troupe_error websocket_flush(websocket *w, troupe_reason *reason);
 troupe_error websocket_receive(websocket *w, message_stream_fn fn, void *context,
