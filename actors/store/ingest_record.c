@@ -240,11 +240,11 @@ troupe_error recorder_gap(recorder *rec, troupe_bytes payload)
 {
     text_view uid = {NULL, 0}, target = {NULL, 0}, reason = {NULL, 0};
     uint64_t count = 0, bytes = 0;
-    int64_t wall_us = 0;
-    troupe_error error =
-        troupe_unpack(payload, "{s?:s#,s?:s#,s:U,s?:U,s?:s#,s?:I}", "uid", &uid.data, &uid.len,
-                      "target", &target.data, &target.len, "count", &count, "bytes", &bytes,
-                      "reason", &reason.data, &reason.len, "wall_us", &wall_us);
+    int64_t wall_us = 0, from_us = 0;
+    troupe_error error = troupe_unpack(payload, "{s?:s#,s?:s#,s:U,s?:U,s?:s#,s?:I,s?:I}", "uid",
+                                       &uid.data, &uid.len, "target", &target.data, &target.len,
+                                       "count", &count, "bytes", &bytes, "reason", &reason.data,
+                                       &reason.len, "wall_us", &wall_us, "from_us", &from_us);
     if (error != TROUPE_OK) {
         return TROUPE_EPARAMS;
     }
@@ -259,6 +259,11 @@ troupe_error recorder_gap(recorder *rec, troupe_bytes payload)
     sqlite3_bind_int64(row, 5, (int64_t)(bytes & INT64_MAX));
     put_view(row, 6, reason);
     sqlite3_bind_int64(row, 7, wall_us);
+    if (from_us != 0) {
+        sqlite3_bind_int64(row, 8, from_us);
+    } else {
+        sqlite3_bind_null(row, 8);
+    }
     if (run_record(rec, row)) {
         rec->counts.gaps++;
     }

@@ -67,6 +67,7 @@ static void record_loss(recorder *rec)
     sqlite3_bind_int64(statement, 5, rec->lost_bytes);
     sqlite3_bind_text(statement, 6, sqlite3_errstr(rec->failure), -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 7, wall_us());
+    sqlite3_bind_null(statement, 8);
     if (recorder_run(rec, statement)) {
         rec->counts.gaps++;
         rec->uncommitted++;

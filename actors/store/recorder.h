@@ -101,8 +101,8 @@
       "INSERT INTO target(uid,target,chrome_id,type,url,title,state,epoch,first_us,last_us)"       \
       " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?9) ON CONFLICT(uid,target) DO UPDATE SET chrome_id=?3," \
       "type=?4,url=?5,title=?6,state=?7,epoch=?8,last_us=?9")                                      \
-    X(SQL_GAP, "INSERT INTO gap(uid,target,event,count,bytes,reason,wall_us)"                      \
-               " VALUES(?1,?2,?3,?4,?5,?6,?7)")                                                    \
+    X(SQL_GAP, "INSERT INTO gap(uid,target,event,count,bytes,reason,wall_us,from_us)"              \
+               " VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                 \
     X(SQL_OPEN_TARGET, "SELECT id FROM request WHERE uid=?1 AND target=?2"                         \
                        " AND state IN ('pending','loading','connecting','open') ORDER BY id")      \
     X(SQL_OPEN_BROWSER, "SELECT id FROM request WHERE uid=?1"                                      \

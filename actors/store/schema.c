@@ -77,7 +77,7 @@ static const char schema_tables[] =
     " content_us INTEGER, load_us INTEGER);"
     "CREATE TABLE gap("
     " id INTEGER PRIMARY KEY, uid TEXT, target TEXT, event INTEGER, count INTEGER NOT NULL,"
-    " bytes INTEGER, reason TEXT, wall_us INTEGER);";
+    " bytes INTEGER, reason TEXT, wall_us INTEGER, from_us INTEGER);";
 
 #define ISO_TIME(us) "strftime('%Y-%m-%dT%H:%M:%fZ'," us "/1000000.0,'unixepoch')"
 #define HOP_SIZE                                                                      \
@@ -180,7 +180,7 @@ static const char schema_views[] =
                                                                               "console;";
 
 /* migrations[n] leads from version n+1 to n+2. */
-static const char *const migrations[] = {NULL};
+static const char *const migrations[] = {"ALTER TABLE gap ADD COLUMN from_us INTEGER;"};
 
 static troupe_error fail_db(troupe_reason *reason, const char *path, sqlite3 *db)
 {
