@@ -47,7 +47,9 @@ void troupe_host_options_default(troupe_host_options *options)
                                      .command_timeout_ms = 30000,
                                      .commands_in_flight = 1024,
                                      .commands_queued = 4096,
-                                     .probe_after_ms = 10000};
+                                     .probe_after_ms = 10000,
+                                     .enable_timeout_ms = 10000,
+                                     .unresponsive_after_ms = 5000};
 }
 
 /* Root -------------------------------------------------------------------------------------- */

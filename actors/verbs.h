@@ -41,7 +41,8 @@
  * when any of these changed. state as INTERFACES section 3. */
 #define VERB_RECORD_TARGET "record.target"
 
-/** cast {uid:s, target:s?, count:U, bytes:U, reason:s, wall_us:I}: something was not recorded */
+/** cast {uid:s, target:s?, count:U, bytes:U, reason:s, wall_us:I, from_us:I?}: something was not
+ * recorded (from_us to wall_us, if it has a beginning) */
 #define VERB_RECORD_GAP "record.gap"
 
 /** cast {uid:s, target:s, session:s, request_id:s, ok:b, base64:b, body:x#, error:s?, wall_us:I}:
@@ -83,9 +84,11 @@
  * lists the matches), TROUPE_ENOTFOUND. */
 #define VERB_TARGETS_RESOLVE "targets.resolve"
 
-/* RPC methods answered by connections: status, pages, connect, disconnect, targets, targets.set,
- * targets.get, targets.clear, open, close, activate; and every method of a target (js, navigate,
- * page, reload, cdp, body.get) with `target` as a prefix or left out: it resolves and forwards. */
+/* RPC methods answered by connections: status, pages, connect, disconnect, watch, unwatch, targets,
+ * targets.set, targets.get, targets.clear, open, close, activate, contexts.create,
+ * contexts.dispose, contexts.list; and every method of a target (js, navigate,
+ * page, reload, cdp, body.get) with `target` as a prefix or left out: it resolves and forwards, for
+ * a frame or worker to the actor of its page, with `session` and `part` (its id) added. */
 
 /* To a target ------------------------------------------------------------------------------- */
 

@@ -88,6 +88,11 @@ static const config_key keys[] = {
      NULL, "of these, how many at once after a rest; 0 = a second's"},
     {"limits", "probe_after", CONFIG_MS, FIELD(host.probe_after_ms), "probe-after", NULL, NULL,
      "silence after which a browser that owes answers is asked; 0 = never"},
+    {"limits", "enable_timeout", CONFIG_MS, FIELD(host.enable_timeout_ms), "enable-timeout", NULL,
+     NULL, "for a target to enable what is recorded, when it is being connected"},
+    {"limits", "unresponsive_after", CONFIG_MS, FIELD(host.unresponsive_after_ms),
+     "unresponsive-after", NULL, NULL,
+     "a target is probed when a command to it waits for longer than this"},
 };
 
 _Static_assert(COUNT(keys) <= CONFIG_KEYS_MAX, "more keys than a config has places for");

@@ -113,11 +113,13 @@ static void on_event(browser *state, const cdp_message *event)
         owner = browser_on_detached(state, event);
     } else if (event->session != NULL) {
         owner = roster_owner(&state->roster, event->session, event->session_len);
-        if (owner != NULL && is_method(event, "Inspector.targetReloadedAfterCrash")) {
-            owner->reloads++;
+        if (owner != NULL && begins(event, "Inspector.")) {
+            browser_on_inspector(state, owner, event);
         }
     } else if (is_method(event, "Target.targetDestroyed")) {
         browser_on_target_destroyed(state, event);
+    } else if (is_method(event, "Target.targetCrashed")) {
+        browser_on_target_crashed(state, event);
     } else if (is_method(event, "Target.targetCreated") ||
                is_method(event, "Target.targetInfoChanged")) {
         browser_on_target_info(state, event);
@@ -223,31 +225,6 @@ static void lost(browser *state, troupe_error error, const char *why)
     troupe_exit(state->self, error == TROUPE_OK ? TROUPE_ECLOSED : error);
 }
 
-static void on_attach_ready(browser *state, void *context, troupe_error error, const char *text,
-                            size_t len)
-{
-    (void)context;
-    if (error != TROUPE_OK && error != TROUPE_ECLOSED) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "attach-refused", state->id, "%.*s", (int)len, text);
-    }
-}
-
-/* Its targets were announced before this answer: who asked for the browser sees them at once. */
-static void on_discovered(browser *state, void *context, troupe_error error, const char *text,
-                          size_t len)
-{
-    (void)context;
-    if (error == TROUPE_ECLOSED) {
-        return;
-    }
-    troupe_timer_cancel(state->self, state->start_timer);
-    if (error != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "discover-refused", state->id, "%.*s", (int)len,
-                   text);
-    }
-    browser_tell_up(state, NAME_LAUNCHER);
-}
-
 static void on_start_timeout(troupe_actor *self, void *context)
 {
     (void)self;
@@ -271,17 +248,7 @@ static void on_version(browser *state, void *context, troupe_error error, const 
         (void)browser_member_string(span, "product", &product, &product_len);
     }
     snprintf(state->product, sizeof state->product, "%.*s", (int)product_len, product);
-    browser_tell_up(state, NAME_CONNECTIONS);
-    browser_send_own(state, "Target.setDiscoverTargets", "{\"discover\":true}", on_discovered,
-                     NULL);
-    if (state->attach) {
-        /* Paused at birth until its actor has enabled the domains: nothing goes unrecorded. */
-        browser_send_own(
-            state, "Target.setAutoAttach",
-            "{\"autoAttach\":true,\"waitForDebuggerOnStart\":true,\"flatten\":true,\"filter\":"
-            "[{\"type\":\"page\"},{\"type\":\"service_worker\"},{\"type\":\"shared_worker\"}]}",
-            on_attach_ready, NULL);
-    }
+    browser_discover(state);
 }
 
 static bool asked_to_stop(void *context)
@@ -312,6 +279,7 @@ static troupe_error browser_start(troupe_actor *self, void *context)
         if (error != TROUPE_OK) {
             return error;
         }
+        browser_identify(state);
     }
     int read_fd = message_stream_read_fd(state->stream);
     int write_fd = message_stream_write_fd(state->stream);
@@ -358,6 +326,8 @@ static troupe_error browser_receive(troupe_actor *self, void *context,
         browser_on_command(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_BROWSER_METRICS)) {
         browser_on_metrics(state, troupe_caller_of(envelope));
+    } else if (troupe_verb_is(envelope, VERB_BROWSER_REPORT)) {
+        browser_report(state);
     } else {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }

@@ -27,21 +27,41 @@
 
 #define VERB_BROWSER_COMMAND "browser.command"
 
-/** To launcher and connections: cast {browser:s, uid:s, address:U, origin:s, product:s, endpoint:s,
- * pid:I}: the connection is made and the browser answers. */
+/** To launcher (cast) and connections (call): {browser:s, uid:s, address:U, origin:s, product:s,
+ * endpoint:s, pid:I}: the connection is made and the browser answers. Connections answers JSON
+ * {targets: [{chrome_id, id, epoch}]}: what it knows from earlier connections to this run. */
 #define VERB_BROWSER_UP "browser.up"
+/** To connections: cast {browser:s, uid:s}: all targets that are there were told. */
+#define VERB_BROWSER_SETTLED "browser.settled"
+/** To a browser: cast nil: tell connections everything again (it was started anew). */
+#define VERB_BROWSER_REPORT "browser.report"
+/** To a browser: call nil -> JSON {targets, sessions, parts, paused, held}: what its roster holds.
+ */
+#define VERB_BROWSER_COUNTS "browser.counts"
 
 /** From the launcher to connections: cast nil: a browser is off the list that never
  * came up. */
 #define VERB_BROWSER_FAILED "browser.failed"
+/** From the launcher to connections: cast {browser:s}: it is off the list and will not come back.
+ */
+#define VERB_BROWSER_REMOVED "browser.removed"
 
 /** To connections: cast {browser:s, uid:s, target:s, info:j}: a target appeared or changed; info is
  * Chrome's TargetInfo. */
 #define VERB_TARGET_INFO "target.info"
 /** To connections: cast {browser:s, target:s}: Chrome destroyed it. */
 #define VERB_TARGET_DESTROYED "target.destroyed"
+/** To connections: cast {target:s, why:s}: its renderer crashed, and how. */
+#define VERB_TARGET_CRASHED "target.crashed"
+/** To connections: cast {target:s, parent:s, session:s, state:s}: it is a part (frame, worker) of
+ * another target, whose actor owns its session; parent "": it is no longer. */
+#define VERB_TARGET_PART "target.part"
 /** From the target to connections: cast {target:s, address:U, state:s, epoch:U, reason:s?} */
 #define VERB_TARGET_STATE "target.state"
+/** From the target to connections: cast {target:s, silent_us:I, waiting:U, dialog:j?, paused:b}:
+ * since when (wall clock) it does not answer (0: it does) and how many calls wait for that; the
+ * dialog that is open {type, message, url}; whether a debugger holds it. */
+#define VERB_TARGET_HEALTH "target.health"
 /** From the browser to connections: cast {target:s, epoch:U, reason:s}: its actor ended. */
 #define VERB_TARGET_ENDED "target.ended"
 /** From the browser to a target: event {count:U, bytes:U}: so many events of the data kind were not
@@ -49,6 +69,8 @@
 #define VERB_TARGET_GAP "target.gap"
 /** To a target: call nil -> nil: detach, then end. */
 #define VERB_TARGET_DETACH "target.detach"
+/** To a target: cast nil: tell connections state and health again. */
+#define VERB_TARGET_REPORT "target.report"
 
 /** Why a browser actor ended: written by the actor, read by its supervisor after `down`. Shared,
  * because either may be the last to leave. */

@@ -320,11 +320,13 @@ static uint64_t deadline_in(const browser *state, uint32_t timeout_ms)
     return troupe_now_ns(state->self) + (uint64_t)timeout_ms * 1000000u;
 }
 
-void browser_send_own_in(browser *state, const char *method, const char *params,
-                         uint32_t timeout_ms, pending_fn fn, void *context)
+static void send_own(browser *state, const char *session, const char *method, const char *params,
+                     uint32_t timeout_ms, pending_fn fn, void *context)
 {
     request what = {.method = method,
                     .method_len = strlen(method),
+                    .session = session,
+                    .session_len = session != NULL ? strlen(session) : 0,
                     .params = params,
                     .params_len = params != NULL ? strlen(params) : 0,
                     .deadline_ns = deadline_in(state, timeout_ms),
@@ -338,6 +340,18 @@ void browser_send_own_in(browser *state, const char *method, const char *params,
         troupe_log(TROUPE_LOG_WARN, "browser", "command-not-sent", state->id, "%s: %s", method,
                    troupe_error_text(error));
     }
+}
+
+void browser_send_own_in(browser *state, const char *method, const char *params,
+                         uint32_t timeout_ms, pending_fn fn, void *context)
+{
+    send_own(state, NULL, method, params, timeout_ms, fn, context);
+}
+
+void browser_send_session(browser *state, const char *session, const char *method,
+                          const char *params, pending_fn fn, void *context)
+{
+    send_own(state, session, method, params, state->host->command_timeout_ms, fn, context);
 }
 
 void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /** What the files of the browser actor share: the connection (browser.c), its commands
- * (browser_commands.c), the targets and their actors (browser_targets.c). */
+ * (browser_commands.c), the targets and their actors (browser_targets.c), what others are told of
+ * them (browser_notices.c). */
 #ifndef TROUPE_ACTORS_BROWSER_BROWSER_STATE_H
 #define TROUPE_ACTORS_BROWSER_BROWSER_STATE_H
 
@@ -126,6 +127,9 @@ void browser_send_own(browser *state, const char *method, const char *params, pe
 /** The same with another deadline. */
 void browser_send_own_in(browser *state, const char *method, const char *params,
                          uint32_t timeout_ms, pending_fn fn, void *context);
+/** The same on a session; NULL = the browser itself. */
+void browser_send_session(browser *state, const char *session, const char *method,
+                          const char *params, pending_fn fn, void *context);
 /** Send what waits and may be sent now. */
 void browser_pump(browser *state);
 /** A pending_fn for answers that only matter when they are errors; context: the method's name. */
@@ -210,13 +214,35 @@ void browser_hold_review(browser *state);
 
 /** The string at `path` of a JSON object, without escapes. */
 bool browser_member_string(json_span object, const char *path, const char **text, size_t *len);
-/** Tell the actor of that name that the browser answers. */
-void browser_tell_up(browser *state, const char *name);
+/** The target that `info` (Chrome's TargetInfo) is about; added when it is new. NULL: not usable.
+ */
+roster_target *browser_note_target(browser *state, json_span info);
 void browser_on_target_info(browser *state, const cdp_message *event);
 void browser_on_target_destroyed(browser *state, const cdp_message *event);
+void browser_on_target_crashed(browser *state, const cdp_message *event);
+/** An event of the Inspector domain, of a session that a target's actor handles. */
+void browser_on_inspector(browser *state, roster_target *owner, const cdp_message *event);
 /** Both return the target whose actor is to see the event too; NULL if none. */
 roster_target *browser_on_attached(browser *state, const cdp_message *event);
 roster_target *browser_on_detached(browser *state, const cdp_message *event);
 void browser_on_target_down(browser *state, const troupe_down *down);
+
+/* In browser_notices.c: */
+
+void browser_tell_info(browser *state, const roster_target *target, json_span info);
+void browser_tell_destroyed(browser *state, const roster_target *target);
+void browser_tell_crashed(browser *state, const roster_target *target, const char *why, size_t len);
+/** parent NULL: it is no longer a part of anything. how: "connected", "crashed", "available" */
+void browser_tell_part(browser *state, const roster_target *target, const roster_target *parent,
+                       const char *session, const char *how);
+void browser_tell_connecting(browser *state, const roster_target *target);
+void browser_tell_ended(browser *state, const roster_target *target, troupe_error reason);
+/** An id for this run of the browser that is the same in the next connection to it, if it can be
+ * told which run it is. */
+void browser_identify(browser *state);
+/** Enter the set of connections, then have Chrome tell and attach the targets. */
+void browser_discover(browser *state);
+/** Tell connections everything again. */
+void browser_report(browser *state);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The browser actor's targets: their actors, and what connections is told. What is posted to them
- * is in browser_hold.c.
+ * The browser actor's targets: their actors and sessions. What is posted to them is in
+ * browser_hold.c, what others are told of them in browser_notices.c.
  */
 #include "browser_state.h"
 
@@ -11,58 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* To connections ---------------------------------------------------------------------------- */
-
-static void tell(browser *state, const char *name, const char *verb, troupe_buffer *payload)
-{
-    troupe_error error = TROUPE_EUNAVAILABLE;
-    troupe_address to = troupe_whereis(troupe_self_system(state->self), name);
-    if (to != 0) {
-        error = troupe_post(state->self, to, TROUPE_CAST, verb, NULL, troupe_buffer_bytes(payload));
-    }
-    if (error != TROUPE_OK && to != 0) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "notice-lost", state->id, "%s to %s: %s", verb, name,
-                   troupe_error_text(error));
-    }
-    troupe_buffer_fini(payload);
-}
-
-void browser_tell_up(browser *state, const char *name)
-{
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s,s:U,s:s,s:s,s:s,s:I}", "browser", state->id, "uid", state->uid,
-                "address", troupe_self_address(state->self), "origin",
-                state->launched ? "launched" : "attached", "product", state->product, "endpoint",
-                state->url[0] != '\0' ? state->url : "pipe", "pid", (int64_t)state->pid);
-    tell(state, name, VERB_BROWSER_UP, &payload);
-}
-
-static void tell_info(browser *state, const roster_target *target, json_span info)
-{
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s,s:s,s:j#}", "browser", state->id, "uid", state->uid, "target",
-                target->id, "info", info.data, info.len);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_INFO, &payload);
-}
-
-static void tell_connecting(browser *state, const roster_target *target)
-{
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:i,s:s,s:U}", "target", target->id, "address", 0, "state",
-                "connecting", "epoch", target->epoch);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_STATE, &payload);
-}
-
-static void tell_ended(browser *state, const roster_target *target, troupe_error reason)
-{
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:U,s:s}", "target", target->id, "epoch", target->epoch, "reason",
-                troupe_error_name(reason));
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_ENDED, &payload);
-}
-
-/* Targets ----------------------------------------------------------------------------------- */
-
 bool browser_member_string(json_span object, const char *key, const char **text, size_t *len)
 {
     json_span span;
@@ -70,7 +18,7 @@ bool browser_member_string(json_span object, const char *key, const char **text,
 }
 
 /* The target that `info` (Chrome's TargetInfo) is about; added when it is new. NULL: not usable. */
-static roster_target *note_target(browser *state, json_span info)
+roster_target *browser_note_target(browser *state, json_span info)
 {
     const char *id;
     size_t len;
@@ -94,17 +42,15 @@ void browser_on_target_info(browser *state, const cdp_message *event)
     if (!json_member(event->params.data, event->params.len, "targetInfo", &info)) {
         return;
     }
-    roster_target *target = note_target(state, info);
+    roster_target *target = browser_note_target(state, info);
     if (target != NULL) {
-        tell_info(state, target, info);
+        browser_tell_info(state, target, info);
     }
 }
 
 static void forget_destroyed(browser *state, roster_target *target)
 {
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s}", "browser", state->id, "target", target->id);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_DESTROYED, &payload);
+    browser_tell_destroyed(state, target);
     roster_remove(&state->roster, target);
 }
 
@@ -127,6 +73,43 @@ void browser_on_target_destroyed(browser *state, const cdp_message *event)
     forget_destroyed(state, target);
 }
 
+/* Chrome's words for how it ended: "crashed", "oom", "killed" … */
+void browser_on_target_crashed(browser *state, const cdp_message *event)
+{
+    const char *id, *status;
+    size_t len, status_len;
+    roster_target *target = NULL;
+    if (browser_member_string(event->params, "targetId", &id, &len) &&
+        browser_member_string(event->params, "status", &status, &status_len)) {
+        target = roster_find(&state->roster, id, len);
+    }
+    if (target != NULL) {
+        browser_tell_crashed(state, target, status, status_len);
+    }
+}
+
+static bool verb_is(const cdp_message *event, const char *method)
+{
+    return strlen(method) == event->method_len &&
+           memcmp(method, event->method, event->method_len) == 0;
+}
+
+void browser_on_inspector(browser *state, roster_target *owner, const cdp_message *event)
+{
+    bool back = verb_is(event, "Inspector.targetReloadedAfterCrash");
+    if (!back && !verb_is(event, "Inspector.targetCrashed")) {
+        return;
+    }
+    roster_session *session =
+        roster_find_session(&state->roster, event->session, event->session_len);
+    if (session->parent == NULL) {
+        owner->reloads += back ? 1 : 0;
+    } else if (session->target != NULL && session->target->part == session) {
+        browser_tell_part(state, session->target, owner, session->id,
+                          back ? "connected" : "crashed");
+    }
+}
+
 static troupe_error spawn_target(browser *state, roster_target *target)
 {
     target_spec spec = {.host = state->host,
@@ -138,13 +121,13 @@ static troupe_error spawn_target(browser *state, roster_target *target)
                         .browser = troupe_self_address(state->self),
                         .epoch = target->epoch};
     troupe_spawn_options options = {0};
+    troupe_address actor;
     troupe_error error = target_prepare(&spec, &options);
     if (error != TROUPE_OK) {
         return error;
     }
     options.monitor = troupe_self_address(state->self);
     troupe_flush(state->self); /* what was told about it comes before what it tells itself */
-    troupe_address actor = 0;
     error = troupe_spawn(troupe_self_system(state->self), &options, &actor);
     if (error == TROUPE_OK) {
         roster_set_actor(&state->roster, target, actor);
@@ -154,30 +137,81 @@ static troupe_error spawn_target(browser *state, roster_target *target)
     return error;
 }
 
-static void detach_session(browser *state, const char *session, size_t len)
+/* parent NULL: of the browser itself. Chrome knows a session only where it was attached. */
+static void detach_session(browser *state, const char *parent, const char *session)
 {
     char params[CHROME_ID_MAX + 32];
-    snprintf(params, sizeof params, "{\"sessionId\":\"%.*s\"}", (int)len, session);
-    browser_send_own(state, "Target.detachFromTarget", params, browser_ignore_answer,
-                     "Target.detachFromTarget");
+    snprintf(params, sizeof params, "{\"sessionId\":\"%.*s\"}", CHROME_ID_MAX, session);
+    browser_send_session(state, parent, "Target.detachFromTarget", params, browser_ignore_answer,
+                         "Target.detachFromTarget");
+}
+
+static void resume_session(browser *state, const char *session)
+{
+    browser_send_session(state, session, "Runtime.runIfWaitingForDebugger", NULL,
+                         browser_ignore_answer, "Runtime.runIfWaitingForDebugger");
+}
+
+/* Not wanted: it is to go on without us. */
+static void refuse_session(browser *state, const char *parent, const char *session, bool paused)
+{
+    if (paused) {
+        resume_session(state, session);
+    }
+    detach_session(state, parent, session);
+}
+
+/* What Chrome held back at birth goes on, whatever becomes of who was to see to it. */
+static void resume_below(browser *state, const roster_session *session)
+{
+    if (session->paused) {
+        resume_session(state, session->id);
+    }
+    for (const roster_session *each = session->children; each != NULL; each = each->next) {
+        resume_below(state, each);
+    }
+}
+
+typedef struct attachment {
+    char session[CHROME_ID_MAX];
+    json_span info;
+    bool paused;
+} attachment;
+
+static bool read_attachment(const cdp_message *event, attachment *out)
+{
+    const char *session;
+    size_t len;
+    json_span paused;
+    if (!browser_member_string(event->params, "sessionId", &session, &len) ||
+        len >= sizeof out->session ||
+        !json_member(event->params.data, event->params.len, "targetInfo", &out->info)) {
+        return false; /* not Chrome's */
+    }
+    memcpy(out->session, session, len);
+    out->session[len] = '\0';
+    out->paused =
+        json_member(event->params.data, event->params.len, "waitingForDebugger", &paused) &&
+        paused.len == 4 && memcmp(paused.data, "true", 4) == 0;
+    return true;
 }
 
 /* A target of the browser itself was attached: it gets its actor. */
-static void on_root_attached(browser *state, json_span info, const char *session, size_t len)
+static void on_root_attached(browser *state, const attachment *what)
 {
-    roster_target *target = note_target(state, info);
-    if (len >= sizeof target->session) {
-        return; /* not Chrome's */
-    }
+    roster_target *target = browser_note_target(state, what->info);
     if (target == NULL || target->actor != 0) {
-        detach_session(state, session, len);
+        refuse_session(state, NULL, what->session, what->paused);
         return;
     }
-    tell_info(state, target, info);
-    tell_connecting(state, target);
-    snprintf(target->session, sizeof target->session, "%.*s", (int)len, session);
+    browser_tell_info(state, target, what->info);
+    browser_tell_connecting(state, target);
+    memcpy(target->session, what->session, sizeof target->session);
     troupe_error error = TROUPE_ENOMEM;
-    if (roster_add_session(&state->roster, session, len, target)) {
+    roster_session *session = roster_add_session(&state->roster, what->session,
+                                                 strlen(what->session), target, target, NULL);
+    if (session != NULL) {
+        session->paused = what->paused;
         error = spawn_target(state, target);
     }
     if (error != TROUPE_OK) {
@@ -185,30 +219,48 @@ static void on_root_attached(browser *state, json_span info, const char *session
                    troupe_error_text(error));
         roster_drop_sessions(&state->roster, target);
         target->session[0] = '\0';
-        detach_session(state, session, len);
-        tell_ended(state, target, error);
+        refuse_session(state, NULL, what->session, what->paused);
+        browser_tell_ended(state, target, error);
     }
+}
+
+/* A frame or worker of a connected target: its actor owns the session. */
+static roster_target *on_part_attached(browser *state, const cdp_message *event,
+                                       const attachment *what)
+{
+    roster_session *parent =
+        roster_find_session(&state->roster, event->session, event->session_len);
+    roster_target *target = parent != NULL ? browser_note_target(state, what->info) : NULL;
+    roster_session *session = NULL;
+    if (target != NULL && target->actor == 0) { /* connected by itself: seen already */
+        session = roster_add_session(&state->roster, what->session, strlen(what->session),
+                                     parent->owner, target, parent);
+    }
+    if (session == NULL) {
+        char above[CHROME_ID_MAX];
+        snprintf(above, sizeof above, "%.*s", (int)event->session_len, event->session);
+        refuse_session(state, above, what->session, what->paused);
+        return NULL;
+    }
+    session->paused = what->paused;
+    target->part = session;
+    browser_tell_info(state, target, what->info);
+    browser_tell_part(state, target, parent->owner, session->id, "connected");
+    return parent->owner;
 }
 
 /* Returns the target whose actor is to see this event too: the owner of the parent session. */
 roster_target *browser_on_attached(browser *state, const cdp_message *event)
 {
-    json_span info;
-    const char *session;
-    size_t len;
-    if (!browser_member_string(event->params, "sessionId", &session, &len) ||
-        !json_member(event->params.data, event->params.len, "targetInfo", &info)) {
+    attachment what;
+    if (!read_attachment(event, &what)) {
         return NULL;
     }
-    if (event->session == NULL) {
-        on_root_attached(state, info, session, len);
-        return NULL;
+    if (event->session != NULL) {
+        return on_part_attached(state, event, &what);
     }
-    roster_target *owner = roster_owner(&state->roster, event->session, event->session_len);
-    if (owner != NULL) {
-        roster_add_session(&state->roster, session, len, owner);
-    }
-    return owner;
+    on_root_attached(state, &what);
+    return NULL;
 }
 
 roster_target *browser_on_detached(browser *state, const cdp_message *event)
@@ -230,8 +282,11 @@ void browser_on_target_down(browser *state, const troupe_down *down)
     if (target == NULL) {
         return;
     }
-    if (roster_owner(&state->roster, target->session, strlen(target->session)) != NULL) {
-        detach_session(state, target->session, strlen(target->session));
+    const roster_session *session =
+        roster_find_session(&state->roster, target->session, strlen(target->session));
+    if (session != NULL && session->owner == target) {
+        resume_below(state, session);
+        detach_session(state, NULL, target->session);
     }
     roster_drop_sessions(&state->roster, target);
     roster_set_actor(&state->roster, target, 0);
@@ -242,7 +297,7 @@ void browser_on_target_down(browser *state, const troupe_down *down)
     if (target->destroyed) {
         forget_destroyed(state, target);
     } else {
-        tell_ended(state, target, down->reason);
+        browser_tell_ended(state, target, down->reason);
     }
     browser_hold_review(state);
 }

@@ -11,17 +11,17 @@
 #include "actors/cast.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
-#include "troupe/version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <utlist.h>
 
+#define LIST_TIMEOUT_MS 5000
+
 /* The store --------------------------------------------------------------------------------- */
 
-static void post_record(connections *state, const char *verb, troupe_buffer *payload)
+void connections_record(connections *state, const char *verb, troupe_buffer *payload)
 {
     troupe_address store = troupe_whereis(troupe_self_system(state->self), NAME_STORE);
     if (store != 0 && troupe_post(state->self, store, TROUPE_CAST, verb, NULL,
@@ -29,16 +29,6 @@ static void post_record(connections *state, const char *verb, troupe_buffer *pay
         troupe_log(TROUPE_LOG_WARN, "connections", "record-lost", NULL, "%s", verb);
     }
     troupe_buffer_fini(payload);
-}
-
-static void record_target(connections *state, const member *item)
-{
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:U,s:I}", "uid", item->uid, "target",
-                item->id, "chrome_id", item->chrome_id, "type", item->type, "url", item->url,
-                "title", item->title, "state", member_state_name(item->state), "epoch", item->epoch,
-                "wall_us", json_wall_us());
-    post_record(state, VERB_RECORD_TARGET, &payload);
 }
 
 static void record_browser(connections *state, const stage *item, const char *how,
@@ -49,24 +39,10 @@ static void record_browser(connections *state, const stage *item, const char *ho
                 item->id, "origin", item->launched ? "launched" : "attached", "state", how,
                 "product", item->product, "pid", item->pid, "endpoint", item->endpoint, "reason",
                 reason, "wall_us", json_wall_us());
-    post_record(state, VERB_RECORD_BROWSER, &payload);
+    connections_record(state, VERB_RECORD_BROWSER, &payload);
 }
 
-/* Members ----------------------------------------------------------------------------------- */
-
-const char *member_state_name(member_state state)
-{
-    static const char *const names[] = {"available",     "connecting", "connected",
-                                        "disconnecting", "crashed",    "gone"};
-    return names[state];
-}
-
-member *member_find(connections *state, const char *id)
-{
-    member *item;
-    HASH_FIND_STR(state->members, id, item);
-    return item;
-}
+/* Browsers ---------------------------------------------------------------------------------- */
 
 stage *stage_find(connections *state, const char *id)
 {
@@ -85,127 +61,152 @@ void connections_changed(connections *state)
     state->epoch++;
 }
 
-static void set_state(connections *state, member *item, member_state next)
-{
-    if (item->state == next) {
-        return;
-    }
-    bool counted = item->state == MEMBER_CONNECTED || next == MEMBER_CONNECTED;
-    item->state = next;
-    if (counted) {
-        connections_changed(state);
-    }
-    record_target(state, item);
-}
-
-static void member_remove(connections *state, member *item)
-{
-    item->state = MEMBER_GONE;
-    record_target(state, item);
-    connections_settle(state, item, TROUPE_EGONE);
-    HASH_DEL(state->members, item);
-    free(item->url);
-    free(item->title);
-    free(item);
-}
-
-static void copy(char *to, size_t size, const char *text, size_t len)
+void connections_copy(char *to, size_t size, const char *text, size_t len)
 {
     len = len < size ? len : size - 1;
     memcpy(to, text, len);
     to[len] = '\0';
 }
 
-static bool replace(char **to, const json_t *value)
+/* Members of a browser that are gone: all (run NULL), or those that are not of this run. */
+static void remove_gone(connections *state, const char *browser, const char *run)
 {
-    const char *text = json_string_value(value);
-    if (text == NULL || (*to != NULL && strcmp(*to, text) == 0)) {
-        return false;
+    member *each;
+    member *next;
+    HASH_ITER(hh, state->members, each, next)
+    {
+        if (each->state == MEMBER_GONE && strcmp(each->browser, browser) == 0 &&
+            (run == NULL || strcmp(each->uid, run) != 0)) {
+            member_remove(state, each);
+            connections_changed(state);
+        }
     }
-    free(*to);
-    *to = strdup(text);
-    return true;
 }
 
-static member *member_add(connections *state, const char *id, size_t len)
+/* What is known of this run from an earlier connection to it. */
+static json_t *known_json(const connections *state, const char *uid)
 {
-    member *item = len < TARGET_ID_MAX ? calloc(1, sizeof *item) : NULL;
-    if (item == NULL) {
-        return NULL;
+    json_t *list = json_array();
+    for (const member *each = state->members; each != NULL; each = each->hh.next) {
+        if (strcmp(each->uid, uid) == 0 && each->state == MEMBER_GONE) {
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s, s:I}", "chrome_id", each->chrome_id, "id",
+                                            each->id, "epoch", (json_int_t)each->epoch));
+        }
     }
-    copy(item->id, sizeof item->id, id, len);
-    item->url = strdup("");
-    item->title = strdup("");
-    HASH_ADD_STR(state->members, id, item);
-    return item;
+    return json_pack("{s:o}", "targets", list);
 }
 
 /* Notices from browsers and targets
  * ---------------------------------------------------------------- */
 
-static void on_browser_up(connections *state, const troupe_envelope *notice)
+static stage *read_up(const troupe_envelope *notice)
 {
     const char *id, *uid, *origin, *product, *endpoint;
     size_t id_len, uid_len, origin_len, product_len, endpoint_len;
     uint64_t address;
     int64_t pid;
+    stage *item = NULL;
     if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:U,s:s#,s:s#,s:s#,s:I}", "browser", &id,
                       &id_len, "uid", &uid, &uid_len, "address", &address, "origin", &origin,
                       &origin_len, "product", &product, &product_len, "endpoint", &endpoint,
-                      &endpoint_len, "pid", &pid) != TROUPE_OK) {
-        return;
+                      &endpoint_len, "pid", &pid) == TROUPE_OK) {
+        item = calloc(1, sizeof *item);
     }
-    stage *item = calloc(1, sizeof *item);
+    if (item != NULL) {
+        connections_copy(item->id, sizeof item->id, id, id_len);
+        connections_copy(item->uid, sizeof item->uid, uid, uid_len);
+        connections_copy(item->product, sizeof item->product, product, product_len);
+        connections_copy(item->endpoint, sizeof item->endpoint, endpoint, endpoint_len);
+        item->launched = origin_len == 8 && memcmp(origin, "launched", 8) == 0;
+        item->address = address;
+        item->pid = pid;
+    }
+    return item;
+}
+
+/* The connection is lost. An attached browser may come back, as the same run even. */
+static void stage_down(connections *state, stage *item, bool may_return, const char *why)
+{
+    char reason[120];
+    snprintf(reason, sizeof reason, "connection lost: %s", why);
+    member *each;
+    member *next;
+    HASH_ITER(hh, state->members, each, next)
+    {
+        if (strcmp(each->uid, item->uid) != 0) {
+            continue;
+        }
+        if (may_return) {
+            member_lose(state, each, reason);
+        } else {
+            member_remove(state, each);
+        }
+    }
+    if (!may_return) {
+        contexts_forget(state, item->id, NULL);
+    }
+    record_browser(state, item, "down", why);
+    DL_DELETE(state->stages, item);
+    HASH_DEL(state->by_uid, item);
+    free(item);
+    connections_changed(state);
+}
+
+static void on_browser_up(connections *state, const troupe_envelope *call)
+{
+    troupe_caller caller = troupe_caller_of(call);
+    stage *item = read_up(call);
+    stage *same = NULL;
     if (item == NULL) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, NULL);
         return;
     }
-    copy(item->id, sizeof item->id, id, id_len);
-    copy(item->uid, sizeof item->uid, uid, uid_len);
-    copy(item->product, sizeof item->product, product, product_len);
-    copy(item->endpoint, sizeof item->endpoint, endpoint, endpoint_len);
-    item->launched = origin_len == 8 && memcmp(origin, "launched", 8) == 0;
-    item->address = address;
-    item->pid = pid;
+    HASH_FIND_STR(state->by_uid, item->uid, same);
+    if (same != NULL && same->address == item->address) { /* it was asked to report */
+        json_reply(state->self, caller, known_json(state, item->uid));
+        free(item);
+        return;
+    }
+    if (same != NULL) { /* the end of the connection before is still on its way */
+        stage_down(state, same, true, "connected again");
+    }
+    remove_gone(state, item->id, item->uid);
+    contexts_forget(state, item->id, item->uid);
+    json_reply(state->self, caller, known_json(state, item->uid));
     DL_APPEND(state->stages, item);
+    HASH_ADD_STR(state->by_uid, uid, item);
     record_browser(state, item, "up", NULL);
-    if (troupe_monitor(state->self, address, NULL) != TROUPE_OK) {
+    if (troupe_monitor(state->self, item->address, NULL) != TROUPE_OK) {
         troupe_log(TROUPE_LOG_ERROR, "connections", "not-monitored", item->id, "out of memory");
     }
     connections_changed(state);
-    connections_browser_up(state, item);
+}
+
+/* All its targets were told: who did not come back will not. */
+static void on_browser_settled(connections *state, const troupe_envelope *notice)
+{
+    const char *uid;
+    size_t len;
+    stage *item = NULL;
+    if (troupe_unpack(notice->payload, "{s:s#}", "uid", &uid, &len) == TROUPE_OK) {
+        HASH_FIND(hh, state->by_uid, uid, (unsigned)len, item);
+    }
+    if (item != NULL && !item->settled) {
+        item->settled = true;
+        remove_gone(state, item->id, NULL);
+        connections_browser_up(state, item);
+    }
 }
 
 static void on_browser_down(connections *state, const troupe_down *down)
 {
     stage *item;
     DL_SEARCH_SCALAR(state->stages, item, address, down->address);
-    if (item == NULL) {
-        return;
+    if (item != NULL) {
+        stage_down(state, item, !item->launched && down->reason != TROUPE_OK,
+                   troupe_error_text(down->reason));
     }
-    member *each;
-    member *next;
-    HASH_ITER(hh, state->members, each, next)
-    {
-        if (strcmp(each->uid, item->uid) == 0) {
-            member_remove(state, each);
-        }
-    }
-    record_browser(state, item, "down", troupe_error_text(down->reason));
-    DL_DELETE(state->stages, item);
-    free(item);
-    connections_changed(state);
-}
-
-static bool stage_is_up(connections *state, const char *uid, size_t len)
-{
-    stage *item;
-    DL_FOREACH(state->stages, item)
-    {
-        if (strlen(item->uid) == len && memcmp(item->uid, uid, len) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void on_browser_failed(connections *state, const troupe_envelope *notice)
@@ -214,123 +215,49 @@ static void on_browser_failed(connections *state, const troupe_envelope *notice)
     connections_browser_failed(state);
 }
 
-bool member_update(connections *state, member *item, const json_t *info)
-{
-    bool changed = replace(&item->url, json_object_get(info, "url"));
-    changed |= replace(&item->title, json_object_get(info, "title"));
-    if (changed) {
-        record_target(state, item);
-    }
-    return changed;
-}
-
-static void on_info(connections *state, const troupe_envelope *notice)
-{
-    const char *browser, *uid, *id, *info;
-    size_t browser_len, uid_len, id_len, info_len;
-    if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:s#,s:j#}", "browser", &browser, &browser_len,
-                      "uid", &uid, &uid_len, "target", &id, &id_len, "info", &info,
-                      &info_len) != TROUPE_OK ||
-        !stage_is_up(state, uid, uid_len)) {
-        return; /* the end of its browser overtook it */
-    }
-    json_t *chrome = json_text(info, info_len);
-    char key[TARGET_ID_MAX];
-    copy(key, sizeof key, id, id_len);
-    member *item = member_find(state, key);
-    bool added = item == NULL;
-    if (added) {
-        item = member_add(state, id, id_len);
-    }
-    if (item != NULL) {
-        copy(item->browser, sizeof item->browser, browser, browser_len);
-        copy(item->uid, sizeof item->uid, uid, uid_len);
-        const char *type = json_string_value(json_object_get(chrome, "type"));
-        const char *chrome_id = json_string_value(json_object_get(chrome, "targetId"));
-        copy(item->type, sizeof item->type, type != NULL ? type : "",
-             type != NULL ? strlen(type) : 0);
-        copy(item->chrome_id, sizeof item->chrome_id, chrome_id != NULL ? chrome_id : "",
-             chrome_id != NULL ? strlen(chrome_id) : 0);
-        if (!member_update(state, item, chrome) && added) {
-            record_target(state, item);
-        }
-    }
-    json_decref(chrome);
-}
-
-/* The member a notice is about, by its "target". */
-static member *member_of(connections *state, const troupe_envelope *notice)
+/* It is off the launcher's list. */
+static void on_browser_removed(connections *state, const troupe_envelope *notice)
 {
     const char *id;
     size_t len;
-    char key[TARGET_ID_MAX];
-    if (troupe_unpack(notice->payload, "{s:s#}", "target", &id, &len) != TROUPE_OK) {
-        return NULL;
-    }
-    copy(key, sizeof key, id, len);
-    return member_find(state, key);
-}
-
-static void on_destroyed(connections *state, const troupe_envelope *notice)
-{
-    member *item = member_of(state, notice);
-    if (item == NULL) {
-        return;
-    }
-    bool counted = item->state == MEMBER_CONNECTED || item->tracked;
-    member_remove(state, item);
-    if (counted) {
-        connections_changed(state);
+    char name[BROWSER_ID_MAX];
+    if (troupe_unpack(notice->payload, "{s:s#}", "browser", &id, &len) == TROUPE_OK) {
+        connections_copy(name, sizeof name, id, len);
+        remove_gone(state, name, NULL);
+        contexts_forget(state, name, NULL);
     }
 }
 
-static member_state state_by_name(const char *name, size_t len)
+/* Started anew beside browsers that are up: they tell everything again. */
+static void on_browsers_listed(troupe_actor *self, void *context, troupe_error error,
+                               const troupe_envelope *answer)
 {
-    for (int i = 0; i <= MEMBER_GONE; i++) {
-        if (strlen(member_state_name((member_state)i)) == len &&
-            memcmp(member_state_name((member_state)i), name, len) == 0) {
-            return (member_state)i;
+    (void)context;
+    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
+    size_t index;
+    json_t *one;
+    json_array_foreach(json_object_get(result, "browsers"), index, one)
+    {
+        const char *id = json_string_value(json_object_get(one, "browser"));
+        char name[sizeof NAME_BROWSER + BROWSER_ID_MAX];
+        troupe_bytes nil = {NULL, 0};
+        snprintf(name, sizeof name, "%s%s", NAME_BROWSER, id != NULL ? id : "");
+        troupe_address to = troupe_whereis(troupe_self_system(self), name);
+        if (to != 0 &&
+            troupe_post(self, to, TROUPE_CAST, VERB_BROWSER_REPORT, NULL, nil) != TROUPE_OK) {
+            troupe_log(TROUPE_LOG_WARN, "connections", "not-asked", id, "%s", VERB_BROWSER_REPORT);
         }
     }
-    return MEMBER_AVAILABLE;
+    json_decref(result);
 }
 
-static void on_state(connections *state, const troupe_envelope *notice)
+static void ask_browsers(connections *state)
 {
-    const char *name;
-    size_t len;
-    uint64_t address;
-    uint64_t epoch;
-    member *item = member_of(state, notice);
-    if (item == NULL || troupe_unpack(notice->payload, "{s:U,s:s#,s:U}", "address", &address,
-                                      "state", &name, &len, "epoch", &epoch) != TROUPE_OK) {
-        return;
+    troupe_address launcher = troupe_whereis(troupe_self_system(state->self), NAME_LAUNCHER);
+    if (launcher != 0 && json_call(state->self, launcher, "browsers.list", NULL, LIST_TIMEOUT_MS,
+                                   on_browsers_listed, state, NULL) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "connections", "not-asked", NULL, "browsers.list");
     }
-    item->address = address;
-    item->epoch = epoch;
-    set_state(state, item, state_by_name(name, len));
-    if (item->state == MEMBER_CONNECTED || item->state == MEMBER_CRASHED) {
-        connections_settle(state, item, TROUPE_OK);
-    }
-}
-
-static void on_ended(connections *state, const troupe_envelope *notice)
-{
-    const char *reason;
-    size_t len;
-    uint64_t epoch;
-    member *item = member_of(state, notice);
-    if (item == NULL || troupe_unpack(notice->payload, "{s:U,s:s#}", "epoch", &epoch, "reason",
-                                      &reason, &len) != TROUPE_OK) {
-        return;
-    }
-    item->address = 0;
-    item->epoch = epoch;
-    set_state(state, item, MEMBER_AVAILABLE);
-    char name[32];
-    copy(name, sizeof name, reason, len);
-    troupe_error error = troupe_error_by_name(name);
-    connections_settle(state, item, error == TROUPE_OK ? TROUPE_ECLOSED : error);
 }
 
 /* The actor
@@ -340,9 +267,11 @@ static const struct {
     const char *verb;
     void (*take)(connections *state, const troupe_envelope *notice);
 } notices[] = {
-    {VERB_BROWSER_UP, on_browser_up}, {VERB_BROWSER_FAILED, on_browser_failed},
-    {VERB_TARGET_INFO, on_info},      {VERB_TARGET_DESTROYED, on_destroyed},
-    {VERB_TARGET_STATE, on_state},    {VERB_TARGET_ENDED, on_ended},
+    {VERB_TARGET_INFO, members_on_info},       {VERB_TARGET_STATE, members_on_state},
+    {VERB_TARGET_PART, members_on_part},       {VERB_TARGET_DESTROYED, members_on_destroyed},
+    {VERB_TARGET_ENDED, members_on_ended},     {VERB_TARGET_HEALTH, members_on_health},
+    {VERB_TARGET_CRASHED, members_on_crashed}, {VERB_BROWSER_SETTLED, on_browser_settled},
+    {VERB_BROWSER_FAILED, on_browser_failed},  {VERB_BROWSER_REMOVED, on_browser_removed},
 };
 
 static troupe_error connections_receive(troupe_actor *self, void *context,
@@ -363,6 +292,10 @@ static troupe_error connections_receive(troupe_actor *self, void *context,
             return TROUPE_OK;
         }
     }
+    if (envelope->kind == TROUPE_CALL && troupe_verb_is(envelope, VERB_BROWSER_UP)) {
+        on_browser_up(state, envelope);
+        return TROUPE_OK;
+    }
     connections_method(state, envelope);
     return TROUPE_OK;
 }
@@ -372,7 +305,9 @@ static troupe_error connections_start(troupe_actor *self, void *context)
     connections *state = context;
     state->self = self;
     state->started_us = json_wall_us();
-    return TROUPE_OK;
+    state->patterns = json_array();
+    ask_browsers(state);
+    return state->patterns != NULL ? TROUPE_OK : TROUPE_ENOMEM;
 }
 
 static void connections_stop(troupe_actor *self, void *context, troupe_error reason)
@@ -382,20 +317,22 @@ static void connections_stop(troupe_actor *self, void *context, troupe_error rea
     (void)reason;
     member *item;
     member *next;
+    connections_errands_fini(state);
+    HASH_CLEAR(hh_place, state->places);
     HASH_ITER(hh, state->members, item, next)
     {
         HASH_DEL(state->members, item);
-        free(item->url);
-        free(item->title);
-        free(item);
+        member_free(item);
     }
+    HASH_CLEAR(hh, state->by_uid);
     stage *browser;
     stage *following;
     DL_FOREACH_SAFE(state->stages, browser, following)
     {
         free(browser);
     }
-    connections_errands_fini(state);
+    contexts_forget(state, NULL, NULL);
+    json_decref(state->patterns);
     free(state);
 }
 

@@ -13,24 +13,43 @@ typedef enum member_state {
     MEMBER_CONNECTING,
     MEMBER_CONNECTED,
     MEMBER_DISCONNECTING,
+    MEMBER_SUSPENDED,
     MEMBER_CRASHED,
-    MEMBER_GONE,
+    MEMBER_GONE, /* its browser's connection is lost: it may come back */
 } member_state;
 
-/** A target of some browser. */
+/** A target of some browser. Pointers to text are NULL while there is none. */
 typedef struct member {
     char id[TARGET_ID_MAX];
     char browser[BROWSER_ID_MAX];
     char uid[40];
     char chrome_id[CHROME_ID_MAX];
+    char place[BROWSER_ID_MAX + CHROME_ID_MAX]; /* BROWSER/CHROME_ID: the key of `places` */
     char type[32];
     char *url;
     char *title;
+    char *opener;  /* Chrome's id of the page that opened it */
+    char *context; /* Chrome's id of its browser context */
+    char *parent;  /* id of the member whose actor owns its session: it is a part of that one */
+    char *session; /* then: that session */
+    char *reason;  /* why it is in this state, unless all is well */
+    char *crash;   /* how its renderer ended, as Chrome says */
+    json_t *dialog;
+    int64_t silent_us; /* since when it does not answer (wall clock); 0 = it does */
+    uint64_t waiting;  /* calls that wait for it to answer */
+    bool paused;       /* a debugger holds it */
     member_state state;
     uint64_t epoch;
     troupe_address address; /* its actor; 0 = none */
     bool tracked;
+    bool watched;    /* by its id */
+    bool followed;   /* opened by one that is watched */
+    bool by_watch;   /* connected because it is watched */
+    bool restore;    /* was connected when the connection was lost */
+    int64_t lost_us; /* when that was; 0 = nothing is missing */
+    size_t awaited;  /* errands that wait for it */
     UT_hash_handle hh;
+    UT_hash_handle hh_place;
 } member;
 
 /** A browser that is up. */
@@ -42,9 +61,24 @@ typedef struct stage {
     char product[128];
     char endpoint[256];
     bool launched;
+    bool settled; /* its targets were told */
+    bool silent;  /* it did not answer when it was last asked */
     int64_t pid;
     troupe_address address;
+    UT_hash_handle hh; /* by uid */
 } stage;
+
+/** A browser context that was made here. */
+typedef struct browser_context {
+    struct browser_context *prev;
+    struct browser_context *next;
+    char id[2 * BROWSER_ID_MAX]; /* "p1/c1" */
+    char browser[BROWSER_ID_MAX];
+    char uid[40];
+    char chrome_id[CHROME_ID_MAX];
+    char *proxy;
+    bool disposing;
+} browser_context;
 
 typedef struct connections connections;
 
@@ -53,6 +87,8 @@ typedef enum errand_kind {
     ERRAND_DISCONNECT,
     ERRAND_OPEN,
     ERRAND_CLOSE,
+    ERRAND_WATCH,
+    ERRAND_CONTEXT,
     ERRAND_ANSWER, /* for an answer that is under way */
 } errand_kind;
 
@@ -63,12 +99,14 @@ typedef struct errand {
     connections *owner;
     troupe_caller caller;
     errand_kind kind;
-    char target[TARGET_ID_MAX]; /* connect, open, close: for this member */
-    json_t *params;             /* as they came */
-    json_t *list;               /* disconnect: ids done */
-    json_t *waiting;            /* disconnect: ids not yet done, as keys */
-    size_t asked;               /* pages: browsers that have not answered */
-    bool retry;                 /* connect: begin when the disconnect under way has ended */
+    char target[TARGET_ID_MAX];   /* connect, open, close: for this member */
+    char browser[BROWSER_ID_MAX]; /* open, context: on this one */
+    json_t *params;               /* as they came */
+    json_t *list;                 /* disconnect: ids done; watch, pages: warnings */
+    json_t *waiting;              /* disconnect, watch: ids not yet done, as keys */
+    size_t asked;                 /* pages: browsers that have not answered */
+    bool awaits;                  /* counted in its target's `awaited` */
+    bool retry;                   /* connect: begin when the disconnect under way has ended */
     uint32_t timeout_ms;
     uint64_t deadline_ns; /* when its caller no longer waits */
     uint64_t timer;       /* close: for how long the page may take; 0 = none */
@@ -77,24 +115,53 @@ typedef struct errand {
 struct connections {
     troupe_actor *self;
     const troupe_host_options *host;
-    member *members;
-    stage *stages;
+    member *members; /* by id */
+    member *places;  /* by browser and Chrome's id */
+    stage *stages;   /* in the order they came up */
+    stage *by_uid;
+    browser_context *contexts;
+    json_t *patterns; /* watched URLs: list of strings, no two the same */
+    unsigned next_context;
     errand *errands;
     uint64_t epoch;
     bool seeking; /* a browser for those who wait to open a page: asked for, or launched */
     int64_t started_us;
 };
 
+stage *stage_find(connections *state, const char *id);
+/** The host epoch moves on. */
+void connections_changed(connections *state);
+/** Have the store note something. payload: finished. */
+void connections_record(connections *state, const char *verb, troupe_buffer *payload);
+/** Copy text of a message, cut to what fits. */
+void connections_copy(char *to, size_t size, const char *text, size_t len);
+
+/* In connections_members.c: */
+
 const char *member_state_name(member_state state);
 member *member_find(connections *state, const char *id);
-stage *stage_find(connections *state, const char *id);
-
+/** By Chrome's id. */
+member *member_at(connections *state, const char *browser, const char *chrome_id);
 /** Take over URL and title from Chrome's TargetInfo; a change is recorded. Returns whether there
  * was one. */
 bool member_update(connections *state, member *item, const json_t *info);
+/** Change its state, and tell the store. reason: NULL = none is needed. */
+void member_set_state(connections *state, member *item, member_state next, const char *reason);
+/** Forget it; who waits for it is told. */
+void member_remove(connections *state, member *item);
+void member_free(member *item);
+/** Its browser's connection is lost: it stays, as gone, for the case that this run comes back. */
+void member_lose(connections *state, member *item, const char *reason);
+/** Replace a text of a member; NULL or "" = none. */
+void member_set_text(char **to, const char *text);
 
-/** The host epoch moves on. */
-void connections_changed(connections *state);
+void members_on_info(connections *state, const troupe_envelope *notice);
+void members_on_destroyed(connections *state, const troupe_envelope *notice);
+void members_on_crashed(connections *state, const troupe_envelope *notice);
+void members_on_part(connections *state, const troupe_envelope *notice);
+void members_on_state(connections *state, const troupe_envelope *notice);
+void members_on_health(connections *state, const troupe_envelope *notice);
+void members_on_ended(connections *state, const troupe_envelope *notice);
 
 /* In connections_methods.c: */
 
@@ -105,8 +172,21 @@ member *connections_resolve(connections *state, troupe_caller caller, const char
 /** The member that params.target names, the only connected page if it names none and need not.
  * NULL after answering the fault. */
 member *connections_named(connections *state, troupe_caller caller, json_t *params, bool required);
+
+/* In connections_lists.c: */
+
+typedef bool (*member_filter)(const member *item);
+bool member_is_tracked(const member *item);
+/** Those that the filter lets through: their ids, or their records. */
+json_t *members_json(const connections *state, member_filter filter, bool ids);
+void connections_pages(connections *state, const troupe_envelope *call, json_t *params);
+void connections_status(connections *state, const troupe_envelope *call, json_t *params);
+/** Answer `targets`. */
+void connections_answer_targets(connections *state, troupe_caller caller);
 /** A member as users see it. */
-json_t *member_json(const member *item);
+json_t *member_json(const connections *state, const member *item);
+/** Warnings about members that do not answer, and browsers: new reference. */
+json_t *connections_warnings(const connections *state);
 
 /* In connections_errands.c: */
 
@@ -119,6 +199,13 @@ void errand_fault(errand *item, troupe_error error, const char *why);
 /** Have the errand wait for the member to be connected; begins what is needed for that. It may be
  * answered and freed at once. */
 void errand_await(errand *item, member *who);
+/** Attach to it; nobody waits. The reason of a failure is logged. */
+void connections_attach(connections *state, member *who);
+/** The errand waits for this member too (its `waiting`), or no longer. */
+void errand_wait_for(errand *item, member *who);
+void errand_waited_for(errand *item, member *who);
+/** Have a member's actor let go of it, unless it is about to. */
+void connections_detach(connections *state, member *who);
 /** For calls whose outcome is told another way (by the browser, when a target ends). */
 void errand_ignore(troupe_actor *self, void *context, troupe_error error,
                    const troupe_envelope *answer);
@@ -140,9 +227,42 @@ void connections_errands_fini(connections *state);
 void connections_open(connections *state, const troupe_envelope *call, json_t *params);
 /** The page that was opened is connected: go to the address. The errand may be freed. */
 void errand_navigate(errand *item, const member *who);
-/** A browser is there: for those who asked to open a page and found none. */
+/** Begin with a browser that is up, or wait for one to come up: open a page, make a context. */
+void errand_on_browser(errand *item, const stage *browser);
+/** The browser that params.browser names; without one the first, or NULL if there is none. *failed:
+ * after answering the fault. */
+stage *connections_browser_named(connections *state, troupe_caller caller, json_t *params,
+                                 bool *failed);
+/** A browser is there: for those who asked for one and found none. */
 void connections_browser_up(connections *state, stage *item);
 /** A browser will not come up: those who waited for it need another one. */
 void connections_browser_failed(connections *state);
+
+/* In connections_watch.c: */
+
+void connections_watch(connections *state, const troupe_envelope *call, json_t *params);
+void connections_unwatch(connections *state, const troupe_envelope *call, json_t *params);
+/** Whether somebody wants it connected whenever it is there. */
+bool member_is_watched(const connections *state, const member *item);
+/** It appeared, came back, or has another address: connect it if it is watched. */
+void connections_consider(connections *state, member *item);
+/** A member that a watch waits for is connected, or will not be. */
+void connections_settle_watch(errand *item, member *who, troupe_error error);
+
+/* In connections_contexts.c: */
+
+void contexts_create(connections *state, const troupe_envelope *call, json_t *params);
+void contexts_dispose(connections *state, const troupe_envelope *call, json_t *params);
+void contexts_list(connections *state, const troupe_envelope *call, json_t *params);
+/** The context that params.context names; NULL if none is named (*failed false), or after answering
+ * the fault. */
+browser_context *contexts_named(connections *state, troupe_caller caller, json_t *params,
+                                bool *failed);
+/** What users call that context of Chrome's; NULL = not made here. */
+const char *contexts_name(const connections *state, const member *item);
+/** Go on with contexts.create, on this browser. */
+void contexts_create_on(errand *item, const stage *browser);
+/** Forget those of a browser (NULL: all), but not those of this run (NULL: all). */
+void contexts_forget(connections *state, const char *browser, const char *run);
 
 #endif

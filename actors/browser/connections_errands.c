@@ -35,9 +35,54 @@ errand *errand_new(connections *state, const troupe_envelope *call, errand_kind 
     return item;
 }
 
+/* It no longer waits for anything. */
+static void stop_waiting(errand *item)
+{
+    const char *id;
+    json_t *value;
+    json_object_foreach(item->waiting, id, value)
+    {
+        member *who = member_find(item->owner, id);
+        if (who != NULL) {
+            who->awaited--;
+        }
+    }
+    member *who = item->awaits ? member_find(item->owner, item->target) : NULL;
+    if (who != NULL) {
+        who->awaited--;
+    }
+}
+
+void errand_wait_for(errand *item, member *who)
+{
+    if (json_object_get(item->waiting, who->id) == NULL) {
+        json_object_set_new(item->waiting, who->id, json_true());
+        who->awaited++;
+    }
+}
+
+void errand_waited_for(errand *item, member *who)
+{
+    if (json_object_get(item->waiting, who->id) != NULL) {
+        json_object_del(item->waiting, who->id);
+        who->awaited--;
+    }
+}
+
+/* The errand's target is that member, and it waits for it. */
+static void aim(errand *item, member *who)
+{
+    if (!item->awaits) {
+        memcpy(item->target, who->id, sizeof item->target);
+        item->awaits = true;
+        who->awaited++;
+    }
+}
+
 void errand_free(errand *item)
 {
     troupe_timer_cancel(item->owner->self, item->timer);
+    stop_waiting(item);
     DL_DELETE(item->owner->errands, item);
     json_decref(item->params);
     json_decref(item->list);
@@ -89,7 +134,7 @@ static troupe_address browser_of(connections *state, const member *item)
 
 static void answer_connected(errand *item, const member *who, bool already)
 {
-    json_t *result = member_json(who);
+    json_t *result = member_json(item->owner, who);
     if (already) {
         json_object_set_new(result, "already_connected", json_true());
     }
@@ -113,7 +158,10 @@ static void on_attach(troupe_actor *self, void *context, troupe_error error,
                    (int)fault.message_len, fault.message);
         member *who = member_find(state, item->target);
         if (who != NULL && who->state == MEMBER_CONNECTING && who->address == 0) {
-            who->state = MEMBER_AVAILABLE;
+            char why[200];
+            snprintf(why, sizeof why, "not attached: %.*s", (int)fault.message_len, fault.message);
+            member_set_state(state, who, MEMBER_AVAILABLE,
+                             answer != NULL ? why : troupe_error_text(error));
             connections_settle(state, who, error);
         }
     }
@@ -142,25 +190,45 @@ static troupe_error begin_attach(connections *state, member *who)
     return TROUPE_OK;
 }
 
+void connections_attach(connections *state, member *who)
+{
+    troupe_error error = begin_attach(state, who);
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "connections", "attach-failed", who->id, "%s",
+                   troupe_error_text(error));
+    }
+}
+
 static void not_connected(errand *item, const member *who, troupe_error error)
 {
-    char why[TARGET_ID_MAX + 100];
-    snprintf(why, sizeof why, "%s could not be connected: %s", who->id, troupe_error_text(error));
+    char why[TARGET_ID_MAX + 300];
+    snprintf(why, sizeof why, "%s could not be connected: %s", who->id,
+             who->reason != NULL ? who->reason : troupe_error_text(error));
     errand_fault(item, error == TROUPE_EGONE ? TROUPE_EGONE : TROUPE_ENOTCONNECTED, why);
 }
 
 /* Has the errand wait for the member to be connected; begins what is needed for that. */
 void errand_await(errand *item, member *who)
 {
-    memcpy(item->target, who->id, sizeof item->target);
+    aim(item, who);
+    bool crashed = who->state == MEMBER_CRASHED && who->address == 0; /* nobody was connected */
     if (who->state == MEMBER_DISCONNECTING) {
         item->retry = true;
-    } else if (who->state == MEMBER_AVAILABLE) {
+    } else if (who->state == MEMBER_GONE) {
+        not_connected(item, who, TROUPE_EGONE);
+    } else if (who->state == MEMBER_AVAILABLE || crashed) {
         troupe_error error = begin_attach(item->owner, who);
         if (error != TROUPE_OK) {
             not_connected(item, who, error);
         }
     }
+}
+
+/* It has an actor, of its own or that of the page it is a part of. */
+static bool is_attached(const member *who)
+{
+    return who->state == MEMBER_CONNECTED || who->state == MEMBER_SUSPENDED ||
+           (who->state == MEMBER_CRASHED && (who->address != 0 || who->parent != NULL));
 }
 
 void connections_connect(connections *state, const troupe_envelope *call, json_t *params)
@@ -170,7 +238,7 @@ void connections_connect(connections *state, const troupe_envelope *call, json_t
     if (item == NULL) {
         return;
     }
-    if (who->state == MEMBER_CONNECTED || who->state == MEMBER_CRASHED) {
+    if (is_attached(who)) {
         answer_connected(item, who, true);
         return;
     }
@@ -202,10 +270,9 @@ void errand_ignore(troupe_actor *self, void *context, troupe_error error,
     (void)answer;
 }
 
-/* Has a member's actor let go of it, unless it is about to. */
-static void begin_detach(connections *state, member *who)
+void connections_detach(connections *state, member *who)
 {
-    if (who->state != MEMBER_CONNECTED && who->state != MEMBER_CRASHED) {
+    if (!is_attached(who) || who->parent != NULL) {
         return;
     }
     who->state = MEMBER_DISCONNECTING;
@@ -224,10 +291,10 @@ static void settle_disconnect(errand *item, member *who, troupe_error error)
         return;
     }
     if (error == TROUPE_OK) { /* it was being connected: now it can be let go */
-        begin_detach(item->owner, who);
+        connections_detach(item->owner, who);
         return;
     }
-    json_object_del(item->waiting, who->id);
+    errand_waited_for(item, who);
     json_array_append_new(item->list, json_string(who->id));
     if (json_object_size(item->waiting) == 0) {
         json_reply(item->owner->self, item->caller, json_pack("{s:O}", "disconnected", item->list));
@@ -246,9 +313,14 @@ void connections_settle(connections *state, member *who, troupe_error error)
 {
     errand *item;
     errand *next;
+    if (who->awaited == 0) {
+        return;
+    }
     DL_FOREACH_SAFE(state->errands, item, next)
     {
-        if (item->kind == ERRAND_DISCONNECT) {
+        if (item->kind == ERRAND_WATCH) {
+            connections_settle_watch(item, who, error);
+        } else if (item->kind == ERRAND_DISCONNECT) {
             settle_disconnect(item, who, error);
         } else if (item->kind == ERRAND_CLOSE && error == TROUPE_EGONE &&
                    strcmp(item->target, who->id) == 0) {
@@ -266,12 +338,14 @@ void connections_settle(connections *state, member *who, troupe_error error)
  * under way. */
 static void let_go(connections *state, errand *item, member *who)
 {
-    if (who->state == MEMBER_AVAILABLE || who->state == MEMBER_GONE) {
+    who->restore = false;
+    if (who->state == MEMBER_AVAILABLE || who->state == MEMBER_GONE || who->parent != NULL ||
+        (who->state == MEMBER_CRASHED && who->address == 0)) {
         return;
     }
-    json_object_set_new(item->waiting, who->id, json_true());
+    errand_wait_for(item, who);
     if (who->state != MEMBER_CONNECTING) {
-        begin_detach(state, who);
+        connections_detach(state, who);
     }
 }
 
@@ -301,6 +375,13 @@ static bool let_go_named(connections *state, errand *item, json_t *target)
         }
         found[i] = connections_resolve(state, item->caller, json_string_value(one));
         if (found[i] == NULL) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (found[i]->parent != NULL) {
+            troupe_fault(state->self, item->caller, TROUPE_ESTATE, NULL,
+                         "%s is a part of %s: disconnect that one", found[i]->id, found[i]->parent);
             return false;
         }
     }
@@ -353,10 +434,12 @@ static void on_closed(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
 {
     errand *item = context;
-    if (error == TROUPE_OK && member_find(item->owner, item->target) != NULL &&
+    member *who = member_find(item->owner, item->target);
+    if (error == TROUPE_OK && who != NULL &&
         troupe_timer_start(self, CLOSE_WAIT_MS, 0, on_close_slow, item, &item->timer) ==
             TROUPE_OK) {
         item->kind = ERRAND_CLOSE;
+        aim(item, who);
     } else {
         on_activated(self, item, error, answer);
     }

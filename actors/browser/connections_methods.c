@@ -7,16 +7,12 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "connections.h"
-#include "troupe/version.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <utlist.h>
-
-#define TITLES_TIMEOUT_MS 2000 /* a browser that hangs does not hold the list back for longer */
 
 /* Resolving --------------------------------------------------------------------------------- */
 
@@ -100,159 +96,6 @@ member *connections_named(connections *state, troupe_caller caller, json_t *para
     return only_page(state, caller);
 }
 
-/* Lists ------------------------------------------------------------------------------------- */
-
-json_t *member_json(const member *item)
-{
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s}", "target", item->id,
-                     "browser", item->browser, "type", item->type, "title", item->title, "url",
-                     item->url, "state", member_state_name(item->state), "connected",
-                     item->state == MEMBER_CONNECTED, "tracked", item->tracked, "epoch",
-                     (json_int_t)item->epoch, "chrome_id", item->chrome_id);
-}
-
-typedef bool (*member_filter)(const member *item);
-
-static bool any_member(const member *item)
-{
-    (void)item;
-    return true;
-}
-
-static bool is_page(const member *item)
-{
-    return strcmp(item->type, "page") == 0;
-}
-
-static bool is_connected(const member *item)
-{
-    return item->state == MEMBER_CONNECTED;
-}
-
-static bool is_tracked(const member *item)
-{
-    return item->tracked;
-}
-
-static json_t *members_json(const connections *state, member_filter filter, bool ids)
-{
-    json_t *list = json_array();
-    for (const member *item = state->members; item != NULL; item = item->hh.next) {
-        if (filter(item)) {
-            json_array_append_new(list, ids ? json_string(item->id) : member_json(item));
-        }
-    }
-    return list;
-}
-
-static void answer_pages(errand *item)
-{
-    connections *state = item->owner;
-    json_reply(state->self, item->caller,
-               json_pack("{s:o, s:I}", "pages", members_json(state, is_page, false), "epoch",
-                         (json_int_t)state->epoch));
-    errand_free(item);
-}
-
-static void on_titles(troupe_actor *self, void *context, troupe_error error,
-                      const troupe_envelope *answer)
-{
-    (void)self;
-    errand *item = context;
-    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
-    size_t index;
-    json_t *info;
-    json_array_foreach(json_object_get(result, "targetInfos"), index, info)
-    {
-        const char *id = json_string_value(json_object_get(info, "targetId"));
-        for (member *each = item->owner->members; id != NULL && each != NULL;
-             each = each->hh.next) {
-            if (strcmp(each->chrome_id, id) == 0) {
-                member_update(item->owner, each, info);
-            }
-        }
-    }
-    json_decref(result);
-    if (--item->asked == 0) {
-        answer_pages(item);
-    }
-}
-
-/* Chrome does not tell when a page's code changes its title, so it is asked. */
-static void run_pages(connections *state, const troupe_envelope *call, json_t *params)
-{
-    errand *item = errand_new(state, call, ERRAND_ANSWER, params);
-    if (item == NULL) {
-        return;
-    }
-    item->asked = 1;
-    for (const stage *each = state->stages; each != NULL; each = each->next) {
-        if (connections_command(state, each->address, "Target.getTargets", json_object(),
-                                TITLES_TIMEOUT_MS, on_titles, item) == TROUPE_OK) {
-            item->asked++;
-        }
-    }
-    if (--item->asked == 0) {
-        answer_pages(item);
-    }
-}
-
-static void answer_targets(connections *state, troupe_caller caller)
-{
-    json_reply(state->self, caller,
-               json_pack("{s:o, s:o, s:o, s:I}", "tracked", members_json(state, is_tracked, true),
-                         "connected", members_json(state, is_connected, true), "targets",
-                         members_json(state, any_member, false), "epoch",
-                         (json_int_t)state->epoch));
-}
-
-/* Status ------------------------------------------------------------------------------------ */
-
-static json_t *stages_json(const connections *state)
-{
-    json_t *list = json_array();
-    stage *item;
-    DL_FOREACH(state->stages, item)
-    {
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "browser", item->id,
-                                              "product", item->product, "origin",
-                                              item->launched ? "launched" : "attached", "pid",
-                                              (json_int_t)item->pid));
-    }
-    return list;
-}
-
-static void on_stats(troupe_actor *self, void *context, troupe_error error,
-                     const troupe_envelope *answer)
-{
-    errand *item = context;
-    connections *state = item->owner;
-    json_t *stats = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
-    json_reply(self, item->caller,
-               json_pack("{s:s, s:s, s:i, s:I, s:I, s:o, s:i, s:o, s:o, s:o}", "name",
-                         state->host->name, "version", troupe_version(), "pid", (int)getpid(),
-                         "epoch", (json_int_t)state->epoch, "uptime_ms",
-                         (json_int_t)((json_wall_us() - state->started_us) / 1000), "browsers",
-                         stages_json(state), "targets", (int)HASH_COUNT(state->members),
-                         "connected", members_json(state, is_connected, true), "tracked",
-                         members_json(state, is_tracked, true), "store",
-                         stats != NULL ? stats : json_null()));
-    errand_free(item);
-}
-
-static void run_status(connections *state, const troupe_envelope *call, json_t *params)
-{
-    errand *item = errand_new(state, call, ERRAND_ANSWER, params);
-    if (item == NULL) {
-        return;
-    }
-    troupe_address store = troupe_whereis(troupe_self_system(state->self), NAME_STORE);
-    if (json_call(state->self, store, VERB_STORE_STATS, NULL, item->timeout_ms, on_stats, item,
-                  NULL) != TROUPE_OK) {
-        on_stats(state->self, item, TROUPE_EGONE, NULL);
-    }
-}
-
 /* Tracked targets --------------------------------------------------------------------------- */
 
 static void set_tracked(connections *state, troupe_caller caller, json_t *list)
@@ -285,14 +128,14 @@ static void set_tracked(connections *state, troupe_caller caller, json_t *list)
         member_find(state, json_string_value(one))->tracked = true;
     }
     connections_changed(state);
-    answer_targets(state, caller);
+    connections_answer_targets(state, caller);
 }
 
 static void run_targets(connections *state, const troupe_envelope *call, json_t *params)
 {
     json_t *list = json_object_get(params, "targets");
     if (list == NULL) {
-        answer_targets(state, troupe_caller_of(call));
+        connections_answer_targets(state, troupe_caller_of(call));
     } else {
         set_tracked(state, troupe_caller_of(call), list);
     }
@@ -306,7 +149,7 @@ static void run_targets_set(connections *state, const troupe_envelope *call, jso
 static void run_targets_get(connections *state, const troupe_envelope *call, json_t *params)
 {
     (void)params;
-    answer_targets(state, troupe_caller_of(call));
+    connections_answer_targets(state, troupe_caller_of(call));
 }
 
 static void run_targets_clear(connections *state, const troupe_envelope *call, json_t *params)
@@ -326,7 +169,7 @@ static void run_resolve(connections *state, const troupe_envelope *call, json_t 
     json_t *warnings = json_array();
     json_t *ids = NULL;
     if (target == NULL || json_is_null(target)) {
-        ids = members_json(state, is_tracked, true);
+        ids = members_json(state, member_is_tracked, true);
         if (json_array_size(ids) == 0) {
             json_decref(ids);
             ids = json_null();
@@ -373,19 +216,62 @@ typedef struct method_row {
 } method_row;
 
 static const method_row methods[] = {
-    {"status", run_status, false},
-    {"pages", run_pages, false},
+    {"status", connections_status, false},
+    {"pages", connections_pages, false},
     {"connect", connections_connect, true},
     {"disconnect", connections_disconnect, true},
     {"open", connections_open, true},
     {"close", connections_close, true},
     {"activate", connections_activate, true},
+    {"watch", connections_watch, true},
+    {"unwatch", connections_unwatch, true},
+    {"contexts.create", contexts_create, true},
+    {"contexts.dispose", contexts_dispose, true},
+    {"contexts.list", contexts_list, false},
     {"targets", run_targets, true},
     {"targets.set", run_targets_set, true},
     {"targets.get", run_targets_get, false},
     {"targets.clear", run_targets_clear, true},
     {VERB_TARGETS_RESOLVE, run_resolve, false},
 };
+
+static void fault_not_connected(connections *state, troupe_caller caller, const member *who)
+{
+    const char *why = who->reason != NULL ? who->reason : "";
+    json_fault(state->self, caller, TROUPE_ENOTCONNECTED,
+               json_pack("{s:s, s:s, s:[s], s:s*}", "target", who->id, "current_state",
+                         member_state_name(who->state), "required_states", "connected", "reason",
+                         who->reason),
+               "%s is not connected (it is %s%s%s)", who->id, member_state_name(who->state),
+               *why != '\0' ? ": " : "", why);
+}
+
+/* A part of another target: its actor is told which session is meant. Its epoch is checked here,
+ * where it is kept. */
+static troupe_error forward_part(connections *state, const troupe_envelope *call, json_t *params,
+                                 const member *who, const member *whole)
+{
+    json_t *epoch = json_object_get(params, "target_epoch");
+    if (json_is_integer(epoch) && (uint64_t)json_integer_value(epoch) != who->epoch) {
+        json_fault(state->self, troupe_caller_of(call), TROUPE_EEPOCH,
+                   json_pack("{s:s, s:O, s:I}", "target", who->id, "request_epoch", epoch,
+                             "current_epoch", (json_int_t)who->epoch),
+                   "%s is at epoch %" PRIu64, who->id, who->epoch);
+        return TROUPE_OK;
+    }
+    json_object_del(params, "target_epoch");
+    json_object_set_new(params, "session", json_string(who->session));
+    json_object_set_new(params, "part", json_string(who->id));
+    troupe_buffer payload = {0};
+    troupe_envelope changed = *call;
+    troupe_error error = json_pack_payload(&payload, params);
+    if (error == TROUPE_OK) {
+        changed.payload = troupe_buffer_bytes(&payload);
+        error = troupe_forward(state->self, &changed, whole->address);
+    }
+    troupe_buffer_fini(&payload);
+    return error;
+}
 
 /* Anything else is a method of one target. */
 static void forward(connections *state, const troupe_envelope *call, json_t *params)
@@ -395,16 +281,16 @@ static void forward(connections *state, const troupe_envelope *call, json_t *par
     if (who == NULL) {
         return;
     }
+    const member *whole = who->parent != NULL ? member_find(state, who->parent) : NULL;
     troupe_error error = TROUPE_EGONE;
-    if (who->address != 0) {
+    if (whole != NULL && whole->address != 0 && who->state == MEMBER_CONNECTED) {
+        error = forward_part(state, call, params, who, whole);
+    } else if (who->address != 0) {
         error = troupe_forward(state->self, call, who->address);
     }
     if (error == TROUPE_EGONE) {
-        json_fault(state->self, caller, TROUPE_ENOTCONNECTED,
-                   json_pack("{s:s, s:s, s:[s]}", "target", who->id, "current_state",
-                             member_state_name(who->state), "required_states", "connected"),
-                   "%s is not connected (it is %s)", who->id, member_state_name(who->state));
-    } else if (error != TROUPE_OK) {
+        fault_not_connected(state, caller, who);
+    } else if (error != TROUPE_OK && error != TROUPE_ECANCELLED) {
         troupe_fault(state->self, caller, error, NULL, NULL);
     }
 }

@@ -76,10 +76,7 @@ static void on_created(troupe_actor *self, void *context, troupe_error error,
     }
     json_t *result = json_payload(answer->payload);
     const char *id = json_string_value(json_object_get(result, "targetId"));
-    member *who = state->members;
-    while (who != NULL && (id == NULL || strcmp(who->chrome_id, id) != 0)) {
-        who = who->hh.next;
-    }
+    member *who = member_at(state, item->browser, id);
     json_decref(result);
     if (who == NULL) {
         errand_fault(item, TROUPE_EGONE, "the page was gone as soon as it was made");
@@ -95,12 +92,25 @@ static void on_created(troupe_actor *self, void *context, troupe_error error,
 static void open_on(errand *item, const stage *browser)
 {
     item->kind = ERRAND_ANSWER;
+    connections_copy(item->browser, sizeof item->browser, browser->id, strlen(browser->id));
+    bool failed;
+    const browser_context *in = contexts_named(item->owner, item->caller, item->params, &failed);
+    if (failed) {
+        errand_free(item); /* disposed of meanwhile */
+        return;
+    }
+    json_t *params = json_pack("{s:s, s:s*}", "url", "about:blank", "browserContextId",
+                               in != NULL ? in->chrome_id : NULL);
     troupe_error error = connections_command(item->owner, browser->address, "Target.createTarget",
-                                             json_pack("{s:s}", "url", "about:blank"),
-                                             item->timeout_ms, on_created, item);
+                                             params, item->timeout_ms, on_created, item);
     if (error != TROUPE_OK) {
         errand_fault(item, error, troupe_error_text(error));
     }
+}
+
+static bool waits_for_browser(const errand *item)
+{
+    return (item->kind == ERRAND_OPEN || item->kind == ERRAND_CONTEXT) && item->target[0] == '\0';
 }
 
 static void on_launched(troupe_actor *self, void *context, troupe_error error,
@@ -115,7 +125,7 @@ static void on_launched(troupe_actor *self, void *context, troupe_error error,
     }
     DL_FOREACH_SAFE(state->errands, item, next)
     {
-        if (item->kind == ERRAND_OPEN && item->target[0] == '\0') {
+        if (waits_for_browser(item)) {
             json_fault_forward(self, item->caller, error, answer);
             errand_free(item);
         }
@@ -153,11 +163,6 @@ static void on_browsers_listed(troupe_actor *self, void *context, troupe_error e
     }
 }
 
-static bool waits_for_browser(const errand *item)
-{
-    return item->kind == ERRAND_OPEN && item->target[0] == '\0';
-}
-
 /* For those who wait to open a page: find out whether a browser is coming, one time for all. */
 static troupe_error seek_browser(connections *state)
 {
@@ -169,6 +174,24 @@ static troupe_error seek_browser(connections *state)
                                    on_browsers_listed, state, NULL);
     state->seeking = error == TROUPE_OK;
     return error;
+}
+
+static void begin_on(errand *item, const stage *browser)
+{
+    if (item->kind == ERRAND_CONTEXT) {
+        contexts_create_on(item, browser);
+    } else {
+        open_on(item, browser);
+    }
+}
+
+void errand_on_browser(errand *item, const stage *browser)
+{
+    if (browser != NULL) {
+        begin_on(item, browser);
+    } else if (seek_browser(item->owner) != TROUPE_OK) {
+        errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
+    }
 }
 
 /* Goes on with those who wait for a browser: on this one, or, without one, by seeking another. */
@@ -184,7 +207,7 @@ static void go_on(connections *state, const stage *browser)
         if (item->deadline_ns <= troupe_now_ns(state->self)) {
             errand_fault(item, TROUPE_ETIMEOUT, "no browser came up in time");
         } else if (browser != NULL) {
-            open_on(item, browser);
+            begin_on(item, browser);
         } else if (seek_browser(state) != TROUPE_OK) {
             errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
         }
@@ -196,29 +219,60 @@ void connections_browser_failed(connections *state)
     go_on(state, NULL);
 }
 
+/* The browser that params.browser names; the first one that is settled if it names none, NULL if
+ * there is none. *failed: after answering the fault. */
+stage *connections_browser_named(connections *state, troupe_caller caller, json_t *params,
+                                 bool *failed)
+{
+    json_t *given = json_object_get(params, "browser");
+    const char *id = json_string_value(given);
+    stage *found = state->stages;
+    *failed = false;
+    if (given == NULL || json_is_null(given)) {
+        while (found != NULL && !found->settled) {
+            found = found->next;
+        }
+        return found;
+    }
+    found = id != NULL ? stage_find(state, id) : NULL;
+    if (found == NULL) {
+        troupe_fault(state->self, caller, id != NULL ? TROUPE_ENOTFOUND : TROUPE_EPARAMS, NULL,
+                     id != NULL ? "no browser %s is up" : "`browser` must be a string", id);
+        *failed = true;
+    }
+    return found;
+}
+
 void connections_open(connections *state, const troupe_envelope *call, json_t *params)
 {
     troupe_caller caller = troupe_caller_of(call);
+    bool failed;
     if (!json_is_string(json_object_get(params, "url"))) {
         troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "`url` must be a string");
         return;
     }
-    const char *id = json_string_value(json_object_get(params, "browser"));
-    stage *browser = id != NULL ? stage_find(state, id) : state->stages;
-    if (browser == NULL && id != NULL) {
-        troupe_fault(state->self, caller, TROUPE_ENOTFOUND, NULL, "no browser %s is up", id);
+    stage *browser = connections_browser_named(state, caller, params, &failed);
+    const browser_context *in = failed ? NULL : contexts_named(state, caller, params, &failed);
+    if (failed) {
+        return;
+    }
+    bool named = browser != NULL && json_is_string(json_object_get(params, "browser"));
+    if (in != NULL && named && strcmp(in->browser, browser->id) != 0) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "context %s is not of browser %s",
+                     in->id, browser->id);
+        return;
+    }
+    if (in != NULL) {
+        browser = stage_find(state, in->browser);
+    }
+    if (in != NULL && browser == NULL) {
+        troupe_fault(state->self, caller, TROUPE_EUNAVAILABLE, NULL,
+                     "the connection to browser %s is lost", in->browser);
         return;
     }
     errand *item = errand_new(state, call, ERRAND_OPEN, params);
-    if (item == NULL) {
-        return;
-    }
-    if (browser != NULL) {
-        open_on(item, browser);
-        return;
-    }
-    if (seek_browser(state) != TROUPE_OK) {
-        errand_fault(item, TROUPE_EUNAVAILABLE, NO_BROWSER);
+    if (item != NULL) {
+        errand_on_browser(item, browser);
     }
 }
 

@@ -337,6 +337,20 @@ static void tell_failed(launcher *state, const entry *item)
     }
 }
 
+/* Its targets will not come back. */
+static void tell_removed(launcher *state, const entry *item)
+{
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s}", "browser", item->id);
+    troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_CONNECTIONS);
+    if (to != 0 && troupe_post(state->self, to, TROUPE_CAST, VERB_BROWSER_REMOVED, NULL,
+                               troupe_buffer_bytes(&payload)) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "launcher", "notice-lost", item->id, "%s",
+                   VERB_BROWSER_REMOVED);
+    }
+    troupe_buffer_fini(&payload);
+}
+
 /* It never came up: whoever waits for that is told why. */
 static void give_up(launcher *state, const entry *item)
 {
@@ -366,6 +380,7 @@ static void maybe_finish(entry *item)
         give_up(state, item);
     }
     settle_closed(state, item->id);
+    tell_removed(state, item);
     DL_DELETE(state->entries, item);
     entry_free(item);
 }

@@ -2,6 +2,7 @@
 /* Targets and sessions of one browser. */
 #include "roster.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +36,9 @@ void roster_set_actor(roster *list, roster_target *target, troupe_address actor)
 
 static bool id_taken(const roster *list, const char *id)
 {
-    for (roster_target *target = list->targets; target != NULL; target = target->hh.next) {
-        if (strcmp(target->id, id) == 0) {
-            return true;
-        }
-    }
-    return false;
+    roster_target *found;
+    HASH_FIND(by_id, list->ids, id, (unsigned)strlen(id), found);
+    return found != NULL;
 }
 
 static bool assign_id(const roster *list, roster_target *target, const char *browser)
@@ -65,60 +63,140 @@ static bool assign_id(const roster *list, roster_target *target, const char *bro
     return false;
 }
 
-roster_target *roster_add(roster *list, const char *browser, const char *chrome_id, size_t len)
+static roster_target *new_target(const char *chrome_id, size_t len)
 {
     roster_target *target = len < CHROME_ID_MAX ? calloc(1, sizeof *target) : NULL;
+    if (target != NULL) {
+        memcpy(target->chrome_id, chrome_id, len);
+    }
+    return target;
+}
+
+static void enter(roster *list, roster_target *target)
+{
+    HASH_ADD_STR(list->targets, chrome_id, target);
+    HASH_ADD(by_id, list->ids, id, (unsigned)strlen(target->id), target);
+}
+
+roster_target *roster_add(roster *list, const char *browser, const char *chrome_id, size_t len)
+{
+    roster_target *target = new_target(chrome_id, len);
     if (target == NULL) {
         return NULL;
     }
-    memcpy(target->chrome_id, chrome_id, len);
     if (!assign_id(list, target, browser)) {
         free(target);
         return NULL;
     }
-    HASH_ADD_STR(list->targets, chrome_id, target);
+    enter(list, target);
+    return target;
+}
+
+roster_target *roster_add_known(roster *list, const char *id, const char *chrome_id, size_t len)
+{
+    if (strlen(id) >= TARGET_ID_MAX || id_taken(list, id) ||
+        roster_find(list, chrome_id, len) != NULL) {
+        return NULL;
+    }
+    roster_target *target = new_target(chrome_id, len);
+    if (target != NULL) {
+        snprintf(target->id, sizeof target->id, "%s", id);
+        enter(list, target);
+    }
     return target;
 }
 
 void roster_remove(roster *list, roster_target *target)
 {
     roster_drop_sessions(list, target);
+    if (target->part != NULL) { /* its events are still somebody's until Chrome detaches it */
+        target->part->target = NULL;
+    }
     roster_let_go(list, target);
     roster_set_actor(list, target, 0);
+    HASH_DELETE(by_id, list->ids, target);
     HASH_DEL(list->targets, target);
     free(target);
 }
 
-roster_target *roster_owner(const roster *list, const char *session, size_t len)
+roster_session *roster_find_session(const roster *list, const char *session, size_t len)
 {
     roster_session *found;
     HASH_FIND(hh, list->sessions, session, (unsigned)len, found);
+    return found;
+}
+
+roster_target *roster_owner(const roster *list, const char *session, size_t len)
+{
+    roster_session *found = roster_find_session(list, session, len);
     return found != NULL ? found->owner : NULL;
 }
 
-bool roster_add_session(roster *list, const char *session, size_t len, roster_target *owner)
+/* The first of the subtree that has no children: what is to be forgotten first. */
+static roster_session *leaf(roster_session *session)
 {
-    roster_session *made = len < sizeof made->id ? calloc(1, sizeof *made) : NULL;
-    if (made == NULL) {
-        return false;
+    while (session->children != NULL) {
+        session = session->children;
     }
-    roster_remove_session(list, session, len);
-    memcpy(made->id, session, len);
-    made->owner = owner;
-    HASH_ADD_STR(list->sessions, id, made);
-    return true;
+    return session;
 }
 
-static void drop(roster *list, roster_session *session)
+static void drop_one(roster *list, roster_session *session)
 {
+    if (list->ended != NULL) {
+        list->ended(list->context, session);
+    }
+    if (session->target != NULL && session->target->part == session) {
+        session->target->part = NULL;
+    }
+    if (session->parent != NULL) {
+        DL_DELETE(session->parent->children, session);
+    }
+    assert(list->sessions != NULL); /* it is one of them */
     HASH_DEL(list->sessions, session);
     free(session);
 }
 
+static void drop(roster *list, roster_session *session)
+{
+    for (roster_session *at = leaf(session); at != session; at = leaf(session)) {
+        drop_one(list, at);
+    }
+    drop_one(list, session);
+}
+
+roster_session *roster_add_session(roster *list, const char *session, size_t len,
+                                   roster_target *owner, roster_target *target,
+                                   roster_session *parent)
+{
+    roster_session *old = roster_find_session(list, session, len);
+    for (const roster_session *above = parent; above != NULL && old != NULL;
+         above = above->parent) {
+        if (above == old) {
+            return NULL; /* a session inside itself: not Chrome's */
+        }
+    }
+    roster_session *made = len < sizeof made->id ? calloc(1, sizeof *made) : NULL;
+    if (made == NULL) {
+        return NULL;
+    }
+    if (old != NULL) {
+        drop(list, old);
+    }
+    memcpy(made->id, session, len);
+    made->owner = owner;
+    made->target = target;
+    made->parent = parent;
+    if (parent != NULL) {
+        DL_APPEND(parent->children, made);
+    }
+    HASH_ADD_STR(list->sessions, id, made);
+    return made;
+}
+
 void roster_remove_session(roster *list, const char *session, size_t len)
 {
-    roster_session *found;
-    HASH_FIND(hh, list->sessions, session, (unsigned)len, found);
+    roster_session *found = roster_find_session(list, session, len);
     if (found != NULL) {
         drop(list, found);
     }
@@ -126,13 +204,9 @@ void roster_remove_session(roster *list, const char *session, size_t len)
 
 void roster_drop_sessions(roster *list, roster_target *owner)
 {
-    roster_session *session;
-    roster_session *next;
-    HASH_ITER(hh, list->sessions, session, next)
-    {
-        if (session->owner == owner) {
-            drop(list, session);
-        }
+    roster_session *root = roster_find_session(list, owner->session, strlen(owner->session));
+    if (root != NULL && root->owner == owner) {
+        drop(list, root);
     }
 }
 
@@ -201,6 +275,7 @@ void roster_fini(roster *list)
 {
     roster_target *target;
     roster_target *next;
+    list->ended = NULL;
     HASH_ITER(hh, list->targets, target, next)
     {
         roster_remove(list, target);

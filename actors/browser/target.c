@@ -4,7 +4,8 @@
  * that change something, and answers methods (target_methods.c). The browser actor records events.
  *
  *   connecting -> connected -> disconnecting -> (ends)
- *   connecting -> (ends: a domain could not be enabled)    connected -> crashed -> connected
+ *   connecting -> disconnecting (a domain could not be enabled) -> (ends)
+ *   connected -> crashed -> connected (reloaded)    connected -> suspended -> connected
  */
 #include "target.h"
 
@@ -18,21 +19,43 @@
 
 #include <utlist.h>
 
-#define ENABLE_TIMEOUT_MS 10000
-
 const char *target_phase_name(target_phase phase)
 {
-    static const char *const names[] = {"connecting", "connected", "crashed", "disconnecting"};
+    static const char *const names[] = {"connecting", "connected", "crashed", "suspended",
+                                        "disconnecting"};
     return names[phase];
+}
+
+void target_tell(target *state, const char *verb, troupe_buffer *payload)
+{
+    troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_CONNECTIONS);
+    if (to != 0 && troupe_post(state->self, to, TROUPE_CAST, verb, NULL,
+                               troupe_buffer_bytes(payload)) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "target", "notice-lost", state->id, "%s", verb);
+    }
+    troupe_buffer_fini(payload);
+}
+
+static void tell_state(target *state)
+{
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s,s:U,s:s,s:U,s:s}", "target", state->id, "address",
+                troupe_self_address(state->self), "state", target_phase_name(state->phase), "epoch",
+                state->epoch, "reason", state->reason);
+    target_tell(state, VERB_TARGET_STATE, &payload);
 }
 
 static void set_phase(target *state, target_phase next, const char *reason)
 {
-    static const bool legal[4][4] = {
-        [TARGET_CONNECTING] =
-            {[TARGET_CONNECTED] = true, [TARGET_DISCONNECTING] = true, [TARGET_CRASHED] = true},
-        [TARGET_CONNECTED] = {[TARGET_CRASHED] = true, [TARGET_DISCONNECTING] = true},
+    static const bool legal[5][5] = {
+        [TARGET_CONNECTING] = {[TARGET_CONNECTED] = true,
+                               [TARGET_DISCONNECTING] = true,
+                               [TARGET_CRASHED] = true,
+                               [TARGET_SUSPENDED] = true},
+        [TARGET_CONNECTED] =
+            {[TARGET_CRASHED] = true, [TARGET_SUSPENDED] = true, [TARGET_DISCONNECTING] = true},
         [TARGET_CRASHED] = {[TARGET_CONNECTED] = true, [TARGET_DISCONNECTING] = true},
+        [TARGET_SUSPENDED] = {[TARGET_CONNECTED] = true, [TARGET_DISCONNECTING] = true},
         [TARGET_DISCONNECTING] = {[TARGET_DISCONNECTING] = true},
     };
     if (!legal[state->phase][next]) {
@@ -44,32 +67,8 @@ static void set_phase(target *state, target_phase next, const char *reason)
     if (next == TARGET_CONNECTED) {
         state->epoch++;
     }
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:U,s:s,s:U,s:s}", "target", state->id, "address",
-                troupe_self_address(state->self), "state", target_phase_name(next), "epoch",
-                state->epoch, "reason", reason);
-    troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_CONNECTIONS);
-    if (to != 0 && troupe_post(state->self, to, TROUPE_CAST, VERB_TARGET_STATE, NULL,
-                               troupe_buffer_bytes(&payload)) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_WARN, "target", "notice-lost", state->id, "state %s",
-                   target_phase_name(next));
-    }
-    troupe_buffer_fini(&payload);
-}
-
-troupe_error target_command(target *state, const char *session, const char *method,
-                            const char *params, size_t params_len, uint32_t timeout_ms,
-                            troupe_answer_fn fn, void *context, uint64_t *ref)
-{
-    troupe_buffer payload = {0};
-    troupe_error error =
-        troupe_pack(&payload, "[s,s,j#]", method, session, params, params != NULL ? params_len : 0);
-    if (error == TROUPE_OK) {
-        error = troupe_call(state->self, state->browser, VERB_BROWSER_COMMAND, NULL,
-                            troupe_buffer_bytes(&payload), timeout_ms, fn, context, ref);
-    }
-    troupe_buffer_fini(&payload);
-    return error;
+    snprintf(state->reason, sizeof state->reason, "%s", reason);
+    tell_state(state);
 }
 
 target_request *target_request_new(target *state, troupe_caller caller)
@@ -90,6 +89,7 @@ void target_request_free(target_request *request)
     DL_DELETE(request->owner->requests, request);
     free(request->text);
     free(request->session);
+    free(request->part);
     free(request);
 }
 
@@ -141,28 +141,50 @@ static bool is_unknown_method(const troupe_envelope *answer)
            memmem(fault.data, fault.data_len, "-32601", 6) != NULL;
 }
 
+/* A domain that is being enabled. */
+typedef struct enabling {
+    target *owner;
+    const enable_step *step;
+} enabling;
+
+static void note_failure(target *state, const char *method, troupe_error error,
+                         const troupe_envelope *answer)
+{
+    troupe_fault_view fault = {.message = ""};
+    if (state->failure[0] != '\0') {
+        return;
+    }
+    if (answer != NULL) {
+        troupe_fault_read(answer, &fault);
+    }
+    if (error == TROUPE_ETIMEOUT) {
+        snprintf(state->failure, sizeof state->failure, "%s: no answer within %u ms%s", method,
+                 state->host->enable_timeout_ms,
+                 state->dialog != NULL ? " (a dialog is open)" : "");
+    } else {
+        snprintf(state->failure, sizeof state->failure, "%s: %.*s", method,
+                 answer != NULL ? (int)fault.message_len : (int)strlen(troupe_error_text(error)),
+                 answer != NULL ? fault.message : troupe_error_text(error));
+    }
+}
+
 static void on_enabled(troupe_actor *self, void *context, troupe_error error,
                        const troupe_envelope *answer)
 {
     (void)self;
-    target *state = context;
-    if (error != TROUPE_OK && (answer == NULL || !is_unknown_method(answer)) &&
-        state->failure[0] == '\0') {
-        troupe_fault_view fault = {.message = ""};
-        if (answer != NULL) {
-            troupe_fault_read(answer, &fault);
-        }
-        snprintf(state->failure, sizeof state->failure, "a domain could not be enabled: %.*s",
-                 answer != NULL ? (int)fault.message_len : (int)strlen(troupe_error_text(error)),
-                 answer != NULL ? fault.message : troupe_error_text(error));
+    enabling *item = context;
+    target *state = item->owner;
+    if (error != TROUPE_OK && (answer == NULL || !is_unknown_method(answer))) {
+        note_failure(state, item->step->method, error, answer);
     }
+    free(item);
     if (--state->enabling == 0 && state->phase == TARGET_CONNECTING) {
         enabled_all(state);
     }
 }
 
-static void on_child_enabled(troupe_actor *self, void *context, troupe_error error,
-                             const troupe_envelope *answer)
+static void on_part_enabled(troupe_actor *self, void *context, troupe_error error,
+                            const troupe_envelope *answer)
 {
     (void)self;
     target *state = context;
@@ -173,72 +195,90 @@ static void on_child_enabled(troupe_actor *self, void *context, troupe_error err
     }
 }
 
-/* All at once, in one turn: the time it takes is one round trip, not their sum. */
-static void enable(target *state, const char *session, const char *type, bool child)
+static bool is_for(const enable_step *step, const char *type)
 {
     char word[40];
     snprintf(word, sizeof word, " %s ", type);
+    return strstr(step->types, word) != NULL;
+}
+
+static troupe_error send_step(target *state, const char *session, const enable_step *step,
+                              troupe_answer_fn fn, void *context)
+{
+    return target_command(state, session, step->method, step->params,
+                          step->params != NULL ? strlen(step->params) : 0,
+                          state->host->enable_timeout_ms, fn, context, NULL);
+}
+
+static void begin_step(target *state, const enable_step *step)
+{
+    enabling *item = calloc(1, sizeof *item);
+    troupe_error error = TROUPE_ENOMEM;
+    if (item != NULL) {
+        *item = (enabling){.owner = state, .step = step};
+        error = send_step(state, state->session, step, on_enabled, item);
+    }
+    if (error == TROUPE_OK) {
+        state->enabling++;
+    } else {
+        note_failure(state, step->method, error, NULL);
+        free(item);
+    }
+}
+
+/* All at once, in one turn: the time it takes is one round trip, not their sum. */
+static void enable(target *state)
+{
+    bool any = false;
     for (size_t i = 0; i < sizeof enable_steps / sizeof *enable_steps; i++) {
-        const enable_step *step = &enable_steps[i];
-        if (strstr(step->types, word) == NULL) {
-            continue;
-        }
-        troupe_error error =
-            target_command(state, session, step->method, step->params,
-                           step->params != NULL ? strlen(step->params) : 0, ENABLE_TIMEOUT_MS,
-                           child ? on_child_enabled : on_enabled, state, NULL);
-        if (error == TROUPE_OK && !child) {
-            state->enabling++;
-        } else if (error != TROUPE_OK && !child) {
-            snprintf(state->failure, sizeof state->failure, "%s: %s", step->method,
-                     troupe_error_text(error));
+        if (is_for(&enable_steps[i], state->type)) {
+            begin_step(state, &enable_steps[i]);
+            any = true;
         }
     }
-    if (!child && state->enabling == 0) {
-        if (state->failure[0] == '\0') {
-            snprintf(state->failure, sizeof state->failure, "nothing to enable on a %s", type);
-        }
+    if (!any) {
+        snprintf(state->failure, sizeof state->failure, "nothing to enable on a %s", state->type);
+    }
+    if (state->enabling == 0) {
         enabled_all(state);
     }
 }
 
+/* Its answers are waited for by nobody; the last step is what lets it go on. */
+static void enable_again(target *state, const char *session, const char *type, bool and_go_on)
+{
+    size_t count = sizeof enable_steps / sizeof *enable_steps - (and_go_on ? 0 : 1);
+    for (size_t i = 0; i < count; i++) {
+        if (is_for(&enable_steps[i], type) &&
+            send_step(state, session, &enable_steps[i], on_part_enabled, state) != TROUPE_OK) {
+            troupe_log(TROUPE_LOG_WARN, "target", "child-not-enabled", state->id, "%s",
+                       enable_steps[i].method);
+        }
+    }
+}
+
+void target_enable_part(target *state, const target_part *part)
+{
+    enable_again(state, part->session, part->type, false);
+}
+
 /* Events ------------------------------------------------------------------------------------ */
 
-static bool member_string(const char *object, size_t object_len, const char *path,
-                          const char **text, size_t *len)
-{
-    json_span span;
-    return json_path(object, object_len, path, &span) && json_plain_string(span, text, len);
-}
-
-/* A frame or worker of ours: enable what it has, and let it go on. */
-static void on_child_attached(target *state, const char *params, size_t params_len)
-{
-    const char *session;
-    const char *type;
-    size_t session_len;
-    size_t type_len;
-    if (!member_string(params, params_len, "sessionId", &session, &session_len) ||
-        !member_string(params, params_len, "targetInfo.type", &type, &type_len) ||
-        session_len >= CHROME_ID_MAX || type_len > 30) {
-        return;
-    }
-    char session_text[CHROME_ID_MAX];
-    char type_text[32];
-    snprintf(session_text, sizeof session_text, "%.*s", (int)session_len, session);
-    snprintf(type_text, sizeof type_text, "%.*s", (int)type_len, type);
-    enable(state, session_text, type_text, true);
-}
-
+/* Of a part, or of the target itself. */
 static void on_detached(target *state, const char *params, size_t params_len)
 {
+    json_span span;
     const char *session;
     size_t len;
-    if (member_string(params, params_len, "sessionId", &session, &len) &&
-        len == strlen(state->session) && memcmp(session, state->session, len) == 0) {
-        set_phase(state, TARGET_DISCONNECTING, "detached by the browser");
-        troupe_exit(state->self, TROUPE_OK);
+    if (target_part_detached(state, params, params_len) ||
+        !json_path(params, params_len, "sessionId", &span) ||
+        !json_plain_string(span, &session, &len) || len != strlen(state->session) ||
+        memcmp(session, state->session, len) != 0) {
+        return;
     }
+    set_phase(state, TARGET_DISCONNECTING,
+              state->detached[0] != '\0' ? state->detached : "detached by the browser");
+    troupe_exit(state->self, TROUPE_OK);
 }
 
 static bool of_main_session(const target *state, const char *session, size_t len)
@@ -246,13 +286,42 @@ static bool of_main_session(const target *state, const char *session, size_t len
     return len == strlen(state->session) && memcmp(session, state->session, len) == 0;
 }
 
-static void on_crash(target *state, const troupe_envelope *event)
+/* Its renderer is gone, or, of a service worker, it was stopped: Chrome says the same. */
+static void on_crash(target *state)
 {
+    bool suspended = strcmp(state->type, "service_worker") == 0;
+    set_phase(state, suspended ? TARGET_SUSPENDED : TARGET_CRASHED,
+              suspended ? "the service worker was stopped" : "its renderer crashed");
+    target_calls_reset(state);
+    target_give_up(state);
+}
+
+/* Chrome holds a service worker back that is started again; domains may be those of a renderer that
+ * crashed before it had enabled them. */
+static void on_back(target *state)
+{
+    bool enabled = state->enabling == 0;
+    enable_again(state, state->session, state->type, true);
+    if (enabled && (state->phase == TARGET_CRASHED || state->phase == TARGET_SUSPENDED)) {
+        set_phase(state, TARGET_CONNECTED, "back");
+    }
+}
+
+static void on_inspector(target *state, const troupe_envelope *event, const char *params,
+                         size_t params_len)
+{
+    json_span span;
+    const char *reason;
+    size_t len;
     if (troupe_verb_is(event, "Inspector.targetCrashed")) {
-        set_phase(state, TARGET_CRASHED, "renderer crashed");
-        target_give_up(state);
+        on_crash(state);
     } else if (troupe_verb_is(event, "Inspector.targetReloadedAfterCrash")) {
-        set_phase(state, TARGET_CONNECTED, "reloaded after a crash");
+        on_back(state);
+    } else if (troupe_verb_is(event, "Inspector.detached") &&
+               json_path(params, params_len, "reason", &span) &&
+               json_plain_string(span, &reason, &len)) {
+        snprintf(state->detached, sizeof state->detached, "detached by the browser: %.*s", (int)len,
+                 reason);
     }
 }
 
@@ -279,14 +348,18 @@ static void on_event(target *state, const troupe_envelope *event)
         return;
     }
     if (troupe_verb_is(event, "Target.attachedToTarget")) {
-        on_child_attached(state, params, params_len);
+        target_part_attached(state, session, session_len, params, params_len);
     } else if (troupe_verb_is(event, "Target.detachedFromTarget")) {
         on_detached(state, params, params_len);
+    } else if (event->verb_len > 15 && memcmp(event->verb, "Page.javascript", 15) == 0) {
+        target_follow_health(state, event, params, params_len);
     } else if (of_main_session(state, session, session_len)) {
         if (event->verb_len > 5 && memcmp(event->verb, "Page.", 5) == 0) {
             target_follow_page(state, event, params, params_len);
         } else if (event->verb_len > 10 && memcmp(event->verb, "Inspector.", 10) == 0) {
-            on_crash(state, event);
+            on_inspector(state, event, params, params_len);
+        } else if (event->verb_len > 9 && memcmp(event->verb, "Debugger.", 9) == 0) {
+            target_follow_health(state, event, params, params_len);
         }
     }
 }
@@ -315,7 +388,8 @@ static void on_detach(target *state, const troupe_envelope *call)
     char params[CHROME_ID_MAX + 32];
     int len = snprintf(params, sizeof params, "{\"sessionId\":\"%s\"}", state->session);
     if (target_command(state, NULL, "Target.detachFromTarget", params, (size_t)len,
-                       ENABLE_TIMEOUT_MS, on_detach_answered, request, NULL) != TROUPE_OK) {
+                       state->host->enable_timeout_ms, on_detach_answered, request,
+                       NULL) != TROUPE_OK) {
         on_detach_answered(state->self, request, TROUPE_ECLOSED, NULL);
     }
 }
@@ -335,6 +409,9 @@ static troupe_error target_receive(troupe_actor *self, void *context,
         }
     } else if (troupe_verb_is(envelope, VERB_TARGET_DETACH)) {
         on_detach(state, envelope);
+    } else if (troupe_verb_is(envelope, VERB_TARGET_REPORT)) {
+        tell_state(state);
+        target_tell_health(state);
     } else if (!target_method(state, envelope)) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL,
                      "a target has no method %.*s", (int)envelope->verb_len, envelope->verb);
@@ -348,7 +425,7 @@ static troupe_error target_start(troupe_actor *self, void *context)
     state->self = self;
     troupe_error error = troupe_monitor(self, state->browser, NULL);
     if (error == TROUPE_OK) {
-        enable(state, state->session, state->type, false);
+        enable(state);
     }
     return error;
 }
@@ -365,6 +442,8 @@ static void target_stop(troupe_actor *self, void *context, troupe_error reason)
     {
         target_request_free(request);
     }
+    target_calls_fini(state);
+    target_parts_fini(state);
     free(state);
 }
 

@@ -80,11 +80,13 @@ static void on_released(troupe_actor *self, void *context, troupe_error error,
 }
 
 /* Lets the page's garbage collector have what evaluations held. */
-static void release_objects(target *state)
+static void release_objects(const target_request *request)
 {
+    target *state = request->owner;
     const char *group = "{\"objectGroup\":\"" OBJECT_GROUP "\"}";
-    if (target_command(state, state->session, "Runtime.releaseObjectGroup", group, strlen(group),
-                       state->host->command_timeout_ms, on_released, NULL, NULL) != TROUPE_OK) {
+    if (target_command(state, target_session_of(request), "Runtime.releaseObjectGroup", group,
+                       strlen(group), state->host->command_timeout_ms, on_released, NULL,
+                       NULL) != TROUPE_OK) {
         troupe_log(TROUPE_LOG_DEBUG, "target", "not-released", state->id, "objects of js");
     }
 }
@@ -110,7 +112,7 @@ static bool fetch_object(target_request *request, json_span result)
         promise ? json_pack("{s:o, s:b}", "promiseObjectId", id, "returnByValue", request->flag)
                 : json_pack("{s:o, s:s, s:b}", "objectId", id, "functionDeclaration",
                             "function() { return this; }", "returnByValue", request->flag);
-    target_send_for(request, request->owner->session,
+    target_send_for(request, target_session_of(request),
                     promise ? "Runtime.awaitPromise" : "Runtime.callFunctionOn", params,
                     request->timeout_ms, on_evaluated);
     return true;
@@ -134,7 +136,7 @@ static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
         answer_value(request, result);
     }
     if (request->holds_objects) {
-        release_objects(request->owner);
+        release_objects(request);
     }
     target_request_free(request);
 }
@@ -148,7 +150,7 @@ static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
 void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
     const char *code = target_need_string(state, caller, params, "code");
-    target_request *request = code != NULL ? target_request_new(state, caller) : NULL;
+    target_request *request = code != NULL ? target_request_for(state, caller, params) : NULL;
     if (request == NULL) {
         return;
     }
@@ -165,5 +167,6 @@ void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t
     if (!by_value) {
         json_object_set_new(command, "objectGroup", json_string(OBJECT_GROUP));
     }
-    target_send_for(request, state->session, "Runtime.evaluate", command, timeout_ms, on_evaluated);
+    target_send_for(request, target_session_of(request), "Runtime.evaluate", command, timeout_ms,
+                    on_evaluated);
 }

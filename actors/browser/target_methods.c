@@ -51,12 +51,11 @@ void target_send_for(target_request *request, const char *session, const char *m
     troupe_error error = TROUPE_ENOMEM;
     if (text != NULL) {
         error = target_command(state, session, method, text, strlen(text), timeout_ms, fn, request,
-                               &request->ref);
+                               NULL);
     }
     free(text);
     if (error != TROUPE_OK) {
-        troupe_fault(state->self, request->caller, error, NULL, "%s: %s", method,
-                     troupe_error_text(error));
+        target_fault_unsent(state, request->caller, method, error);
         target_request_free(request);
     }
 }
@@ -71,14 +70,50 @@ bool target_result_of(target_request *request, troupe_error error, const troupe_
         troupe_payload_json(answer->payload, &result->data, &result->len) == TROUPE_OK) {
         return true;
     }
-    if (error == TROUPE_ECANCELLED && state->phase == TARGET_CRASHED) {
-        troupe_fault(state->self, request->caller, TROUPE_ECLOSED, NULL, "%s crashed", state->id);
+    if (error == TROUPE_ECLOSED && answer == NULL) { /* target_calls_lose */
+        troupe_fault(state->self, request->caller, TROUPE_ECLOSED, NULL, "%s %s",
+                     request->part != NULL ? request->part : state->id,
+                     request->part != NULL              ? "is gone"
+                     : state->phase == TARGET_SUSPENDED ? "was stopped"
+                                                        : "crashed");
     } else {
         json_fault_forward(state->self, request->caller,
                            error == TROUPE_OK ? TROUPE_EINTERNAL : error, answer);
     }
     target_request_free(request);
     return false;
+}
+
+/* Which session ------------------------------------------------------------------------------- */
+
+/* A request for a call that may be for a part of the target: `session` and `part`, which
+ * connections adds. NULL after answering the fault. */
+target_request *target_request_for(target *state, troupe_caller caller, json_t *params)
+{
+    const char *session = json_string_value(json_object_get(params, "session"));
+    const char *part = json_string_value(json_object_get(params, "part"));
+    if (session != NULL && target_part_find(state, session) == NULL) {
+        troupe_fault(state->self, caller, TROUPE_EGONE, NULL, "%s is gone",
+                     part != NULL ? part : "the session");
+        return NULL;
+    }
+    target_request *request = target_request_new(state, caller);
+    if (request == NULL || session == NULL) {
+        return request;
+    }
+    request->session = strdup(session);
+    request->part = strdup(part != NULL ? part : session);
+    if (request->session == NULL || request->part == NULL) {
+        troupe_fault(state->self, caller, TROUPE_ENOMEM, NULL, NULL);
+        target_request_free(request);
+        return NULL;
+    }
+    return request;
+}
+
+const char *target_session_of(const target_request *request)
+{
+    return request->session != NULL ? request->session : request->owner->session;
 }
 
 /* cdp --------------------------------------------------------------------------------------------
@@ -116,13 +151,13 @@ static void run_cdp(target *state, troupe_caller caller, json_t *params, uint32_
         troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "`params` must be an object");
         return;
     }
-    target_request *request = target_request_new(state, caller);
+    target_request *request = target_request_for(state, caller, params);
     if (request == NULL) {
         return;
     }
     bool has = json_is_object(given);
     bool own = strncmp(command, "Browser.", 8) == 0; /* of the browser, whatever the target */
-    target_send_for(request, own ? NULL : state->session, command,
+    target_send_for(request, own ? NULL : target_session_of(request), command,
                     has ? json_incref(given) : json_object(), timeout_ms, on_cdp);
 }
 
@@ -193,10 +228,9 @@ void target_give_up(target *state)
             troupe_fault(state->self, request->caller, TROUPE_ECLOSED, NULL, "%s crashed",
                          state->id);
             target_request_free(request);
-        } else {
-            troupe_cancel(state->self, request->ref); /* target_result_of answers */
         }
     }
+    target_calls_lose(state, NULL); /* target_result_of answers */
 }
 
 void target_follow_page(target *state, const troupe_envelope *event, const char *params,
@@ -268,14 +302,14 @@ static void run_navigate(target *state, troupe_caller caller, json_t *params, ui
     if (url == NULL || !wait_mode(state, caller, params, &load)) {
         return;
     }
-    target_request *request = target_request_new(state, caller);
+    target_request *request = target_request_for(state, caller, params);
     if (request == NULL) {
         return;
     }
-    request->flag = load;
+    request->flag = load && request->part == NULL; /* only the main frame's loads are followed */
     request->text = strdup(url);
-    target_send_for(request, state->session, "Page.navigate", json_pack("{s:s}", "url", url),
-                    timeout_ms, on_navigated);
+    target_send_for(request, target_session_of(request), "Page.navigate",
+                    json_pack("{s:s}", "url", url), timeout_ms, on_navigated);
 }
 
 static void on_reloaded(troupe_actor *self, void *context, troupe_error error,
@@ -292,12 +326,12 @@ static void on_reloaded(troupe_actor *self, void *context, troupe_error error,
 
 static void run_reload(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
-    target_request *request = target_request_new(state, caller);
+    target_request *request = target_request_for(state, caller, params);
     if (request == NULL) {
         return;
     }
     request->flag = target_flag_of(params, "ignore_cache", false);
-    target_send_for(request, state->session, "Page.reload",
+    target_send_for(request, target_session_of(request), "Page.reload",
                     json_pack("{s:b}", "ignoreCache", request->flag), timeout_ms, on_reloaded);
 }
 
@@ -316,9 +350,12 @@ static void on_page(troupe_actor *self, void *context, troupe_error error,
         page = json_text(value.data, value.len);
     }
     page = page != NULL ? page : json_object();
-    json_object_set_new(page, "id", json_string(state->chrome_id));
-    json_object_set_new(page, "target", json_string(state->id));
-    json_object_set_new(page, "type", json_string(state->type));
+    const target_part *part =
+        request->part != NULL ? target_part_find(state, request->session) : NULL;
+    json_object_set_new(page, "id", json_string(part != NULL ? part->chrome_id : state->chrome_id));
+    json_object_set_new(page, "target",
+                        json_string(request->part != NULL ? request->part : state->id));
+    json_object_set_new(page, "type", json_string(part != NULL ? part->type : state->type));
     json_object_set_new(page, "state", json_string(target_phase_name(state->phase)));
     json_object_set_new(page, "epoch", json_integer((json_int_t)state->epoch));
     json_reply(self, request->caller, page);
@@ -327,10 +364,9 @@ static void on_page(troupe_actor *self, void *context, troupe_error error,
 
 static void run_page(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
-    (void)params;
-    target_request *request = target_request_new(state, caller);
+    target_request *request = target_request_for(state, caller, params);
     if (request != NULL) {
-        target_send_for(request, state->session, "Runtime.evaluate",
+        target_send_for(request, target_session_of(request), "Runtime.evaluate",
                         json_pack("{s:s, s:b}", "expression",
                                   "({url: String(globalThis.location?.href ?? ''), title: "
                                   "globalThis.document?.title || 'Untitled'})",

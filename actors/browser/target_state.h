@@ -8,15 +8,30 @@
 #include "transport/json_scan.h"
 
 #include <jansson.h>
+#include <uthash.h>
 
 typedef enum target_phase {
     TARGET_CONNECTING,
     TARGET_CONNECTED,
     TARGET_CRASHED,
+    TARGET_SUSPENDED, /* a service worker that was stopped; back when it is needed */
     TARGET_DISCONNECTING,
 } target_phase;
 
 typedef struct target target;
+typedef struct target_call target_call; /* target_calls.c */
+
+/** A frame or worker of the target, in a session of its own. */
+typedef struct target_part {
+    char session[CHROME_ID_MAX];
+    char chrome_id[CHROME_ID_MAX];
+    char type[32];
+    struct target_part *parent; /* NULL = the target itself */
+    struct target_part *children;
+    struct target_part *prev; /* among the parent's children */
+    struct target_part *next;
+    UT_hash_handle hh;
+} target_part;
 
 /** One RPC call in work; in the target's list until it is answered. */
 typedef struct target_request {
@@ -25,13 +40,13 @@ typedef struct target_request {
     target *owner;
     troupe_caller caller;
     char *text;                 /* the kind's own: an answer being prepared, a request id */
-    char *session;              /* likewise */
+    char *session;              /* its session; NULL = the target's own */
+    char *part;                 /* id of the part it is for; NULL = the target itself */
     char loader[CHROME_ID_MAX]; /* a navigation waits for this document's load; "" = none */
     bool flag;                  /* the kind's own */
     bool as_object;             /* js: what comes is a remote object, to be awaited or fetched */
     bool holds_objects;         /* js: Chrome keeps objects for it until they are released */
     uint32_t timeout_ms;        /* js: of each command it takes */
-    uint64_t ref;               /* of the command under way, to cancel it */
 } target_request;
 
 struct target {
@@ -46,21 +61,61 @@ struct target {
     troupe_address store;
     target_phase phase;
     uint64_t epoch;
-    unsigned enabling; /* domains not yet answered for */
-    char failure[200]; /* why enabling failed; "" = it did not */
+    unsigned enabling;  /* domains not yet answered for */
+    char reason[300];   /* of the phase */
+    char detached[120]; /* what Inspector.detached said */
+    char failure[300];  /* why enabling failed; "" = it did not */
     char main_frame[CHROME_ID_MAX];
     char loader[CHROME_ID_MAX]; /* of the document in the main frame */
     bool loaded;                /* its load event came */
     target_request *requests;
+    target_part *parts;
+    target_call *calls;
+    size_t main_calls;      /* of them, those of its own session */
+    uint64_t look_timer;    /* looks at how long the oldest call waits; 0 = none is under way */
+    uint64_t verdict_timer; /* until a probe counts as unanswered */
+    bool probing;
+    bool paused;        /* by a debugger, as far as its own session is told */
+    int64_t silent_us;  /* since when it does not answer (wall clock); 0 = it does */
+    char *dialog;       /* the one that is open: JSON text; NULL = none */
     uint64_t gap_count; /* bodies the store missed */
     uint64_t gap_bytes;
 };
 
-/** Call the browser. session NULL: the browser itself; params: JSON text or NULL. As troupe_call.
- */
+/** Call the browser. session NULL: the browser itself; params: JSON text or NULL. As troupe_call;
+ * TROUPE_EBUSY also when the target does not answer and enough calls wait for that. The end of the
+ * session answers TROUPE_ECLOSED without an envelope. */
 troupe_error target_command(target *state, const char *session, const char *method,
                             const char *params, size_t params_len, uint32_t timeout_ms,
                             troupe_answer_fn fn, void *context, uint64_t *ref) TROUPE_MUST_USE;
+
+/** Answer why a command was not sent. */
+void target_fault_unsent(target *state, troupe_caller caller, const char *method,
+                         troupe_error error);
+/** Nobody will answer the calls of that session (NULL: its own) any more. */
+void target_calls_lose(target *state, const target_part *part);
+/** It is another renderer now: what was known of its silence is void. */
+void target_calls_reset(target *state);
+void target_calls_fini(target *state);
+/** Dialogs and debuggers, as events tell of them. */
+void target_follow_health(target *state, const troupe_envelope *event, const char *params,
+                          size_t params_len);
+/** Tell connections how it fares. */
+void target_tell_health(target *state);
+/** Post a cast to connections. payload: finished. */
+void target_tell(target *state, const char *verb, troupe_buffer *payload);
+
+/* In target_parts.c: */
+
+target_part *target_part_find(const target *state, const char *session);
+/** Chrome attached a frame or worker in the session `above`; params of the event. */
+void target_part_attached(target *state, const char *above, size_t above_len, const char *params,
+                          size_t params_len);
+/** false: it was no part. */
+bool target_part_detached(target *state, const char *params, size_t params_len);
+void target_parts_fini(target *state);
+/** Enable what it has (target.c); it goes on afterwards. */
+void target_enable_part(target *state, const target_part *part);
 
 /** A request record for a call; NULL after answering the fault for lack of memory. */
 target_request *target_request_new(target *state, troupe_caller caller);
@@ -86,12 +141,15 @@ void target_send_for(target_request *request, const char *session, const char *m
  */
 bool target_result_of(target_request *request, troupe_error error, const troupe_envelope *answer,
                       json_span *result);
+/** A request for a call, which may be for a part of the target; NULL after answering the fault. */
+target_request *target_request_for(target *state, troupe_caller caller, json_t *params);
+const char *target_session_of(const target_request *request);
 /** RPC `js` (target_js.c). */
 void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms);
 
 /** RPC methods (target_methods.c); false: not one of them. */
 bool target_method(target *state, const troupe_envelope *call);
-/** The renderer crashed: nothing under way will be answered by Chrome. */
+/** Nothing under way on its own session will be answered by Chrome: the renderer crashed. */
 void target_give_up(target *state);
 /** Follows the main frame's documents and answers those who wait for a load. */
 void target_follow_page(target *state, const troupe_envelope *event, const char *params,

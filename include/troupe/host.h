@@ -77,6 +77,8 @@ typedef struct troupe_host_options {
     uint32_t commands_burst;      /* of these, at once after a rest; 0 = a second's */
     uint32_t probe_after_ms;      /* a browser that owes answers and is silent for so long is asked
                                      whether it is there; 0 = never */
+    uint32_t enable_timeout_ms;   /* for the domains of a target that is being connected */
+    uint32_t unresponsive_after_ms; /* a target whose call waits for longer is probed */
 
     bool demo; /* serve the demo site on a loopback port of its own */
 

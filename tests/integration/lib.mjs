@@ -337,10 +337,10 @@ export function demoSite(host) {
                "the host says where the demo site is");
 }
 
-/** A browser that we start, on a debugging port: {port, pid, kill()}. */
-export async function startBrowser(t) {
+/** A browser that we start, on a debugging port (a free one, or `at`): {port, pid, kill()}. */
+export async function startBrowser(t, { at = 0 } = {}) {
   const profile = scratch(t);
-  const child = spawn(BROWSER, ["--remote-debugging-port=0", "--no-sandbox", "--headless",
+  const child = spawn(BROWSER, [`--remote-debugging-port=${at}`, "--no-sandbox", "--headless",
                                 "--no-first-run", `--user-data-dir=${profile}`, "about:blank"],
                       { stdio: ["ignore", "ignore", "pipe"], detached: true });
   const exited = once(child, "exit");

@@ -38,19 +38,57 @@ Test(roster, sessions_lead_to_their_owner_until_they_end)
     roster list = {0};
     roster_target *one = add(&list, "AAAAAAAA");
     roster_target *two = add(&list, "BBBBBBBB");
-    cr_assert(roster_add_session(&list, "S1", 2, one));
-    cr_assert(roster_add_session(&list, "S2", 2, one));
-    cr_assert(roster_add_session(&list, "S3", 2, two));
+    cr_assert(roster_add_session(&list, "S1", 2, one, one, NULL));
+    cr_assert(roster_add_session(&list, "S2", 2, one, NULL, NULL));
+    cr_assert(roster_add_session(&list, "S3", 2, two, two, NULL));
     cr_assert_eq(roster_owner(&list, "S2", 2), one);
-    cr_assert(roster_add_session(&list, "S2", 2, two), "moves");
+    cr_assert(roster_add_session(&list, "S2", 2, two, NULL, NULL), "moves");
     cr_assert_eq(roster_owner(&list, "S2", 2), two);
     roster_remove_session(&list, "S3", 2);
     roster_remove_session(&list, "S3", 2);
     cr_assert_null(roster_owner(&list, "S3", 2));
-    roster_drop_sessions(&list, two);
-    cr_assert_null(roster_owner(&list, "S2", 2));
-    cr_assert_eq(roster_owner(&list, "S1", 2), one);
-    cr_assert_null(roster_owner(&list, "S", 1));
+    roster_fini(&list);
+}
+
+static char ended[64];
+
+static void note_end(void *context, roster_session *session)
+{
+    (void)context;
+    strcat(ended, session->id);
+}
+
+Test(roster, end_of_a_session_ends_all_below_it_the_lowest_first)
+{
+    roster list = {.ended = note_end};
+    roster_target *page = add(&list, "AAAAAAAA");
+    roster_target *frame = add(&list, "BBBBBBBB");
+    strcpy(page->session, "R");
+    roster_session *root = roster_add_session(&list, "R", 1, page, page, NULL);
+    roster_session *part = roster_add_session(&list, "a", 1, page, frame, root);
+    frame->part = part;
+    cr_assert_not_null(roster_add_session(&list, "b", 1, page, NULL, part));
+    cr_assert_not_null(roster_add_session(&list, "c", 1, page, NULL, root));
+    cr_assert_null(roster_add_session(&list, "R", 1, page, page, part), "inside itself");
+    roster_remove_session(&list, "a", 1);
+    cr_assert_str_eq(ended, "ba");
+    cr_assert_null(frame->part);
+    cr_assert_null(roster_owner(&list, "b", 1));
+    cr_assert_eq(roster_owner(&list, "c", 1), page);
+    roster_drop_sessions(&list, page);
+    cr_assert_str_eq(ended, "bacR");
+    cr_assert_eq(HASH_COUNT(list.sessions), 0);
+    roster_fini(&list);
+}
+
+Test(roster, target_known_from_before_keeps_its_id)
+{
+    roster list = {0};
+    cr_assert_not_null(roster_add_known(&list, "p1:abcdef", "ABCDEF99", 8));
+    cr_assert_null(roster_add_known(&list, "p1:abcdef", "ABCDEF77", 8), "the id is taken");
+    cr_assert_null(roster_add_known(&list, "p1:other", "ABCDEF99", 8), "it is there");
+    cr_assert_str_eq(add(&list, "ABCDEF0123456789")->id, "p1:abcdef0");
+    cr_assert_str_eq(roster_find(&list, "ABCDEF99", 8)->id, "p1:abcdef");
     roster_fini(&list);
 }
 
