@@ -131,6 +131,7 @@ int run_open(cli *self)
     json_t *params = json_object();
     param_string(params, "url", args_word(&self->args, 0));
     param_string(params, "browser", args_string(&self->args, "browser"));
+    param_string(params, "context", args_string(&self->args, "context"));
     return cli_show_checked(self, "open", params, print_connected, check_navigation);
 }
 

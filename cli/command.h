@@ -138,6 +138,12 @@ int run_open(cli *self);
 int run_navigate(cli *self);
 int run_reload(cli *self);
 int run_page(cli *self);
+/* cmd_targets.c */
+int run_watch(cli *self);
+int run_unwatch(cli *self);
+int run_contexts_list(cli *self);
+int run_contexts_create(cli *self);
+int run_contexts_dispose(cli *self);
 /* cmd_see.c */
 int run_network(cli *self);
 int run_console(cli *self);

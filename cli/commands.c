@@ -42,6 +42,18 @@ static const arg_option ports_add_options[] = {
 static const arg_option open_options[] = {
     {"browser", 'b', ARG_STRING, "BROWSER",
      "in this one (default: the first; launched if none runs)"},
+    {"context", 'c', ARG_STRING, "CONTEXT", "in this browser context"},
+};
+static const arg_option watch_options[] = {
+    {"url", 'u', ARG_STRING, "PATTERN",
+     "whose address has this in it; * and ? stand for anything (may be given again)"},
+    {"match", 0, ARG_STRING, "PATTERN", "the same as --url"},
+};
+static const arg_option context_options[] = {
+    {"browser", 'b', ARG_STRING, "BROWSER",
+     "in this one (default: the first; launched if none runs)"},
+    {"proxy", 0, ARG_STRING, "SERVER", "proxy of its pages, as Chromium's --proxy-server"},
+    {"as", 0, ARG_STRING, "NAME", "its id is BROWSER/NAME (default: c1, c2, …)"},
 };
 #define TARGET_OPTION                                                             \
     {                                                                             \
@@ -182,8 +194,25 @@ static const cli_command table[] = {
      "Starts a local host and launches a browser first if there is none.\n\n"
      "Examples:\n"
      "  troupe open https://example.org/\n"
-     "  troupe open --browser 9222 https://example.org/",
+     "  troupe open --browser 9222 https://example.org/\n"
+     "  troupe open --context p1/c1 https://example.org/",
      OPTIONS(open_options), true, false, run_open},
+    {"contexts list", GROUP_PAGES, "", 0, 0, "list browser contexts",
+     "Examples:\n"
+     "  troupe contexts list\n"
+     "  troupe contexts",
+     NO_OPTIONS, false, false, run_contexts_list},
+    {"contexts create", GROUP_PAGES, "", 0, 0, "make a browser context",
+     "Pages in it have cookies, storage and cache of their own, for the price of a page. It ends with its browser.\n\n"
+     "Examples:\n"
+     "  troupe contexts create\n"
+     "  troupe contexts create --as shop --proxy socks5://127.0.0.1:1080\n"
+     "  troupe open https://example.org/ --context p1/shop",
+     OPTIONS(context_options), true, false, run_contexts_create},
+    {"contexts dispose", GROUP_PAGES, "CONTEXT", 1, 1, "end a browser context, and close its pages",
+     "Example:\n"
+     "  troupe contexts dispose p1/c1",
+     NO_OPTIONS, false, false, run_contexts_dispose},
     {"connect", GROUP_PAGES, "TARGET…", 1, 1000, "connect to pages: record and drive them",
      "Starts a local host first if none runs. '*' means every page.\n\n"
      "Examples:\n"
@@ -196,6 +225,21 @@ static const cli_command table[] = {
      "  troupe disconnect 9222:abc123\n"
      "  troupe disconnect",
      NO_OPTIONS, false, false, run_disconnect},
+    {"watch", GROUP_PAGES, "[TARGET…]", 0, 1000, "keep targets connected whenever they are there",
+     "By their id, or by their address: pages, workers and extensions that appear, come back or go there later\n"
+     "are connected too, and so is what a watched page opens. A watch lasts as long as the host. (--url is a\n"
+     "pattern here; to name a host elsewhere, put --url before the command's name.)\n\n"
+     "Examples:\n"
+     "  troupe watch --url example.org\n"
+     "  troupe watch --url '*.example.org/shop/*' --url 127.0.0.1:8080\n"
+     "  troupe watch 9222:abc123",
+     OPTIONS(watch_options), true, false, run_watch},
+    {"unwatch", GROUP_PAGES, "[TARGET…]", 0, 1000, "watch targets no longer",
+     "What was connected for it is let go. Everything, if nothing is named.\n\n"
+     "Examples:\n"
+     "  troupe unwatch --url example.org\n"
+     "  troupe unwatch",
+     OPTIONS(watch_options), false, false, run_unwatch},
     {"targets", GROUP_PAGES, "", 0, 0, "which targets commands mean when none is named",
      "Examples:\n"
      "  troupe targets\n"
