@@ -79,7 +79,9 @@ static troupe_error check_value(const arg_parser *parser, const arg_option *opti
                                 const char *value)
 {
     uint64_t number;
-    if (option->kind == ARG_UINT && (!value_uint(value, &number) || number > UINT32_MAX)) {
+    bool is_number =
+        option->kind == ARG_UINT || (option->kind == ARG_OPTIONAL && strcmp(value, "true") != 0);
+    if (is_number && (!value_uint(value, &number) || number > UINT32_MAX)) {
         return troupe_fail(parser->reason, TROUPE_EPARAMS, "--%s: '%s' is not a number",
                            option->name, value);
     }
@@ -143,6 +145,14 @@ static troupe_error parse_flag(arg_parser *parser, const arg_option *option, con
     return keep(parser, option, on ? "true" : "false");
 }
 
+/* Its number, if one follows. */
+static troupe_error keep_optional(arg_parser *parser, const arg_option *option)
+{
+    uint64_t number;
+    const char *next = parser->index < parser->argc ? parser->argv[parser->index] : "";
+    return value_uint(next, &number) ? keep_next(parser, option) : keep(parser, option, "true");
+}
+
 static troupe_error parse_long(arg_parser *parser, const char *text)
 {
     const char *equals = strchr(text, '=');
@@ -160,6 +170,9 @@ static troupe_error parse_long(arg_parser *parser, const char *text)
     }
     if (is_flag(option)) {
         return parse_flag(parser, option, equals);
+    }
+    if (option->kind == ARG_OPTIONAL && equals == NULL) {
+        return keep_optional(parser, option);
     }
     return equals != NULL ? keep(parser, option, equals + 1) : keep_next(parser, option);
 }

@@ -21,6 +21,7 @@ typedef enum arg_kind {
     ARG_STRING,
     ARG_UINT,     /* checked when parsed: at most UINT32_MAX */
     ARG_DURATION, /* checked when parsed; milliseconds, at most UINT32_MAX */
+    ARG_OPTIONAL, /* a flag that may have a number: the next argument if it is one, or =NUMBER */
 } arg_kind;
 
 typedef struct arg_option {

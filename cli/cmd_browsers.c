@@ -4,13 +4,26 @@
 #include "value.h"
 #include "view.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const view_column browser_columns[] = {
-    {"BROWSER", "browser", VIEW_TEXT},   {"STATE", "state", VIEW_STATE},
-    {"ORIGIN", "origin", VIEW_TEXT},     {"PID", "pid", VIEW_NUMBER},
-    {"TARGETS", "targets", VIEW_NUMBER}, {"PRODUCT", "product", VIEW_LONG},
-    {"ENDPOINT", "endpoint", VIEW_URL},
+    {"BROWSER", "browser", VIEW_TEXT},     {"STATE", "state", VIEW_STATE},
+    {"ORIGIN", "origin", VIEW_TEXT},       {"PID", "pid", VIEW_NUMBER},
+    {"TARGETS", "targets", VIEW_NUMBER},   {"UP", "uptime_ms", VIEW_MS},
+    {"RESTARTS", "restarts", VIEW_NUMBER}, {"PRODUCT", "product", VIEW_LONG},
+    {"ENDPOINT", "endpoint", VIEW_URL},    {"REASON", "reason", VIEW_LONG},
+};
+static const view_column memory_columns[] = {
+    {"BROWSER", "browser", VIEW_TEXT},
+    {"STATE", "state", VIEW_STATE},
+    {"PID", "pid", VIEW_NUMBER},
+    {"PROCESSES", "processes", VIEW_NUMBER},
+    {"MEMORY", "memory_bytes", VIEW_BYTES},
+    {"UP", "uptime_ms", VIEW_MS},
+    {"EXECUTABLE", "executable", VIEW_URL},
+    {"PROFILE", "profile", VIEW_URL},
 };
 
 static int print_browsers(cli *self, json_t *result)
@@ -18,30 +31,184 @@ static int print_browsers(cli *self, json_t *result)
     const json_t *list = json_object_get(result, "browsers");
     json_t *rows = json_is_array(list) ? json_incref((json_t *)list) : json_pack("[O]", result);
     view_options options = {.ids_only = self->quiet};
-    view_rows(rows, browser_columns, sizeof browser_columns / sizeof browser_columns[0], options);
+    bool memory = self->command->run == run_browsers && args_flag(&self->args, "memory");
+    if (memory) {
+        view_rows(rows, memory_columns, sizeof memory_columns / sizeof *memory_columns, options);
+    } else {
+        view_rows(rows, browser_columns, sizeof browser_columns / sizeof *browser_columns, options);
+    }
     json_decref(rows);
     return CLI_OK;
 }
 
+static int print_logs(cli *self, json_t *result)
+{
+    (void)self;
+    size_t index;
+    json_t *row;
+    json_array_foreach(json_object_get(result, "logs"), index, row)
+    {
+        const char *text = json_string_value(json_object_get(row, "output"));
+        printf("%s%s %s%s%s\n", index > 0 ? "\n" : "",
+               json_string_value(json_object_get(row, "browser")),
+               json_is_true(json_object_get(row, "running")) ? "(runs)" : "(ended): ",
+               json_is_true(json_object_get(row, "running"))
+                   ? ""
+                   : json_string_value(json_object_get(row, "reason")),
+               text != NULL && *text != '\0' ? "" : ", printed nothing");
+        if (text != NULL) {
+            cli_print_text(text, strlen(text));
+        }
+    }
+    return CLI_OK;
+}
+
+/* Only the one that was named. */
+static json_t *only(json_t *result, const char *id)
+{
+    json_t *kept = json_array();
+    size_t index;
+    json_t *row;
+    json_array_foreach(json_object_get(result, "browsers"), index, row)
+    {
+        const char *browser = json_string_value(json_object_get(row, "browser"));
+        if (browser != NULL && strcmp(browser, id) == 0) {
+            json_array_append(kept, row);
+        }
+    }
+    return json_pack("{s:o}", "browsers", kept);
+}
+
+static int show_one(cli *self, json_t *params, const char *id)
+{
+    json_t *result = NULL;
+    int status = cli_call(self, "browsers.list", params, &result);
+    if (status != CLI_OK) {
+        return status;
+    }
+    json_t *found = only(result, id);
+    json_decref(result);
+    if (json_array_size(json_object_get(found, "browsers")) == 0) {
+        cli_error("browsers: no browser %s", id);
+        status = CLI_FAILED;
+    } else if (self->json) {
+        cli_print_json(found);
+    } else {
+        status = print_browsers(self, found);
+    }
+    json_decref(found);
+    return status;
+}
+
 int run_browsers(cli *self)
 {
-    return cli_show(self, "browsers.list", json_object(), print_browsers);
+    const char *id = args_word(&self->args, 0);
+    json_t *params = json_object();
+    if (args_flag(&self->args, "log")) {
+        param_string(params, "browser", id);
+        return cli_show(self, "browsers.log", params, print_logs);
+    }
+    param_flag(params, "memory", self, "memory");
+    return id != NULL ? show_one(self, params, id)
+                      : cli_show(self, "browsers.list", params, print_browsers);
+}
+
+/* A path, made absolute: the host stands elsewhere. Names without a slash stay as they are. */
+static void param_path(json_t *params, const char *key, const char *value)
+{
+    char here[4096];
+    if (value == NULL || value[0] == '/' || strchr(value, '/') == NULL ||
+        getcwd(here, sizeof here) == NULL) {
+        param_string(params, key, value);
+        return;
+    }
+    const char *rest = strncmp(value, "./", 2) == 0 ? value + 2 : value;
+    json_object_set_new(params, key, json_sprintf("%s/%s", here, rest));
+}
+
+/* --env and --extension, as often as they were given; the words behind --. */
+static void launch_lists(cli *self, json_t *params)
+{
+    json_t *env = json_object();
+    json_t *extensions = json_array();
+    json_t *args = json_array();
+    for (size_t i = 0; i < self->args.given_count; i++) {
+        const char *option = self->args.given[i].option->name;
+        const char *value = self->args.given[i].value;
+        if (strcmp(option, "env") == 0) {
+            size_t len = strcspn(value, "=");
+            char *name = strndup(value, len);
+            json_object_set_new(env, name != NULL ? name : "",
+                                value[len] == '=' ? json_string(value + len + 1) : json_null());
+            free(name);
+        } else if (strcmp(option, "extension") == 0) {
+            char *path = realpath(value, NULL);
+            json_array_append_new(extensions, json_string(path != NULL ? path : value));
+            free(path);
+        }
+    }
+    for (const char *word; (word = args_word(&self->args, json_array_size(args))) != NULL;) {
+        json_array_append_new(args, json_string(word));
+    }
+    json_t *lists[] = {env, extensions, args};
+    static const char *const keys[] = {"env", "extensions", "args"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (json_object_size(lists[i]) + json_array_size(lists[i]) > 0) {
+            json_object_set(params, keys[i], lists[i]);
+        }
+        json_decref(lists[i]);
+    }
+}
+
+/* Some did not start: the exit status tells, and a line for each. */
+static int check_launched(const json_t *result)
+{
+    const json_t *failed = json_object_get(result, "failed");
+    size_t index;
+    json_t *row;
+    json_array_foreach((json_t *)failed, index, row)
+    {
+        cli_error("browser %s did not start: %s",
+                  json_string_value(json_object_get(row, "browser")),
+                  json_string_value(json_object_get(row, "reason")));
+    }
+    return json_array_size(failed) > 0 ? CLI_FAILED : CLI_OK;
+}
+
+static void launch_port(cli *self, json_t *params)
+{
+    uint64_t number;
+    const char *port = args_string(&self->args, "port");
+    if (port != NULL) {
+        json_object_set_new(params, "port",
+                            value_uint(port, &number) ? json_integer((json_int_t)number)
+                                                      : json_true());
+    }
 }
 
 int run_launch(cli *self)
 {
-    json_t *params = json_object();
-    param_flag(params, "headed", self, "headed");
-    param_uint(params, "count", self, "count");
-    param_string(params, "profile", args_string(&self->args, "profile"));
-    param_string(params, "name", args_string(&self->args, "as"));
-    if (args_flag(&self->args, "port") && args_flag(&self->args, "pipe")) {
+    if (args_string(&self->args, "port") != NULL && args_flag(&self->args, "pipe")) {
         cli_error("launch: --pipe and --port exclude each other");
-        json_decref(params);
         return CLI_USAGE;
     }
-    param_flag(params, "port", self, "port");
-    return cli_show(self, "browsers.launch", params, print_browsers);
+    json_t *params = json_object();
+    param_flag(params, "headed", self, "headed");
+    param_flag(params, "full", self, "full");
+    param_uint(params, "count", self, "count");
+    param_path(params, "profile", args_string(&self->args, "profile"));
+    param_path(params, "executable", args_string(&self->args, "executable"));
+    param_string(params, "name", args_string(&self->args, "as"));
+    param_string(params, "window_size", args_string(&self->args, "window-size"));
+    param_string(params, "proxy", args_string(&self->args, "proxy"));
+    param_string(params, "proxy_bypass", args_string(&self->args, "proxy-bypass"));
+    param_string(params, "user_agent", args_string(&self->args, "user-agent"));
+    param_string(params, "memory_limit", args_string(&self->args, "memory-limit"));
+    param_uint(params, "nice", self, "nice");
+    param_uint(params, "start_timeout_ms", self, "start-timeout");
+    launch_port(self, params);
+    launch_lists(self, params);
+    return cli_show_checked(self, "browsers.launch", params, print_browsers, check_launched);
 }
 
 static int print_closed(cli *self, json_t *result)
@@ -59,6 +226,9 @@ int run_close(cli *self)
     bool is_target = strchr(id, ':') != NULL;
     json_t *params = json_object();
     param_string(params, is_target ? "target" : "browser", id);
+    if (!is_target) {
+        param_flag(params, "force", self, "force");
+    }
     return cli_show(self, is_target ? "close" : "browsers.close", params, print_closed);
 }
 

@@ -52,7 +52,7 @@ const arg_set *config_arg_set(void);
 /** Name of a key's environment variable. */
 void config_env_name(const config_key *key, char *out, size_t size);
 
-#define CONFIG_KEYS_MAX     40
+#define CONFIG_KEYS_MAX     80
 #define CONFIG_SOURCE_MAX   320
 #define CONFIG_WARNINGS_MAX 8
 

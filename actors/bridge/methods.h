@@ -22,7 +22,7 @@ enum {
     PARAM_OBJECT = 32,
 };
 
-#define METHOD_PARAMS_MAX 12
+#define METHOD_PARAMS_MAX 20
 
 typedef struct method_param {
     const char *name; /* NULL ends the list */

@@ -230,7 +230,7 @@ static void on_start_timeout(troupe_actor *self, void *context)
     (void)self;
     browser *state = context;
     char why[80];
-    snprintf(why, sizeof why, "no answer within %u ms", state->host->launch_timeout_ms);
+    snprintf(why, sizeof why, "no answer within %u ms", state->start_timeout_ms);
     lost(state, TROUPE_ETIMEOUT, why);
 }
 
@@ -261,7 +261,7 @@ static troupe_error connect_endpoint(browser *state)
     endpoint_options options = {.endpoint = state->by_port_file ? NULL : state->endpoint,
                                 .profile = state->profile,
                                 .pid_fd = state->pid_fd,
-                                .timeout_ms = state->host->launch_timeout_ms,
+                                .timeout_ms = state->start_timeout_ms,
                                 .abort = asked_to_stop,
                                 .abort_context = state->self};
     return endpoint_connect(&options, state->url, sizeof state->url, &state->stream,
@@ -290,7 +290,7 @@ static troupe_error browser_start(troupe_actor *self, void *context)
     if (error != TROUPE_OK) {
         return troupe_fail(&state->end->reason, error, "cannot watch the connection");
     }
-    error = troupe_timer_start(self, state->host->launch_timeout_ms, 0, on_start_timeout, state,
+    error = troupe_timer_start(self, state->start_timeout_ms, 0, on_start_timeout, state,
                                &state->start_timer);
     if (error != TROUPE_OK) {
         return troupe_fail(&state->end->reason, error, "%s", troupe_error_text(error));
@@ -449,6 +449,8 @@ troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out
     state->host = spec->host;
     browser_limits_init(state, &spec->limits);
     state->launched = spec->launched;
+    state->start_timeout_ms =
+        spec->start_timeout_ms != 0 ? spec->start_timeout_ms : spec->host->launch_timeout_ms;
     state->attach = spec->attach;
     state->graceful = spec->graceful;
     state->by_port_file = spec->endpoint == NULL;

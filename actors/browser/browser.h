@@ -97,10 +97,11 @@ typedef struct browser_spec {
     const troupe_host_options *host;
     const char *id; /* "p1", "9222" */
     bool launched;
-    bool attach;            /* connect every target at birth */
-    bool graceful;          /* ask it to close itself first (a profile that is kept) */
-    pid_t pid;              /* of the keeper; 0 = not ours */
-    message_stream *stream; /* open connection, taken; NULL = connect to endpoint */
+    bool attach;               /* connect every target at birth */
+    bool graceful;             /* ask it to close itself first (a profile that is kept) */
+    pid_t pid;                 /* of the keeper; 0 = not ours */
+    uint32_t start_timeout_ms; /* 0 = the host's launch_timeout_ms */
+    message_stream *stream;    /* open connection, taken; NULL = connect to endpoint */
     const char *endpoint; /* "http://HOST:PORT" (asked for its WebSocket) or "ws://…"; NULL: wait
                              for DevToolsActivePort in profile */
     const char *profile;

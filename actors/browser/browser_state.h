@@ -72,6 +72,7 @@ struct browser {
     char profile[320];
     char product[128];
     bool launched;
+    uint32_t start_timeout_ms;
     bool attach;
     bool graceful;
     bool by_port_file;

@@ -2,23 +2,29 @@
 /*
  * The keeper: a small process between the host and one browser (hidden mode of the troupe binary).
  *
- *   troupe --keeper SCRATCH_DIR NICE -- PROGRAM ARGS…
+ *   troupe --keeper SCRATCH_DIR [KEY=VALUE…] -- PROGRAM ARGS…
  *
- * Descriptors it is born with: 3 and 4, the browser's debugging pipe (perhaps /dev/null); 5, a pipe
- * that the host holds open. It starts the browser in a process group of its own, with TMPDIR inside
- * SCRATCH_DIR. When the browser ends, or the host lets go of the pipe (also by being killed), it
- * kills the group and every process that descends from it, deletes SCRATCH_DIR, and exits with the
- * browser's status (128 + signal if a signal ended it, 127 if it could not be started).
+ * Keys: nice=N; data=BYTES (limit of a process's data, RLIMIT_DATA); cgroup=DIR (the browser is put
+ * there; removed at the end); grace=MS (SIGTERM and so much time before SIGKILL when the host lets
+ * go).
+ *
+ * Descriptors it is born with: see keeper.h. It starts the browser in a process group of its own,
+ * with TMPDIR inside SCRATCH_DIR. When the browser ends, or the host lets go of the pipe (also by
+ * being killed), it kills the group and every process that descends from it, those too that left
+ * group and session (it is a subreaper: orphans come to it), waits until all are reaped, deletes
+ * SCRATCH_DIR, and exits with the browser's status.
  *
  * One thread, no nng: it may fork.
  */
 #include "keeper.h"
-#include "actors/cast.h"
 
-#include <dirent.h>
+#include "actors/cast.h"
+#include "cgroup.h"
+#include "proc.h"
+#include "tree.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,134 +34,311 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+#define KILL_MS                                                                      \
+    10000 /* what does not die within this (in the kernel's hands) is left, and told \
+           */
+
+extern char **environ;
+
+typedef struct keeper {
+    const char *scratch;
+    const char *cgroup; /* NULL = none */
+    int nice;
+    unsigned long long data_bytes; /* 0 = no limit */
+    int grace_ms;
+    char **argv;   /* of the browser */
+    int signal_fd; /* SIGCHLD */
+    pid_t browser;
+    int status; /* of the browser, when it has ended */
+    bool ended;
+} keeper;
+
+static int64_t now_ms(void)
 {
-    (void)info;
-    (void)type;
-    (void)walk;
-    (void)remove(path); /* what stays is tried again, or reported by its directory staying */
-    return 0;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void keeper_remove_tree(const char *path)
+/* Options ----------------------------------------------------------------------------------- */
+
+static bool take_option(keeper *self, const char *word)
 {
-    for (int attempt = 0; attempt < 3 && access(path, F_OK) == 0; attempt++) {
-        nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (strncmp(word, "nice=", 5) == 0) {
+        self->nice = atoi(word + 5);
+    } else if (strncmp(word, "data=", 5) == 0) {
+        self->data_bytes = strtoull(word + 5, NULL, 10);
+    } else if (strncmp(word, "cgroup=", 7) == 0) {
+        self->cgroup = word + 7;
+    } else if (strncmp(word, "grace=", 6) == 0) {
+        self->grace_ms = atoi(word + 6);
+    } else {
+        return false;
     }
+    return true;
 }
 
-/* Kills each child of this process, and what re-parents to it (it is a subreaper), until none is
- * left. */
-static void kill_descendants(pid_t group)
+static bool take_options(keeper *self, int argc, char **argv)
 {
-    if (group > 0) {
-        kill(-group, SIGKILL);
+    if (argc < 5) {
+        return false;
     }
-    for (;;) {
-        char path[64];
-        snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-        FILE *file = fopen(path, "re");
-        long child;
-        while (file != NULL && fscanf(file, "%ld", &child) == 1) {
-            kill((pid_t)child, SIGKILL);
+    self->scratch = argv[2];
+    for (int i = 3; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            self->argv = argv + i + 1;
+            return i + 1 < argc;
         }
-        if (file != NULL) {
-            fclose(file);
+        if (!take_option(self, argv[i])) {
+            return false;
         }
-        if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD) {
+    }
+    return false;
+}
+
+/* The browser ------------------------------------------------------------------------------- */
+
+/* The first variable whose name begins with TROUPE_. */
+static char *own_variable(void)
+{
+    for (char **each = environ; *each != NULL; each++) {
+        if (strncmp(*each, "TROUPE_", 7) == 0) {
+            return *each;
+        }
+    }
+    return NULL;
+}
+
+static void set_environment(const keeper *self)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/tmp", self->scratch);
+    mkdir(path, 0700);
+    setenv("TMPDIR", path, 1);
+    snprintf(path, sizeof path, "%s/crash", self->scratch);
+    setenv("BREAKPAD_DUMP_LOCATION", path, 1); /* else reports pile up in the home directory */
+    for (char *each; (each = own_variable()) != NULL;) {
+        char *name = strdup(each);
+        char *value = name != NULL ? strchr(name, '=') : NULL;
+        if (value == NULL) {
+            free(name);
             return;
         }
+        *value++ = '\0';
+        unsetenv(name);
+        if (strncmp(name, KEEPER_ENV_SET, strlen(KEEPER_ENV_SET)) == 0) {
+            setenv(name + strlen(KEEPER_ENV_SET), value, 1);
+        } else if (strncmp(name, KEEPER_ENV_UNSET, strlen(KEEPER_ENV_UNSET)) == 0) {
+            unsetenv(name + strlen(KEEPER_ENV_UNSET));
+        }
+        free(name);
     }
 }
 
-static pid_t start_browser(char **argv, const sigset_t *mask)
+static void set_limits(const keeper *self)
 {
-    pid_t keeper = getpid();
-    pid_t pid = fork();
-    if (pid != 0) {
-        return pid;
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none); /* a browser's core is as large as its address space */
+    if (self->nice != 0 && setpriority(PRIO_PROCESS, 0, self->nice) != 0) {
+        fprintf(stderr, "nice %d: %s\n", self->nice, strerror(errno));
+    }
+    if (self->data_bytes != 0) {
+        struct rlimit data = {(rlim_t)self->data_bytes, (rlim_t)self->data_bytes};
+        if (setrlimit(RLIMIT_DATA, &data) != 0) {
+            fprintf(stderr, "limit of %llu bytes: %s\n", self->data_bytes, strerror(errno));
+        }
+    }
+    if (self->cgroup != NULL && !cgroup_enter(self->cgroup)) {
+        fprintf(stderr, "control group %s: %s\n", self->cgroup, strerror(errno));
+    }
+}
+
+static void start_browser(keeper *self, const sigset_t *mask)
+{
+    pid_t parent = getpid();
+    self->browser = fork();
+    if (self->browser != 0) {
+        return;
     }
     /* If the keeper itself is killed. Safe here: its one thread is the browser's parent. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != keeper) {
-        _exit(127);
+    if (getppid() != parent) {
+        _exit(KEEPER_NOT_STARTED);
     }
     setpgid(0, 0);
+    set_environment(self);
+    set_limits(self);
     sigprocmask(SIG_SETMASK, mask, NULL);
-    execvp(argv[0], argv);
-    fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
-    _exit(127);
+    execvp(self->argv[0], self->argv);
+    fprintf(stderr, "%s: %s\n", self->argv[0], strerror(errno));
+    _exit(KEEPER_NOT_STARTED);
 }
 
-static int status_code(int status)
+/* Reap what has ended, but not the browser: until its group is killed its number is to stay in use.
+ */
+static void reap_others(keeper *self)
 {
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+        if (info.si_pid == self->browser) {
+            self->ended = true;
+            return;
+        }
+        waitpid(info.si_pid, NULL, WNOHANG);
+        info.si_pid = 0;
+    }
+    info.si_pid = 0;
+    self->ended = waitid(P_PID, (id_t)self->browser, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                  info.si_pid == self->browser;
 }
 
-/* Waits until the browser ended (its code) or the host let go (-1). */
-static int wait_end(pid_t browser, int host_fd, int signal_fd)
+static void drain_signals(const keeper *self)
 {
-    struct pollfd fds[2] = {{.fd = signal_fd, .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
-    for (;;) {
+    struct signalfd_siginfo info;
+    while (read(self->signal_fd, &info, sizeof info) > 0) {
+    }
+}
+
+/* Waits until the browser ended or the host let go. *force: the host wants it at once. */
+static void await_end(keeper *self, bool *force)
+{
+    struct pollfd fds[2] = {{.fd = self->signal_fd, .events = POLLIN},
+                            {.fd = KEEPER_HOST_FD, .events = POLLIN}};
+    while (!self->ended) {
         if (poll(fds, 2, -1) < 0) {
             continue;
         }
         if (fds[0].revents != 0) {
-            struct signalfd_siginfo info;
-            if (read(signal_fd, &info, sizeof info) < 0) {
-                continue;
-            }
-            int status;
-            pid_t pid;
-            while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-                if (pid == browser) {
-                    return status_code(status);
-                }
-            }
+            drain_signals(self);
+            reap_others(self);
         }
-        char byte;
-        if (fds[1].revents != 0 && read(host_fd, &byte, 1) <= 0) {
-            int status; /* perhaps the host lets go because the browser ended */
-            return waitpid(browser, &status, WNOHANG) == browser ? status_code(status) : -1;
+        char byte = 0;
+        if (fds[1].revents != 0 && !self->ended) {
+            ssize_t got = read(KEEPER_HOST_FD, &byte, 1);
+            *force = got == 1 && byte == KEEPER_FORCE;
+            reap_others(self); /* perhaps the host lets go because the browser ended */
+            return;            /* end of file is as good as KEEPER_LET_GO */
         }
     }
 }
 
-int keeper_main(int argc, char **argv)
+/* Give the browser time to write its profile. The host may lose patience. */
+static void ask_to_end(keeper *self)
 {
-    if (argc < 6 || strcmp(argv[4], "--") != 0) {
-        fprintf(stderr, "troupe --keeper is for the host's own use\n");
-        return 2;
+    int64_t deadline = now_ms() + self->grace_ms;
+    kill(-self->browser, SIGTERM);
+    struct pollfd fds[2] = {{.fd = self->signal_fd, .events = POLLIN},
+                            {.fd = KEEPER_HOST_FD, .events = POLLIN}};
+    nfds_t count = 2;
+    for (int64_t left; !self->ended && (left = deadline - now_ms()) > 0;) {
+        if (poll(fds, count, (int)left) <= 0) {
+            continue;
+        }
+        drain_signals(self);
+        reap_others(self);
+        char byte = 0;
+        if (count == 2 && fds[1].revents != 0) {
+            ssize_t got = read(KEEPER_HOST_FD, &byte, 1);
+            if (got == 1 && byte == KEEPER_FORCE) {
+                return;
+            }
+            count = got == 1 ? 2 : 1; /* end of file: no more to hear */
+        }
     }
-    const char *scratch = argv[2];
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    sigemptyset(&before);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    fcntl(KEEPER_HOST_FD, F_SETFD, FD_CLOEXEC);
+}
+
+/* Kills the group, every descendant, and reaps all. False: some would not die. */
+static bool kill_all(keeper *self)
+{
+    int64_t deadline = now_ms() + KILL_MS;
+    kill(-self->browser, SIGKILL);
+    for (;;) {
+        if (self->cgroup != NULL) {
+            (void)cgroup_kill(self->cgroup);
+        }
+        (void)proc_kill_descendants();
+        int status;
+        pid_t pid;
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (pid == self->browser) {
+                self->status = status;
+            }
+        }
+        int64_t left = deadline - now_ms();
+        if (pid < 0 && errno == ECHILD) {
+            return true;
+        }
+        if (left <= 0) {
+            return false;
+        }
+        struct pollfd signals = {.fd = self->signal_fd, .events = POLLIN};
+        if (poll(&signals, 1, (int)left) > 0) {
+            drain_signals(self);
+        }
+    }
+}
+
+static int exit_code(const keeper *self, bool clean)
+{
+    if (!clean) {
+        return KEEPER_LEFTOVERS;
+    }
+    return WIFSIGNALED(self->status) ? 128 + WTERMSIG(self->status) : WEXITSTATUS(self->status);
+}
+
+/* Only what the host means for it stays open; nothing of that reaches the browser but 3 and 4. */
+static void tidy_descriptors(keeper *self)
+{
+    for (int fd = KEEPER_HOST_FD; fd <= KEEPER_PROFILE_FD; fd++) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    (void)syscall(SYS_close_range, KEEPER_PROFILE_FD + 1, ~0U, 0);
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    int signal_fd = signalfd(-1, &child, SFD_CLOEXEC);
-    if (atoi(argv[3]) != 0) {
-        setpriority(PRIO_PROCESS, 0, atoi(argv[3]));
+    self->signal_fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int keeper_main(int argc, char **argv)
+{
+    keeper self = {.cgroup = NULL};
+    if (!take_options(&self, argc, argv)) {
+        fprintf(stderr, "troupe --keeper is for the host's own use\n");
+        return 2;
     }
-    char tmp[4096];
-    snprintf(tmp, sizeof tmp, "%s/tmp", scratch);
-    mkdir(tmp, 0700);
-    setenv("TMPDIR", tmp, 1);
-    pid_t browser = start_browser(argv + 5, &before);
-    close(3);
-    close(4);
-    int code = browser > 0 ? wait_end(browser, KEEPER_HOST_FD, signal_fd) : 127;
-    kill_descendants(browser);
-    keeper_remove_tree(scratch);
-    return code < 0 ? 128 + SIGKILL : code;
+    sigset_t all;
+    sigset_t none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    tidy_descriptors(&self);
+    start_browser(&self, &none);
+    close(KEEPER_BROWSER_READ_FD);
+    close(KEEPER_BROWSER_WRITE_FD);
+    bool clean = true;
+    if (self.browser > 0) {
+        bool force = false;
+        setpgid(self.browser, self.browser); /* whoever of the two is first */
+        await_end(&self, &force);
+        if (!self.ended && !force && self.grace_ms > 0) {
+            ask_to_end(&self);
+        }
+        clean = kill_all(&self);
+    } else {
+        fprintf(stderr, "no process for %s: %s\n", self.argv[0], strerror(errno));
+        self.status = KEEPER_NOT_STARTED << 8;
+    }
+    if (self.cgroup != NULL && !cgroup_remove(self.cgroup)) {
+        fprintf(stderr, "control group %s: %s\n", self.cgroup, strerror(errno));
+    }
+    clean = tree_remove(self.scratch) && clean;
+    return exit_code(&self, clean);
 }
 
 static bool keeper_main_called; /* set before any other thread is there */

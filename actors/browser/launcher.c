@@ -7,13 +7,11 @@
  * that never came up is given up, and whoever asked for it is told why.
  */
 #include "launcher.h"
+
 #include "actors/cast.h"
-#include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "transport/pipe.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,6 +20,8 @@
 
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 30000
+#define PARALLEL_MAX   16
+#define NS_PER_MS      UINT64_C(1000000)
 
 static const char *state_name(entry_state state)
 {
@@ -44,229 +44,45 @@ entry *entry_find(launcher *state, const char *id)
 static void entry_free(entry *item)
 {
     browser_end_unref(item->end);
-    free(item->profile);
+    recipe_unref(item->recipe);
     free(item->endpoint);
-    free(item->executable);
     free(item);
+}
+
+static void add_launched(json_t *row, const entry *item)
+{
+    const recipe *made = item->recipe;
+    json_object_set_new(row, "executable", json_string(made->executable));
+    json_object_set_new(row, "full", json_boolean(made->full));
+    json_object_set_new(row, "profile",
+                        made->profile != NULL ? json_string(made->profile) : json_null());
+    if (made->port_number != 0) {
+        json_object_set_new(row, "port", json_integer(made->port_number));
+    }
+}
+
+static const char *shown_state(const entry *item)
+{
+    bool mute = item->state == ENTRY_UP && item->unresponsive;
+    return item->queued ? "queued" : mute ? "unresponsive" : state_name(item->state);
 }
 
 json_t *entry_json(const entry *item)
 {
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s}", "browser", item->id, "state",
-        item->state == ENTRY_UP && item->unresponsive ? "unresponsive" : state_name(item->state),
-        "origin", item->launched ? "launched" : "attached", "product", item->product, "endpoint",
-        item->url, "uid", item->uid, "pid", item->run != NULL ? (int)item->run->process->pid : 0,
-        "headed", item->headed, "reason", item->state == ENTRY_UP ? "" : item->ended.text);
-}
-
-/* Waiters ----------------------------------------------------------------------------------- */
-
-static bool waits_for(const waiter *item, const char *id)
-{
-    for (size_t i = 0; i < item->id_count; i++) {
-        if (strcmp(item->ids[i], id) == 0) {
-            return true;
-        }
+    uint64_t now = troupe_now_ns(item->owner->self);
+    bool headed = item->recipe != NULL && item->recipe->headed;
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:i}", "browser", item->id,
+                  "state", shown_state(item), "origin", item->launched ? "launched" : "attached",
+                  "product", item->product, "endpoint", item->url, "uid", item->uid, "pid",
+                  item->run != NULL ? (int)item->run->process->pid : 0, "headed", (int)headed,
+                  "reason", item->state == ENTRY_UP ? "" : item->ended.text, "uptime_ms",
+                  (json_int_t)(item->up_ns != 0 ? (now - item->up_ns) / NS_PER_MS : 0), "restarts",
+                  item->starts > 0 ? (int)item->starts - 1 : 0);
+    if (item->launched) {
+        add_launched(row, item);
     }
-    return false;
-}
-
-waiter *waiter_new(launcher *state, troupe_caller caller, waiter_kind kind)
-{
-    waiter *item = calloc(1, sizeof *item);
-    if (item == NULL) {
-        troupe_fault(state->self, caller, TROUPE_ENOMEM, NULL, NULL);
-        return NULL;
-    }
-    item->caller = caller;
-    item->kind = kind;
-    item->browsers = json_array();
-    DL_APPEND(state->waiters, item);
-    return item;
-}
-
-void waiter_free(launcher *state, waiter *item)
-{
-    DL_DELETE(state->waiters, item);
-    json_decref(item->browsers);
-    free(item);
-}
-
-void waiter_add(waiter *item, const char *id)
-{
-    if (item->id_count < sizeof item->ids / sizeof *item->ids) {
-        snprintf(item->ids[item->id_count++], BROWSER_ID_MAX, "%s", id);
-    }
-    item->expected++;
-}
-
-void launcher_answer_port(launcher *state, const waiter *wait, const entry *item,
-                          const char *failure)
-{
-    json_t *result = json_pack("{s:s, s:s}", "browser", item->id, "status",
-                               failure == NULL ? "registered" : "unreachable");
-    if (item->port_number != 0) {
-        json_object_set_new(result, "port", json_integer(item->port_number));
-    }
-    if (failure != NULL) {
-        json_object_set_new(result, "warning", json_string(failure));
-    }
-    json_reply(state->self, wait->caller, result);
-}
-
-/* A browser came up, or will not (failure). */
-static void settle(launcher *state, const entry *item, const char *failure)
-{
-    waiter *wait;
-    waiter *next;
-    DL_FOREACH_SAFE(state->waiters, wait, next)
-    {
-        if (wait->kind == WAIT_CLOSE || !waits_for(wait, item->id)) {
-            continue;
-        }
-        if (wait->kind == WAIT_PORT) {
-            launcher_answer_port(state, wait, item, failure);
-            waiter_free(state, wait);
-        } else if (failure != NULL) {
-            troupe_fault(state->self, wait->caller, TROUPE_EUNAVAILABLE, NULL,
-                         "browser %s did not start: %s", item->id, failure);
-            waiter_free(state, wait);
-        } else {
-            json_array_append_new(wait->browsers, entry_json(item));
-            if (json_array_size(wait->browsers) == wait->expected) {
-                json_reply(state->self, wait->caller,
-                           json_pack("{s:O}", "browsers", wait->browsers));
-                waiter_free(state, wait);
-            }
-        }
-    }
-}
-
-static void settle_closed(launcher *state, const char *id)
-{
-    waiter *wait;
-    waiter *next;
-    DL_FOREACH_SAFE(state->waiters, wait, next)
-    {
-        if (wait->kind == WAIT_CLOSE && waits_for(wait, id)) {
-            json_reply(state->self, wait->caller,
-                       json_pack("{s:b, s:s}", "closed", true, "browser", id));
-            waiter_free(state, wait);
-        }
-    }
-}
-
-/* Processes --------------------------------------------------------------------------------- */
-
-static void maybe_finish(entry *item);
-
-static void maybe_done(launcher *state)
-{
-    if (state->children_gone && state->running == NULL) {
-        troupe_exit(state->self, TROUPE_OK);
-    }
-}
-
-static void on_output(troupe_actor *self, void *context, int fd, short revents)
-{
-    (void)revents;
-    running *run = context;
-    if (!process_read_output(run->process)) {
-        troupe_unwatch(self, fd);
-    }
-}
-
-static void describe_exit(char *out, size_t size, int code, const char *words)
-{
-    int used = code > 128 ? snprintf(out, size, "ended by signal %d", code - 128)
-                          : snprintf(out, size, "exited with status %d", code);
-    if (code != 0 && *words != '\0' && used > 0 && (size_t)used < size) {
-        snprintf(out + used, size - (size_t)used, ": %s", words);
-    }
-}
-
-/* The keeper ended: everything it kept is gone, its directory too. */
-static void on_process_end(troupe_actor *self, void *context, int fd, short revents)
-{
-    (void)revents;
-    running *run = context;
-    launcher *state = run->owner;
-    troupe_unwatch(self, fd);
-    troupe_unwatch(self, run->process->output_fd);
-    process_read_output(run->process);
-    int code = process_reap(run->process);
-    char text[400];
-    describe_exit(text, sizeof text, code, process_last_words(run->process));
-    entry *item = entry_find(state, run->browser);
-    if (!run->expected) {
-        troupe_log(TROUPE_LOG_WARN, "launcher", "browser-exited", run->browser, "%s", text);
-    }
-    if (item != NULL && item->run == run) {
-        item->run = NULL;
-        if (run->process->orphaned && !run->expected) {
-            /* The browser died with it, but its helpers may hold the connection open: start anew.
-             */
-            (void)troupe_stop(troupe_self_system(state->self),
-                              troupe_supervisor_find(state->supervisor, item->id), TROUPE_STOP_NOW);
-        }
-        snprintf(item->exit_text, sizeof item->exit_text, "%s", text);
-        item->killed = code == 128 + SIGKILL && run->expected;
-        if (item->killed) { /* our own doing: what it said may explain */
-            snprintf(item->exit_text, sizeof item->exit_text, "%s",
-                     process_last_words(run->process));
-        }
-    }
-    process_destroy(run->process);
-    DL_DELETE(state->running, run);
-    free(run);
-    if (item != NULL) {
-        maybe_finish(item);
-    }
-    maybe_done(state);
-}
-
-static void let_go(entry *item)
-{
-    if (item->run != NULL) {
-        item->run->expected = true;
-        process_let_go(item->run->process);
-    }
-}
-
-static troupe_error start_process(launcher *state, entry *item, troupe_reason *reason)
-{
-    process_options options = {.host = state->host,
-                               .executable = item->executable,
-                               .headed = item->headed,
-                               .port = item->port,
-                               .profile = item->profile};
-    running *run = calloc(1, sizeof *run);
-    if (run == NULL) {
-        return TROUPE_ENOMEM;
-    }
-    troupe_error error = process_start(&options, &run->process, reason);
-    if (error != TROUPE_OK) {
-        free(run);
-        return error;
-    }
-    run->owner = state;
-    snprintf(run->browser, sizeof run->browser, "%s", item->id);
-    error = troupe_watch(state->self, run->process->pid_fd, POLLIN, on_process_end, run);
-    if (error == TROUPE_OK) {
-        error = troupe_watch(state->self, run->process->output_fd, POLLIN, on_output, run);
-    }
-    if (error != TROUPE_OK) { /* its end would go unnoticed: waits for it, just this once */
-        troupe_unwatch(state->self, run->process->pid_fd);
-        process_let_go(run->process);
-        (void)process_reap(run->process);
-        process_destroy(run->process);
-        free(run);
-        return error;
-    }
-    DL_APPEND(state->running, run);
-    item->run = run;
-    return TROUPE_OK;
+    return row;
 }
 
 /* Browser actors ---------------------------------------------------------------------------- */
@@ -275,17 +91,28 @@ static troupe_error prepare_launched(entry *item, browser_spec *spec, troupe_rea
 {
     launcher *state = item->owner;
     if (item->run != NULL) { /* the one before is still being cleaned up: this is a new run */
-        let_go(item);
+        run_let_go(item, NULL);
         item->run = NULL;
     }
-    troupe_error error = start_process(state, item, reason);
+    const recipe *wanted = item->recipe;
+    troupe_error error = breaker_ask(&state->breakers, wanted->executable, wanted->profile,
+                                     troupe_now_ns(state->self), reason);
     if (error != TROUPE_OK) {
+        state->counters.refused++;
+        return error;
+    }
+    spec->limits = wanted->limits;
+    error = run_start(state, item, reason);
+    if (error != TROUPE_OK) {
+        breaker_abandoned(&state->breakers, wanted->executable, wanted->profile);
+        item->failure = error == TROUPE_ENOMEM ? error : TROUPE_EUNAVAILABLE;
+        item->failure = error == TROUPE_ESTATE ? error : item->failure;
         return error;
     }
     process *made = item->run->process;
     spec->pid = made->pid;
     spec->profile = made->profile;
-    if (item->port) {
+    if (wanted->port) {
         spec->pid_fd = made->pid_fd;
         return TROUPE_OK;
     }
@@ -306,7 +133,8 @@ static troupe_error prepare(troupe_actor *self, void *context, troupe_spawn_opti
                          .launched = item->launched,
                          .attach = strcmp(attach, "all") == 0 ||
                                    (item->launched && strcmp(attach, "none") != 0),
-                         .graceful = item->launched && item->profile != NULL,
+                         .graceful = item->launched && item->recipe->profile != NULL,
+                         .start_timeout_ms = item->launched ? item->recipe->timeout_ms : 0,
                          .endpoint = item->endpoint,
                          .pid_fd = -1};
     item->ended.text[0] = '\0';
@@ -321,7 +149,7 @@ static troupe_error prepare(troupe_actor *self, void *context, troupe_spawn_opti
     }
     if (error != TROUPE_OK) {
         message_stream_destroy(spec.stream);
-        let_go(item);
+        run_let_go(item, item->ended.text);
     }
     return error;
 }
@@ -363,14 +191,13 @@ static void give_up(launcher *state, const entry *item)
         troupe_log(TROUPE_LOG_ERROR, "launcher", "browser-not-started", item->id, "%s", why);
     }
     char text[1200];
-    const char *what = item->launched ? item->executable : item->endpoint;
+    const char *what = item->launched ? item->recipe->executable : item->endpoint;
     snprintf(text, sizeof text, "%.200s: %s", what != NULL ? what : item->id, why);
-    settle(state, item, text);
+    launcher_settle(state, item, text);
     tell_failed(state, item);
 }
 
-/* The last of an entry: the supervisor has let go of it, and its process is reaped. */
-static void maybe_finish(entry *item)
+void entry_maybe_finish(entry *item)
 {
     launcher *state = item->owner;
     if (!item->released || item->run != NULL) {
@@ -379,18 +206,32 @@ static void maybe_finish(entry *item)
     if (!item->seen_up) {
         give_up(state, item);
     }
-    settle_closed(state, item->id);
+    launcher_settle_closed(state, item->id);
     tell_removed(state, item);
     DL_DELETE(state->entries, item);
     entry_free(item);
+    launcher_start_queued(state);
 }
 
 static void on_release(void *context)
 {
     entry *item = context;
     item->released = true;
-    let_go(item);
-    maybe_finish(item);
+    run_let_go(item, item->ended.text);
+    entry_maybe_finish(item);
+}
+
+/* Its actor ended, or could not be started. */
+static void note_end(entry *item, troupe_error ended)
+{
+    if (item->ended.text[0] == '\0' && item->end != NULL) {
+        (void)troupe_fail(&item->ended, ended, "%s", browser_end_text(item->end));
+    }
+    if (item->ended.text[0] == '\0') {
+        snprintf(item->ended.text, sizeof item->ended.text, "%s", troupe_error_text(ended));
+    }
+    item->uid[0] = '\0';
+    item->up_ns = 0;
 }
 
 static void on_child(troupe_actor *self, void *context, const char *name, troupe_address started,
@@ -402,29 +243,26 @@ static void on_child(troupe_actor *self, void *context, const char *name, troupe
     if (item == NULL || started != 0) {
         return;
     }
-    let_go(item);
-    if (item->ended.text[0] == '\0' && item->end != NULL) {
-        (void)troupe_fail(&item->ended, ended, "%s", browser_end_text(item->end));
-    }
-    item->uid[0] = '\0';
+    note_end(item, ended);
     if (item->state == ENTRY_CLOSING || state->closing) {
         item->state = ENTRY_CLOSING; /* on_release comes next */
-    } else if (item->seen_up) {
+        run_let_go(item, NULL);
+        return;
+    }
+    run_let_go(item, item->ended.text);
+    if (item->seen_up) {
         item->state = ENTRY_RETRYING;
         troupe_log(TROUPE_LOG_INFO, "launcher", "browser-lost", item->id, "%s; again in %u ms",
                    item->ended.text, restart_in_ms);
     } else {
-        if (item->ended.text[0] == '\0') {
-            snprintf(item->ended.text, sizeof item->ended.text, "%s", troupe_error_text(ended));
-        }
         item->failed = true;
         item->state = ENTRY_CLOSING;
         (void)troupe_supervisor_remove(state->supervisor, name, TROUPE_STOP_NOW);
     }
 }
 
-/* Hands the entry to the supervisor; on an error the entry is gone and the reason says why. */
-troupe_error entry_start(launcher *state, entry *item, troupe_reason *reason)
+/* Hands an entry of the list to the supervisor; on an error the entry is gone, or soon will be. */
+static troupe_error begin(launcher *state, entry *item, troupe_reason *reason)
 {
     troupe_child child = {.name = item->id,
                           .prepare = prepare,
@@ -435,17 +273,89 @@ troupe_error entry_start(launcher *state, entry *item, troupe_reason *reason)
                           .backoff_min_ms = BACKOFF_MIN_MS,
                           .backoff_max_ms = BACKOFF_MAX_MS,
                           .shutdown_ms = TROUPE_SHUTDOWN_UNLIMITED};
-    item->owner = state;
-    item->state = ENTRY_STARTING;
-    DL_APPEND(state->entries, item);
     troupe_error error = troupe_supervisor_add(state->supervisor, &child, false, NULL);
     if (error != TROUPE_OK) {
-        const char *why = item->ended.text[0] != '\0' ? item->ended.text : troupe_error_text(error);
-        (void)troupe_fail(reason, error, "%s", why);
+        if (item->ended.text[0] == '\0') {
+            snprintf(item->ended.text, sizeof item->ended.text, "%s", troupe_error_text(error));
+        }
+        (void)troupe_fail(reason, error, "%s", item->ended.text);
+        item->failed = true;
         item->state = ENTRY_CLOSING;
         on_release(item);
     }
     return error;
+}
+
+troupe_error entry_start(launcher *state, entry *item, troupe_reason *reason)
+{
+    item->owner = state;
+    item->state = ENTRY_STARTING;
+    DL_APPEND(state->entries, item);
+    return begin(state, item, reason);
+}
+
+void entry_queue(launcher *state, entry *item)
+{
+    item->owner = state;
+    item->state = ENTRY_STARTING;
+    item->queued = true;
+    DL_APPEND(state->entries, item);
+}
+
+void entry_withdraw(entry *item)
+{
+    item->queued = false;
+    item->state = ENTRY_CLOSING;
+    item->released = true;
+    entry_maybe_finish(item);
+}
+
+unsigned launcher_parallel(const launcher *state)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned twice = processors > 0 ? 2 * (unsigned)processors : 2;
+    unsigned wanted = state->host->launch_parallel;
+    return wanted != 0 ? wanted : twice < PARALLEL_MAX ? twice : PARALLEL_MAX;
+}
+
+static unsigned starting_count(const launcher *state)
+{
+    unsigned count = 0;
+    const entry *item;
+    DL_FOREACH(state->entries, item)
+    {
+        count += item->launched && !item->queued && item->state == ENTRY_STARTING;
+    }
+    return count;
+}
+
+static entry *first_queued(const launcher *state)
+{
+    entry *item;
+    DL_FOREACH(state->entries, item)
+    {
+        if (item->queued) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+/* A start that fails at once ends in here again (entry_maybe_finish): the loop goes on instead. */
+void launcher_start_queued(launcher *state)
+{
+    if (state->starting_queued || state->closing) {
+        return;
+    }
+    state->starting_queued = true;
+    entry *item;
+    while (starting_count(state) < launcher_parallel(state) &&
+           (item = first_queued(state)) != NULL) {
+        troupe_reason reason = {{0}};
+        item->queued = false;
+        (void)begin(state, item, &reason); /* who waits for it was told */
+    }
+    state->starting_queued = false;
 }
 
 /* The actor --------------------------------------------------------------------------------- */
@@ -479,8 +389,24 @@ static void on_up(launcher *state, const troupe_envelope *envelope)
     item->state = ENTRY_UP;
     item->unresponsive = false;
     item->seen_up = true;
+    item->up_ns = troupe_now_ns(state->self);
+    if (item->run != NULL) {
+        item->run->up_ns = item->up_ns;
+    }
     troupe_log(TROUPE_LOG_INFO, "launcher", "browser-up", item->id, "%s", item->product);
-    settle(state, item, NULL);
+    launcher_settle(state, item, NULL);
+    launcher_start_queued(state);
+}
+
+static void on_swept(launcher *state, const troupe_envelope *envelope)
+{
+    uint64_t directories;
+    uint64_t processes;
+    if (troupe_unpack(envelope->payload, "{s:U,s:U}", "directories", &directories, "processes",
+                      &processes) == TROUPE_OK) {
+        state->counters.swept_directories += directories;
+        state->counters.swept_processes += processes;
+    }
 }
 
 /* It owes answers and is silent, or speaks again: only said, nothing is done about it. */
@@ -513,6 +439,8 @@ static troupe_error launcher_receive(troupe_actor *self, void *context,
         on_up(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_BROWSER_HEALTH)) {
         on_health(state, envelope);
+    } else if (troupe_verb_is(envelope, VERB_LAUNCHER_SWEPT)) {
+        on_swept(state, envelope);
     } else {
         launcher_method(state, envelope);
     }
@@ -528,7 +456,11 @@ static troupe_error launcher_start(troupe_actor *self, void *context)
                    "running as root: browsers are started without Chromium's sandbox");
     }
     troupe_supervisor_options options = {.event = on_child, .context = state};
-    return troupe_supervisor_create(self, &options, &state->supervisor);
+    troupe_error error = troupe_supervisor_create(self, &options, &state->supervisor);
+    if (error == TROUPE_OK) {
+        launcher_start_sweep(state);
+    }
+    return error;
 }
 
 static void on_children_gone(troupe_actor *self, void *context)
@@ -536,7 +468,14 @@ static void on_children_gone(troupe_actor *self, void *context)
     (void)self;
     launcher *state = context;
     state->children_gone = true;
-    maybe_done(state);
+    launcher_maybe_done(state);
+}
+
+void launcher_maybe_done(launcher *state)
+{
+    if (state->children_gone && state->running == NULL) {
+        troupe_exit(state->self, TROUPE_OK);
+    }
 }
 
 /* Ends when every browser actor and every process has ended. */
@@ -545,6 +484,9 @@ static bool launcher_closing(troupe_actor *self, void *context)
     launcher *state = context;
     (void)self;
     state->closing = true;
+    for (entry *item; (item = first_queued(state)) != NULL;) {
+        entry_withdraw(item);
+    }
     troupe_supervisor_stop(state->supervisor, on_children_gone, state);
     return state->children_gone && state->running == NULL;
 }
@@ -562,8 +504,11 @@ static void launcher_stop(troupe_actor *self, void *context, troupe_error reason
         running *run = state->running;
         DL_DELETE(state->running, run);
         process_destroy(run->process);
+        recipe_unref(run->recipe);
         free(run);
     }
+    ended_runs_free(state);
+    breakers_fini(&state->breakers);
     while (state->entries != NULL) {
         entry *item = state->entries;
         DL_DELETE(state->entries, item);

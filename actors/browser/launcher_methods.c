@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The launcher's RPC methods: browsers.list, launch, close; those of ports are in launcher_ports.c.
- */
+/* The launcher's RPC methods browsers.list, launch and close. */
 #include "actors/json_call.h"
 #include "launcher.h"
+#include "proc.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include <utlist.h>
 
@@ -47,77 +45,97 @@ static size_t entry_count(const launcher *state)
     return count;
 }
 
-static troupe_error launch_one(launcher *state, json_t *params, const char *executable,
-                               waiter *wait, troupe_reason *reason)
+/* name: NULL = the port it is to listen on, or the next free one. */
+static troupe_error queue_one(launcher *state, recipe *made, const char *name, waiter *wait,
+                              troupe_reason *reason)
 {
-    if (entry_count(state) >= state->host->browsers_max) {
-        return troupe_fail(reason, TROUPE_EUNAVAILABLE,
-                           "there are %u browsers already ([limits] browsers)",
-                           state->host->browsers_max);
-    }
     entry *item = calloc(1, sizeof *item);
     if (item == NULL) {
         return TROUPE_ENOMEM;
     }
-    const char *profile = json_string_value(json_object_get(params, "profile"));
-    troupe_error error = launcher_choose_id(
-        state, json_string_value(json_object_get(params, "name")), "p", item->id, reason);
+    char port[16];
+    snprintf(port, sizeof port, "%u", made->port_number);
+    name = name == NULL && made->port_number != 0 ? port : name;
+    troupe_error error = launcher_choose_id(state, name, "p", item->id, reason);
     if (error != TROUPE_OK) {
         free(item);
         return error;
     }
-    json_t *headed = json_object_get(params, "headed");
     item->launched = true;
-    item->headed = headed != NULL ? json_is_true(headed) : state->host->headed;
-    item->port = json_is_true(json_object_get(params, "port"));
-    item->executable = strdup(executable);
-    item->profile = profile != NULL ? strdup(profile) : NULL;
+    item->recipe = recipe_ref(made);
     if (wait != NULL) {
         waiter_add(wait, item->id);
     }
-    return entry_start(state, item, reason);
+    entry_queue(state, item);
+    return TROUPE_OK;
+}
+
+/* How many; 0 after a reason. */
+static size_t read_count(const json_t *params, const recipe *made, troupe_reason *reason)
+{
+    const json_t *given = json_object_get(params, "count");
+    json_int_t count = given != NULL ? json_integer_value(given) : 1;
+    bool unique =
+        made->profile != NULL || made->port_number != 0 || json_object_get(params, "name") != NULL;
+    if (count < 1 || count > LAUNCH_COUNT_MAX || (count > 1 && unique)) {
+        (void)troupe_fail(reason, TROUPE_EPARAMS,
+                          "`count` must be 1 to %d, and 1 with `profile`, `name` or a fixed `port`",
+                          LAUNCH_COUNT_MAX);
+        return 0;
+    }
+    return (size_t)count;
+}
+
+/* Checked before any is started: a call launches all it asks for or says why not. */
+static troupe_error queue_all(launcher *state, const json_t *params, recipe *made, waiter *wait,
+                              size_t count, troupe_reason *reason)
+{
+    const char *name = json_string_value(json_object_get(params, "name"));
+    troupe_error error = TROUPE_OK;
+    if (entry_count(state) + count > state->host->browsers_max) {
+        error = troupe_fail(reason, TROUPE_EUNAVAILABLE,
+                            "there are %zu browsers already, of at most %u ([limits] browsers_max)",
+                            entry_count(state), state->host->browsers_max);
+    }
+    for (size_t i = 0; i < count && error == TROUPE_OK; i++) {
+        error = queue_one(state, made, name, wait, reason);
+    }
+    return error;
+}
+
+static void refuse_launch(launcher *state, troupe_caller caller, troupe_error error,
+                          const troupe_reason *reason)
+{
+    const char *why = reason->text[0] != '\0' ? reason->text : troupe_error_text(error);
+    troupe_log(TROUPE_LOG_ERROR, "launcher", "launch-failed", NULL, "%s", why);
+    troupe_fault(state->self, caller, error, NULL, "%s", why);
 }
 
 static void run_launch(launcher *state, troupe_caller caller, json_t *params)
 {
-    json_t *counted = json_object_get(params, "count");
-    json_int_t count = json_is_integer(counted) ? json_integer_value(counted) : 1;
-    const char *profile = json_string_value(json_object_get(params, "profile"));
-    char executable[512];
     troupe_reason reason = {{0}};
-    if (count < 1 || count > 16 ||
-        (count > 1 && (profile != NULL || json_object_get(params, "name") != NULL))) {
-        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
-                     "`count` must be 1 to 16, and 1 with `profile` or `name`");
+    recipe *made = NULL;
+    troupe_error error = recipe_read(state->host, params, &made, &reason);
+    size_t count = error == TROUPE_OK ? read_count(params, made, &reason) : 0;
+    if (count == 0) {
+        refuse_launch(state, caller, error == TROUPE_OK ? TROUPE_EPARAMS : error, &reason);
+        recipe_unref(made);
         return;
     }
-    if (profile != NULL && mkdir(profile, 0700) != 0 && errno != EEXIST) {
-        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL, "`profile` %s: %s", profile,
-                     strerror(errno));
+    waiter *wait = caller.ref != 0 ? waiter_new(state, caller, WAIT_LAUNCH) : NULL;
+    if (wait == NULL && caller.ref != 0) {
+        recipe_unref(made);
         return;
     }
-    json_t *headed = json_object_get(params, "headed");
-    troupe_error error = process_find(state->host->executable,
-                                      headed != NULL ? json_is_true(headed) : state->host->headed,
-                                      executable, sizeof executable, &reason);
-    waiter *wait = NULL;
-    if (error == TROUPE_OK && caller.ref != 0) {
-        wait = waiter_new(state, caller, WAIT_LAUNCH);
-        if (wait == NULL) {
-            return;
-        }
-    }
-    for (json_int_t i = 0; i < count && error == TROUPE_OK; i++) {
-        error = launch_one(state, params, executable, wait, &reason);
-    }
-    if (error != TROUPE_OK) {
-        const char *why = reason.text[0] != '\0' ? reason.text : troupe_error_text(error);
-        troupe_log(TROUPE_LOG_ERROR, "launcher", "launch-failed", NULL, "%s", why);
-        troupe_fault(state->self, caller, error, NULL, "%s", why);
+    error = queue_all(state, params, made, wait, count, &reason);
+    if (error != TROUPE_OK) { /* of several none is refused but for lack of memory */
+        refuse_launch(state, caller, error, &reason);
         if (wait != NULL) {
             waiter_free(state, wait);
         }
     }
+    recipe_unref(made);
+    launcher_start_queued(state);
 }
 
 void launcher_close(launcher *state, troupe_caller caller, entry *item)
@@ -127,10 +145,19 @@ void launcher_close(launcher *state, troupe_caller caller, entry *item)
         return;
     }
     waiter_add(wait, item->id);
+    if (item->queued) {
+        entry_withdraw(item);
+        return;
+    }
     item->state = ENTRY_CLOSING;
     char name[BROWSER_ID_MAX];
     memcpy(name, item->id, sizeof name); /* the entry may be gone while this runs */
-    (void)troupe_supervisor_remove(state->supervisor, name, TROUPE_STOP_DRAIN);
+    bool force = item->force;
+    if (force) {
+        run_let_go(item, NULL);
+    }
+    (void)troupe_supervisor_remove(state->supervisor, name,
+                                   force ? TROUPE_STOP_NOW : TROUPE_STOP_DRAIN);
 }
 
 static void run_close(launcher *state, troupe_caller caller, json_t *params)
@@ -142,18 +169,36 @@ static void run_close(launcher *state, troupe_caller caller, json_t *params)
                      id == NULL ? "`browser` must be a string" : "no browser %s", id);
         return;
     }
+    item->force = item->force || json_is_true(json_object_get(params, "force"));
     launcher_close(state, caller, item);
+}
+
+/* What its processes use; keeper included. */
+static void add_memory(json_t *row, const entry *item, proc_table *table)
+{
+    size_t processes = 0;
+    if (item->run != NULL) {
+        uint64_t bytes = proc_tree_memory(table, item->run->process->pid, &processes);
+        json_object_set_new(row, "memory_bytes", json_integer((json_int_t)bytes));
+        json_object_set_new(row, "processes", json_integer((json_int_t)processes));
+    }
 }
 
 static void run_list(launcher *state, troupe_caller caller, json_t *params)
 {
-    (void)params;
     json_t *list = json_array();
+    proc_table table = {0};
+    bool memory = json_is_true(json_object_get(params, "memory")) && proc_table_read(&table);
     entry *item;
     DL_FOREACH(state->entries, item)
     {
-        json_array_append_new(list, entry_json(item));
+        json_t *row = entry_json(item);
+        if (memory) {
+            add_memory(row, item, &table);
+        }
+        json_array_append_new(list, row);
     }
+    proc_table_fini(&table);
     json_reply(state->self, caller, json_pack("{s:o}", "browsers", list));
 }
 
@@ -164,6 +209,8 @@ static const struct {
     {"browsers.list", run_list},
     {"browsers.launch", run_launch},
     {"browsers.close", run_close},
+    {"browsers.log", launcher_log},
+    {"launcher.metrics", launcher_metrics},
     {"ports.add", launcher_ports_add},
     {"ports.remove", launcher_ports_remove},
     {"ports.list", launcher_ports_list},

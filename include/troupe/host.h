@@ -67,6 +67,16 @@ typedef struct troupe_host_options {
     bool no_sandbox;        /* --no-sandbox; forced for root, with a notice */
     uint32_t launch;        /* browsers to launch at start */
     uint32_t launch_timeout_ms;
+    /* Defaults of browsers.launch, each as its member of that name: */
+    bool full;                /* full Chromium, also without windows */
+    const char *window_size;  /* "WIDTHxHEIGHT"; NULL = the browser's own */
+    const char *proxy;        /* of --proxy-server; NULL = the system's */
+    const char *proxy_bypass; /* of --proxy-bypass-list; NULL */
+    const char *user_agent;   /* NULL = the browser's own */
+    const char *extensions;   /* directories, separated by colons; NULL = none */
+    uint32_t nice;            /* 0 to 19 */
+    uint64_t memory_limit;    /* bytes a browser; 0 = none */
+    uint32_t launch_parallel; /* browsers that are starting at once; 0 = two for each processor */
 
     /* [limits] */
     uint32_t browsers_max;

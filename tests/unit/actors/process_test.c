@@ -1,101 +1,97 @@
 /* SPDX-License-Identifier: MIT */
-/* Finding the browser to run. */
-#include "actors/browser/process.h"
+/* Starting browser processes: what is refused before anything is started, and leaves nothing. */
+#include "process_fixture.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <stdio.h>
+#include <dirent.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
+TestSuite(process, .init = fixture_enter, .fini = fixture_leave);
 
-static void enter(void)
+static unsigned entries(const char *path)
 {
-    strcpy(dir, "/tmp/troupe-find-XXXXXX");
-    cr_assert_not_null(mkdtemp(dir));
-    setenv("PATH", dir, 1);
-    unsetenv("CHROMIUM");
-}
-
-static const char *file(const char *name, mode_t mode)
-{
-    static char path[160];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *made = fopen(path, "w");
-    cr_assert_not_null(made);
-    fclose(made);
-    cr_assert_eq(chmod(path, mode), 0);
-    return path;
-}
-
-static void leave(void)
-{
-    static const char *const names[] = {"chromium", "chromium-headless-shell", "other", "plain"};
-    char path[160];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        unlink(path);
+    unsigned count = 0;
+    DIR *dir = opendir(path);
+    cr_assert_not_null(dir);
+    while (readdir(dir) != NULL) {
+        count++;
     }
-    rmdir(dir);
+    closedir(dir);
+    return count - 2;
 }
 
-TestSuite(process_find, .init = enter, .fini = leave);
-
-static void finds(const char *wanted, bool headed, const char *name)
+static void refused(const char *params, troupe_error error, const char *why)
 {
-    char path[512];
-    char expected[200];
+    unsigned before = fixture_descriptors();
+    recipe *made = fixture_recipe(fixture_script("any", "exec sleep 1000"), params);
+    process_options options = {.host = &fixture_host, .recipe = made, .browser = "p2"};
+    process *run = NULL;
     troupe_reason reason = {{0}};
-    cr_assert_eq(process_find(wanted, headed, path, sizeof path, &reason), TROUPE_OK, "%s",
-                 reason.text);
-    snprintf(expected, sizeof expected, "%s/%s", dir, name);
-    cr_assert_str_eq(path, expected);
+    cr_expect_eq(process_start(&options, &run, &reason), error, "%s", reason.text);
+    cr_expect_not_null(strstr(reason.text, why), "%s", reason.text);
+    recipe_unref(made);
+    cr_expect_eq(fixture_descriptors(), before);
 }
 
-static void fails(const char *wanted, const char *why)
+Test(process, profile_in_use_is_refused_and_free_again_afterwards)
 {
-    char path[512];
-    troupe_reason reason = {{0}};
-    cr_assert_eq(process_find(wanted, false, path, sizeof path, &reason), TROUPE_EUNAVAILABLE);
-    cr_assert_not_null(strstr(reason.text, why), "%s", reason.text);
+    const char *script = fixture_script("any", "echo up\nexec sleep 1000");
+    process *run = fixture_start(script, "{\"profile\":\"work\"}");
+    unsigned present = entries(fixture_host.runtime_dir);
+    refused("{\"profile\":\"work\"}", TROUPE_ESTATE, "in use by browser p1 of host unit (pid ");
+    cr_expect_eq(entries(fixture_host.runtime_dir), present);
+    process_let_go(run, true);
+    (void)fixture_end(run);
+    run = fixture_start(script, "{\"profile\":\"work\"}");
+    process_let_go(run, true);
+    (void)fixture_end(run);
 }
 
-Test(process_find, nothing_installed_says_what_to_install)
+Test(process, port_that_is_taken_is_refused)
 {
-    fails(NULL, "chromium-headless-shell");
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    char params[64];
+    snprintf(params, sizeof params, "{\"port\":%u}", ntohs(address.sin_port));
+    refused(params, TROUPE_EUNAVAILABLE, "something listens there already");
+    cr_expect_eq(entries(fixture_host.runtime_dir), 0);
+    close(fd);
 }
 
-Test(process_find, first_on_path_is_headless_unless_headed)
+Test(process, runtime_directory_that_is_gone_is_named)
 {
-    file("chromium", 0755);
-    finds(NULL, false, "chromium");
-    file("chromium-headless-shell", 0755);
-    finds(NULL, false, "chromium-headless-shell");
-    finds(NULL, true, "chromium");
+    cr_assert_eq(rmdir(fixture_host.runtime_dir), 0);
+    refused("{}", TROUPE_EIO, fixture_host.runtime_dir);
+    cr_assert_eq(mkdir(fixture_host.runtime_dir, 0700), 0);
 }
 
-Test(process_find, names_are_looked_up_on_path_and_in_the_environment)
+Test(process, keeper_that_cannot_be_run_leaves_nothing)
 {
-    file("other", 0755);
-    finds("other", false, "other");
-    setenv("CHROMIUM", "other", 1);
-    finds(NULL, false, "other");
-    fails("nobody", "nobody: no such program");
+    fixture_host.keeper = "/nowhere/keeper";
+    refused("{\"profile\":\"work\"}", TROUPE_EIO, "/nowhere/keeper");
+    cr_expect_eq(entries(fixture_host.runtime_dir), 0);
 }
 
-Test(process_find, what_cannot_be_run_is_told_from_what_is_missing)
+Test(process, output_beyond_the_ring_keeps_the_last)
 {
-    fails(file("plain", 0644), "not a program that may be run");
-    fails("plain", "no such program");
-    fails(dir, "not a program that may be run");
-    fails("/nowhere/at/all", "no such program");
-}
-
-Test(process_find, path_too_long_is_refused)
-{
-    char path[8];
-    troupe_reason reason = {{0}};
-    cr_assert_eq(process_find(file("other", 0755), false, path, sizeof path, &reason),
-                 TROUPE_EUNAVAILABLE);
+    process *run = fixture_start(
+        fixture_script("chatty", "i=0; while [ $i -lt 3000 ]; do echo \"line $i of many, many "
+                                 "lines that are printed\"; i=$((i+1)); done; echo over"),
+        "{}");
+    fixture_await(run, "over");
+    char *text = fixture_output(run);
+    cr_expect(strlen(text) <= OUTPUT_MAX && strlen(text) > OUTPUT_MAX - 200);
+    cr_expect_eq(strncmp(text, "line ", 5), 0, "begins at a line");
+    cr_expect(run->output.total > OUTPUT_MAX);
+    free(text);
+    cr_expect_eq(fixture_end(run), 0);
 }

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* The launcher's processes: started, listened to, reaped, counted; what the last ones said. */
+#include "actors/json_call.h"
+#include "launcher.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#define ENDED_MAX 8
+#define NS_PER_MS UINT64_C(1000000)
+
+/* Chromium's complaint when it cannot listen on its port; it runs on, out of reach. */
+#define PORT_REFUSED "Cannot start http server for devtools"
+
+/* The latest that ended ---------------------------------------------------------------------- */
+
+static void ended_free(launcher *state, ended_run *item)
+{
+    DL_DELETE(state->ended, item);
+    free(item->executable);
+    free(item->output);
+    free(item);
+}
+
+void ended_runs_free(launcher *state)
+{
+    while (state->ended != NULL) {
+        ended_free(state, state->ended);
+    }
+}
+
+/* Those that failed stay longest: the oldest that did not goes first. */
+static void keep_few(launcher *state)
+{
+    ended_run *item;
+    int count;
+    DL_COUNT(state->ended, item, count);
+    if (count <= ENDED_MAX) {
+        return;
+    }
+    DL_FOREACH(state->ended, item)
+    {
+        if (!item->failed && item->next != NULL) {
+            break;
+        }
+    }
+    ended_free(state, item != NULL ? item : state->ended);
+}
+
+static void remember(launcher *state, const running *run, const char *reason, bool failed)
+{
+    ended_run *item = calloc(1, sizeof *item);
+    if (item == NULL) {
+        return;
+    }
+    snprintf(item->browser, sizeof item->browser, "%s", run->browser);
+    snprintf(item->reason, sizeof item->reason, "%s", reason);
+    item->executable = strdup(run->recipe->executable);
+    item->output = output_text(&run->process->output);
+    item->failed = failed;
+    item->wall_us = json_wall_us();
+    DL_APPEND(state->ended, item);
+    keep_few(state);
+}
+
+/* How it ended ------------------------------------------------------------------------------- */
+
+static void describe_exit(char *out, size_t size, int code, const char *words)
+{
+    int used = code > 128 ? snprintf(out, size, "ended by signal %d", code - 128)
+                          : snprintf(out, size, "exited with status %d", code);
+    if (code != 0 && *words != '\0' && used > 0 && (size_t)used < size) {
+        snprintf(out + used, size - (size_t)used, ": %s", words);
+    }
+}
+
+/* Whether it was any good, for the breaker: see breaker.h. */
+static void judge(launcher *state, const running *run, int code, const char *text)
+{
+    const char *executable = run->recipe->executable;
+    const char *profile = run->recipe->profile;
+    uint64_t now = troupe_now_ns(state->self);
+    bool stable = run->up_ns != 0 && now - run->up_ns >= BREAKER_STABLE_MS * NS_PER_MS;
+    if (stable || (run->up_ns != 0 && run->asked)) {
+        breaker_succeeded(&state->breakers, executable, profile);
+    } else if (run->asked || (run->up_ns != 0 && code == 128 + SIGKILL)) {
+        breaker_abandoned(&state->breakers, executable, profile); /* it says nothing about it */
+    } else {
+        breaker_failed(&state->breakers, executable, profile, now, text);
+    }
+}
+
+static void count_end(launcher *state, const running *run, int code)
+{
+    launcher_counters *counters = &state->counters;
+    counters->ended++;
+    counters->killed += code == 128 + SIGKILL;
+    counters->keepers_lost += run->process->orphaned;
+    counters->left_processes += run->process->left_processes;
+    counters->left_directories += run->process->left_directories;
+    if (run->asked) {
+        counters->closed++;
+    } else if (run->up_ns == 0) {
+        counters->failed++;
+    } else {
+        counters->crashed++;
+    }
+}
+
+static void tell_entry(launcher *state, entry *item, const running *run, int code, const char *text,
+                       const char *words)
+{
+    item->run = NULL;
+    if (run->process->orphaned && !run->let_go) {
+        /* Its helpers may have held the connection open: start anew. */
+        (void)troupe_stop(troupe_self_system(state->self),
+                          troupe_supervisor_find(state->supervisor, item->id), TROUPE_STOP_NOW);
+    }
+    item->killed = code == 128 + SIGKILL && run->let_go;
+    /* Our own doing: what it said may explain. */
+    snprintf(item->exit_text, sizeof item->exit_text, "%s", item->killed ? words : text);
+}
+
+/* The keeper ended: everything it kept is gone, its directory too. */
+static void on_process_end(troupe_actor *self, void *context, int fd, short revents)
+{
+    (void)revents;
+    running *run = context;
+    launcher *state = run->owner;
+    troupe_unwatch(self, fd);
+    troupe_unwatch(self, run->process->output_fd);
+    (void)process_read_output(run->process); /* a pipe holds no more than one reading takes */
+    int code = process_reap(run->process);
+    char words[300];
+    char text[400];
+    output_last_words(&run->process->output, words, sizeof words);
+    describe_exit(text, sizeof text, code, words);
+    count_end(state, run, code);
+    judge(state, run, code, run->why[0] != '\0' ? run->why : text);
+    remember(state, run, run->why[0] != '\0' ? run->why : text, !run->asked);
+    if (!run->let_go) {
+        troupe_log(TROUPE_LOG_WARN, "launcher", "browser-exited", run->browser, "%s", text);
+    }
+    if (run->process->left_processes + run->process->left_directories > 0) {
+        troupe_log(TROUPE_LOG_ERROR, "launcher", "leftovers", run->browser,
+                   "%zu processes and %zu directories (%s) are left", run->process->left_processes,
+                   run->process->left_directories, run->process->scratch);
+    }
+    entry *item = entry_find(state, run->browser);
+    if (item != NULL && item->run == run) {
+        tell_entry(state, item, run, code, text, words);
+    }
+    process_destroy(run->process);
+    recipe_unref(run->recipe);
+    DL_DELETE(state->running, run);
+    free(run);
+    if (item != NULL) {
+        entry_maybe_finish(item);
+    }
+    launcher_maybe_done(state);
+}
+
+/* Its life ----------------------------------------------------------------------------------- */
+
+static void look_for_port_refused(running *run)
+{
+    char words[300];
+    output_last_words(&run->process->output, words, sizeof words);
+    if (run->recipe->port && run->up_ns == 0 && strstr(words, PORT_REFUSED) != NULL) {
+        snprintf(run->why, sizeof run->why, "port %u cannot be had: %.200s",
+                 run->recipe->port_number, words);
+        process_let_go(run->process, true);
+    }
+}
+
+static void on_output(troupe_actor *self, void *context, int fd, short revents)
+{
+    (void)revents;
+    running *run = context;
+    if (!process_read_output(run->process)) {
+        troupe_unwatch(self, fd);
+    }
+    if (run->recipe->port && run->up_ns == 0) {
+        look_for_port_refused(run);
+    }
+}
+
+void run_let_go(entry *item, const char *why)
+{
+    running *run = item->run;
+    if (run == NULL) {
+        return;
+    }
+    if (!run->let_go && run->up_ns == 0 && why != NULL && run->why[0] == '\0') {
+        snprintf(run->why, sizeof run->why, "%s", why);
+    }
+    run->let_go = true;
+    run->asked =
+        run->asked || item->owner->closing || (item->state == ENTRY_CLOSING && !item->failed);
+    process_let_go(run->process, item->force);
+}
+
+static void run_free(running *run)
+{
+    process_destroy(run->process);
+    recipe_unref(run->recipe);
+    free(run);
+}
+
+troupe_error run_start(launcher *state, entry *item, troupe_reason *reason)
+{
+    process_options options = {.host = state->host, .recipe = item->recipe, .browser = item->id};
+    running *run = calloc(1, sizeof *run);
+    if (run == NULL) {
+        return TROUPE_ENOMEM;
+    }
+    run->owner = state;
+    run->recipe = recipe_ref(item->recipe);
+    run->start_ns = troupe_now_ns(state->self);
+    snprintf(run->browser, sizeof run->browser, "%s", item->id);
+    troupe_error error = process_start(&options, &run->process, reason);
+    if (error != TROUPE_OK) {
+        run_free(run);
+        return error;
+    }
+    error = troupe_watch(state->self, run->process->pid_fd, POLLIN, on_process_end, run);
+    if (error == TROUPE_OK) {
+        error = troupe_watch(state->self, run->process->output_fd, POLLIN, on_output, run);
+    }
+    if (error != TROUPE_OK) { /* its end would go unnoticed: waits for it, just this once */
+        troupe_unwatch(state->self, run->process->pid_fd);
+        process_let_go(run->process, true);
+        (void)process_reap(run->process);
+        run_free(run);
+        return error;
+    }
+    DL_APPEND(state->running, run);
+    item->run = run;
+    state->counters.launched++;
+    state->counters.restarted += item->starts > 0;
+    item->starts++;
+    return TROUPE_OK;
+}
