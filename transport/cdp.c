@@ -22,12 +22,15 @@ static bool is_null(json_span value)
 /** A string without escapes; null counts as absent. */
 static bool take_string(json_span value, const char **out, size_t *len)
 {
+    *out = NULL;
+    *len = 0;
     return is_null(value) || json_plain_string(value, out, len);
 }
 
 /** An object; null counts as absent. */
 static bool take_object(json_span value, json_span *out)
 {
+    *out = (json_span){NULL, 0};
     if (value.data[0] == '{') {
         *out = value;
         return true;

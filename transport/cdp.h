@@ -21,7 +21,16 @@ typedef struct cdp_message {
 } cdp_message;
 
 /**
- * Scan one message; members may stand in any order, unknown ones are skipped.
+ * Scan one message; members may stand in any order, unknown ones are skipped. Where a key stands
+ * twice, the last one counts.
+ *
+ * What it promises: every message that is JSON (RFC 8259), has an id or a method, and whose members
+ * have the types of the protocol is accepted, and each span is that member's value. The object
+ * itself is followed exactly: keys in quotes, colons, commas, nothing behind it. Inside of values
+ * only strings and brackets are followed, so that more is accepted there than is JSON: kinds of
+ * brackets are not told apart, words, numbers, escapes and UTF-8 are not looked at. Whoever parses
+ * a span finds out. The exceptions: id is an integer of 64 bits; method and sessionId have no
+ * escapes; keys written with escapes ("\u0069d") are not recognised.
  *
  * @return TROUPE_OK: it has an id (an answer) or a method (an event or a command).
  *         TROUPE_EPROTOCOL: not an object, cut off, neither id nor method, or one of the members

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Spans of members in JSON text. Two machines: a skipper that follows strings and brackets only
- * (the hot path; SSE2 where there is, 8 bytes a step elsewhere), and a checker of the whole
+ * (the hot path: 64 bytes a step as masks, by SSE2 where there is), and a checker of the whole
  * grammar. */
 #include "json_scan.h"
 
@@ -17,112 +17,183 @@
 
 /* --- finding bytes -------------------------------------------------------------------------- */
 
+/* Text is looked at in blocks of 64 bytes; bit i of a mask stands for byte i. */
+#define BLOCK 64
+
+#define EACH_BYTE(byte) ((uint64_t)0x0101010101010101 * (byte))
+#define FOLD            0x20 /* makes { of [ and } of ] */
+
 #if defined(__SSE2__)
 
-#define BLOCK 16
+#define PART 16
 
-/** Bit i is set where block[i] is a quote or a backslash. */
-static inline unsigned quote_bits(const char *block)
+typedef __m128i part;
+
+static inline part load_part(const char *at)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)block);
-    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-    __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(quote, slash));
+    return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-/** Bit i is set where block[i] is a quote or a bracket; 0x20 folds [ into { and ] into }. */
-static inline unsigned structure_bits(const char *block)
+static inline part part_equal(part bytes, char c)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)block);
-    __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-    __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-    __m128i open = _mm_cmpeq_epi8(folded, _mm_set1_epi8('{'));
-    __m128i close = _mm_cmpeq_epi8(folded, _mm_set1_epi8('}'));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(quote, _mm_or_si128(open, close)));
+    return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c));
 }
 
-static inline unsigned first_bit(unsigned bits)
+static inline part part_fold(part bytes)
 {
-    return (unsigned)__builtin_ctz(bits);
+    return _mm_or_si128(bytes, _mm_set1_epi8(FOLD));
+}
+
+static inline part part_or(part a, part b)
+{
+    return _mm_or_si128(a, b);
+}
+
+static inline uint64_t part_bits(part equal)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(equal);
 }
 
 #else
 
-#define BLOCK 8
+#define PART 8
 
-#define EACH_BYTE(byte) ((uint64_t)0x0101010101010101 * (byte))
+typedef uint64_t part;
 
-static inline uint64_t load_block(const char *block)
+static inline part load_part(const char *at)
 {
     uint64_t bytes;
-    memcpy(&bytes, block, sizeof(bytes));
+    memcpy(&bytes, at, sizeof(bytes));
     return bytes;
 }
 
-/** Not 0 if one of the eight is 0; which one is left to the caller. */
-static inline uint64_t any_zero(uint64_t bytes)
+/** The top bit of each byte that is equal. */
+static inline part part_equal(part bytes, char c)
 {
-    return (bytes - EACH_BYTE(0x01)) & ~bytes & EACH_BYTE(0x80);
+    uint64_t other = bytes ^ EACH_BYTE((unsigned char)c);
+    uint64_t low = EACH_BYTE(0x7F);
+    return ~(((other & low) + low) | other | low);
 }
 
-static inline bool block_has_quote(const char *block)
+static inline part part_fold(part bytes)
 {
-    uint64_t bytes = load_block(block);
-    return (any_zero(bytes ^ EACH_BYTE('"')) | any_zero(bytes ^ EACH_BYTE('\\'))) != 0;
+    return bytes | EACH_BYTE(FOLD);
 }
 
-static inline bool block_has_structure(const char *block)
+static inline part part_or(part a, part b)
 {
-    uint64_t bytes = load_block(block);
-    uint64_t folded = bytes | EACH_BYTE(0x20);
-    return (any_zero(bytes ^ EACH_BYTE('"')) | any_zero(folded ^ EACH_BYTE('{')) |
-            any_zero(folded ^ EACH_BYTE('}'))) != 0;
+    return a | b;
+}
+
+static inline uint64_t part_bits(part equal)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    equal = __builtin_bswap64(equal);
+#endif
+    return ((equal >> 7) * 0x0102040810204080u) >> 56;
 }
 
 #endif
+
+/** Where quotes and backslashes are. */
+typedef struct quote_masks {
+    uint64_t quote;
+    uint64_t slash;
+} quote_masks;
+
+static inline quote_masks block_quotes(const char *block)
+{
+    quote_masks masks = {0, 0};
+    for (int i = 0; i < BLOCK; i += PART) {
+        part bytes = load_part(block + i);
+        masks.quote |= part_bits(part_equal(bytes, '"')) << i;
+        masks.slash |= part_bits(part_equal(bytes, '\\')) << i;
+    }
+    return masks;
+}
+
+static inline bool block_has_quotes(const char *block)
+{
+    part found = part_or(part_equal(load_part(block), '"'), part_equal(load_part(block), '\\'));
+    for (int i = PART; i < BLOCK; i += PART) {
+        part bytes = load_part(block + i);
+        found = part_or(found, part_or(part_equal(bytes, '"'), part_equal(bytes, '\\')));
+    }
+    return part_bits(found) != 0;
+}
+
+/** Where brackets are. */
+typedef struct bracket_masks {
+    uint64_t open;
+    uint64_t close;
+} bracket_masks;
+
+static inline bracket_masks block_brackets(const char *block)
+{
+    bracket_masks masks = {0, 0};
+    for (int i = 0; i < BLOCK; i += PART) {
+        part bytes = part_fold(load_part(block + i));
+        masks.open |= part_bits(part_equal(bytes, '{')) << i;
+        masks.close |= part_bits(part_equal(bytes, '}')) << i;
+    }
+    return masks;
+}
+
+/** The block at p; if the text ends in it, a copy in `rest` with spaces behind the end. */
+static inline const char *block_at(const char *p, const char *end, char rest[BLOCK])
+{
+    if (end - p >= BLOCK) {
+        return p;
+    }
+    memset(rest, ' ', BLOCK);
+    memcpy(rest, p, (size_t)(end - p));
+    return rest;
+}
+
+static inline unsigned first_bit(uint64_t bits)
+{
+    return (unsigned)__builtin_ctzll(bits);
+}
+
+static inline unsigned count_bits(uint64_t bits)
+{
+    return (unsigned)__builtin_popcountll(bits);
+}
+
+/** The bytes that a backslash escapes. *carry: whether the first one is, and then whether the first
+ * one of the next block is. */
+static inline uint64_t escaped_bytes(uint64_t slash, uint64_t *carry)
+{
+    uint64_t escaped = *carry;
+    *carry = 0;
+    for (uint64_t rest = slash & ~escaped; rest != 0;) {
+        unsigned i = first_bit(rest);
+        *carry = i == BLOCK - 1 ? 1 : 0;
+        escaped |= (uint64_t)2 << i;
+        rest &= ~((uint64_t)3 << i);
+    }
+    return escaped;
+}
+
+/** Bit i is the parity of bits 0 to i: set from each opening quote up to before its closing one. */
+static inline uint64_t parity_up_to(uint64_t bits)
+{
+    for (unsigned shift = 1; shift < BLOCK; shift *= 2) {
+        bits ^= bits << shift;
+    }
+    return bits;
+}
 
 /** The next quote or backslash in [p, end), or end. */
 static inline const char *find_quote(const char *p, const char *end)
 {
-#if defined(__SSE2__)
     for (; end - p >= BLOCK; p += BLOCK) {
-        unsigned bits = quote_bits(p);
-        if (bits != 0) {
-            return p + first_bit(bits);
+        if (block_has_quotes(p)) {
+            quote_masks masks = block_quotes(p);
+            return p + first_bit(masks.quote | masks.slash);
         }
     }
-#else
-    while (end - p >= BLOCK && !block_has_quote(p)) {
-        p += BLOCK;
-    }
-#endif
     while (p < end && *p != '"' && *p != '\\') {
-        p++;
-    }
-    return p;
-}
-
-static inline bool is_structure(char c)
-{
-    return c == '"' || c == '{' || c == '}' || c == '[' || c == ']';
-}
-
-/** The next quote or bracket in [p, end), or end. */
-static inline const char *find_structure(const char *p, const char *end)
-{
-#if defined(__SSE2__)
-    for (; end - p >= BLOCK; p += BLOCK) {
-        unsigned bits = structure_bits(p);
-        if (bits != 0) {
-            return p + first_bit(bits);
-        }
-    }
-#else
-    while (end - p >= BLOCK && !block_has_structure(p)) {
-        p += BLOCK;
-    }
-#endif
-    while (p < end && !is_structure(*p)) {
         p++;
     }
     return p;
@@ -143,55 +214,54 @@ static inline const char *skip_space(const char *p, const char *end)
 
 /* --- skipping ------------------------------------------------------------------------------- */
 
-#if defined(__SSE2__)
-
-/** p is inside a string. True: *at is behind its closing quote. False: *at is where a block or less
- * is left, and no escape begins before it. */
-static bool skip_string_blocks(const char *p, const char *end, const char **at)
+/** Over blocks without a quote or a backslash. */
+static inline const char *skip_plain_blocks(const char *p, const char *end)
 {
-    size_t step = BLOCK;
-    for (; end - p > BLOCK; p += step) {
-        unsigned bits = quote_bits(p);
-        step = BLOCK;
-        while (bits != 0) {
-            unsigned i = first_bit(bits);
-            if (p[i] == '"') {
-                *at = p + i + 1;
-                return true;
-            }
-            bits &= ~(3U << i); /* the backslash and what it escapes */
-            step = i == BLOCK - 1 ? BLOCK + 1 : BLOCK;
-        }
+    while (end - p >= BLOCK && !block_has_quotes(p)) {
+        p += BLOCK;
     }
-    *at = p;
-    return false;
+    return p;
 }
-
-#endif
 
 /** p is at an opening quote; the result is behind the closing one, NULL if there is none. */
 static const char *skip_string(const char *p, const char *end)
 {
-    p++;
-#if defined(__SSE2__)
-    if (skip_string_blocks(p, end, &p)) {
-        return p;
-    }
-#endif
-    while (p < end) {
-        p = find_quote(p, end);
-        if (p == end) {
+    char rest[BLOCK];
+    uint64_t carry = 0;
+    for (p++;; p += BLOCK) {
+        if (carry == 0) {
+            p = skip_plain_blocks(p, end);
+        }
+        quote_masks masks = block_quotes(block_at(p, end, rest));
+        uint64_t closing = masks.quote & ~escaped_bytes(masks.slash, &carry);
+        if (closing != 0) {
+            return p + first_bit(closing) + 1;
+        }
+        if (end - p <= BLOCK) {
             return NULL;
         }
-        if (*p == '"') {
-            return p + 1;
-        }
-        if (end - p < 2) {
-            return NULL;
-        }
-        p += 2;
     }
-    return NULL;
+}
+
+/** Where in a block the outermost bracket is closed; -1: not in this one, and *depth is counted on.
+ */
+static int find_closing(bracket_masks masks, size_t *depth)
+{
+    unsigned closing = count_bits(masks.close);
+    if (closing < *depth) {
+        *depth += count_bits(masks.open);
+        *depth -= closing;
+        return -1;
+    }
+    for (uint64_t rest = masks.open | masks.close; rest != 0; rest &= rest - 1) {
+        unsigned i = first_bit(rest);
+        if ((masks.open >> i & 1) != 0) {
+            ++*depth;
+        } else if (--*depth == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
 }
 
 /** p is at an opening bracket; the result is behind its closing one, NULL if there is none. Kinds
@@ -199,25 +269,28 @@ static const char *skip_string(const char *p, const char *end)
  * anyway. */
 static const char *skip_container(const char *p, const char *end)
 {
+    char rest[BLOCK];
     size_t depth = 0;
-    for (;;) {
-        p = find_structure(p, end);
-        if (p == end) {
+    uint64_t carry = 0;
+    uint64_t inside = 0; /* all bits set: the block begins inside a string */
+    for (;; p += BLOCK) {
+        const char *block = block_at(p, end, rest);
+        bracket_masks brackets = block_brackets(block);
+        quote_masks quotes = block_quotes(block);
+        uint64_t quote = quotes.quote & ~escaped_bytes(quotes.slash, &carry);
+        uint64_t text = parity_up_to(quote) ^ inside;
+        inside = text >> (BLOCK - 1) != 0 ? ~(uint64_t)0 : 0;
+        brackets.open &= ~text;
+        brackets.close &= ~text;
+        int at = find_closing(brackets, &depth);
+        if (at >= 0) {
+            return p + at + 1;
+        }
+        if (end - p <= BLOCK) {
             return NULL;
         }
-        if (*p == '"') {
-            p = skip_string(p, end);
-            if (p == NULL) {
-                return NULL;
-            }
-        } else if (*p == '{' || *p == '[') {
-            depth++;
-            p++;
-        } else {
-            p++;
-            if (--depth == 0) {
-                return p;
-            }
+        if (text == ~(uint64_t)0 && carry == 0) { /* in the middle of a long string */
+            p = skip_plain_blocks(p + BLOCK, end) - BLOCK;
         }
     }
 }
@@ -567,10 +640,11 @@ static inline bool is_plain(char c)
 static inline const char *skip_plain(const char *p, const char *end)
 {
 #if defined(__SSE2__)
-    for (; end - p >= BLOCK; p += BLOCK) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i control = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)); /* signed: 0x80 and up too */
-        unsigned bits = quote_bits(p) | (unsigned)_mm_movemask_epi8(control);
+    for (; end - p >= PART; p += PART) {
+        part bytes = load_part(p);
+        part control = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)); /* signed: 0x80 and up too */
+        part quote = part_or(part_equal(bytes, '"'), part_equal(bytes, '\\'));
+        uint64_t bits = part_bits(part_or(control, quote));
         if (bits != 0) {
             return p + first_bit(bits);
         }

@@ -22,7 +22,8 @@ typedef struct json_span {
 troupe_error json_check(const char *text, size_t len, size_t *at) TROUPE_MUST_USE;
 
 /** How far the JSON value at the start of `text` reaches (white space before it counted); structure
- * is followed (strings, brackets), the grammar inside is not checked. 0 if it does not end. */
+ * is followed (strings, brackets), the grammar inside is not checked, so that whatever json_check
+ * accepts is skipped exactly, and more. 0 if it does not end. */
 size_t json_skip(const char *text, size_t len);
 
 typedef enum json_members_state {
