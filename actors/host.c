@@ -49,7 +49,9 @@ void troupe_host_options_default(troupe_host_options *options)
                                      .commands_queued = 4096,
                                      .probe_after_ms = 10000,
                                      .enable_timeout_ms = 10000,
-                                     .unresponsive_after_ms = 5000};
+                                     .unresponsive_after_ms = 5000,
+                                     .ping_interval_ms = 30000,
+                                     .ping_timeout_ms = 10000};
 }
 
 /* Root -------------------------------------------------------------------------------------- */

@@ -111,6 +111,10 @@ static const config_key keys[] = {
     {"limits", "unresponsive_after", CONFIG_MS, FIELD(host.unresponsive_after_ms),
      "unresponsive-after", NULL, NULL,
      "a target is probed when a command to it waits for longer than this"},
+    {"limits", "ping_interval", CONFIG_MS, FIELD(host.ping_interval_ms), "ping-interval", NULL,
+     NULL, "between pings on a WebSocket to a browser that was not launched here; 0 = never"},
+    {"limits", "ping_timeout", CONFIG_MS, FIELD(host.ping_timeout_ms), "ping-timeout", NULL, NULL,
+     "silence after a ping that ends such a connection"},
 };
 
 _Static_assert(COUNT(keys) <= CONFIG_KEYS_MAX, "more keys than a config has places for");

@@ -49,7 +49,8 @@ static inline int message_stream_write_fd(const message_stream *s)
 /**
  * Queue one whole message (copied). Nothing is written before flush.
  *
- * @return TROUPE_OK; TROUPE_ELIMIT larger than the stream's message limit; TROUPE_EBUSY the queue
+ * @return TROUPE_OK; TROUPE_EINVAL what the stream cannot carry (a pipe: a NUL byte; a WebSocket:
+ * what is not UTF-8); TROUPE_ELIMIT larger than the stream's message limit; TROUPE_EBUSY the queue
  * is full (try again after flush); TROUPE_ECLOSED; TROUPE_ENOMEM
  */
 static inline troupe_error message_stream_send(message_stream *s, const void *data, size_t len)

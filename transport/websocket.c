@@ -148,11 +148,13 @@ static void tell_room(websocket *w)
     }
 }
 
-/** Nothing can be written any more. What the peer sent is still delivered. */
+/** Nothing can be written any more. What the peer sent is still delivered. It is no fault when only
+ * our close frame did not go. */
 static void lose_voice(websocket *w, troupe_error error, const char *text)
 {
+    bool closing = w->state == WEBSOCKET_CLOSING && w->written >= w->close_mark;
     byte_queue_fini(&w->codec.out);
-    if (w->fault == TROUPE_OK) {
+    if (w->fault == TROUPE_OK && !closing) {
         w->fault = error;
         note_error(w, error, text);
     }
@@ -196,6 +198,9 @@ static troupe_error queue_message(websocket *w, websocket_opcode opcode, const v
     }
     if (len > o->message_max) {
         return TROUPE_ELIMIT;
+    }
+    if (opcode == WEBSOCKET_TEXT && !utf8_ok(data, len)) {
+        return TROUPE_EINVAL;
     }
     size_t queued = byte_queue_len(&w->codec.out);
     bool full = o->queue_max_messages > 0 && w->mark_count == o->queue_max_messages;
@@ -282,6 +287,7 @@ void websocket_close(websocket *w, int code, const char *words)
 {
     switch (w->state) {
     case WEBSOCKET_CONNECTED:
+        w->close_mark = w->written + byte_queue_len(&w->codec.out);
         websocket_codec_close_with(&w->codec, websocket_code_ok(code) ? code : 1000, words);
         w->close_deadline_ns = websocket_now_ns(w) +
                                (int64_t)w->settings.options.close_timeout_ms * WEBSOCKET_NS_PER_MS;

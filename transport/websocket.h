@@ -151,17 +151,20 @@ troupe_error websocket_step(websocket *w, message_stream_fn fn, void *context,
  * write by the message stream. Errors as there. */
 troupe_error websocket_tick(websocket *w, troupe_reason *reason);
 
+/** Other limits for pings than the options said, from now on. As there; 0 = the defaults. */
+void websocket_set_pings(websocket *w, uint32_t interval_ms, uint32_t timeout_ms);
+
 /** Back-pressure: while paused nothing is read, and the peer is held back by TCP. */
 void websocket_pause(websocket *w, bool paused);
 
 /* --- messages ------------------------------------------------------------------------------- */
 
 /**
- * Queue one message (copied); text is taken to be UTF-8. Written by websocket_step or flush.
+ * Queue one message (copied). Written by websocket_step or flush.
  *
- * @return TROUPE_OK; TROUPE_ELIMIT: longer than message_max; TROUPE_EBUSY: the queue is full,
- *         on_room will tell; TROUPE_ENOTCONNECTED: not connected yet; TROUPE_ECLOSED;
- *         TROUPE_ENOMEM
+ * @return TROUPE_OK; TROUPE_ELIMIT: longer than message_max; TROUPE_EINVAL: text that is not UTF-8
+ *         (a peer would end the connection for it); TROUPE_EBUSY: the queue is full, on_room will
+ *         tell; TROUPE_ENOTCONNECTED: not connected yet; TROUPE_ECLOSED; TROUPE_ENOMEM
  */
 troupe_error websocket_send_text(websocket *w, const void *data, size_t len) TROUPE_MUST_USE;
 troupe_error websocket_send_bytes(websocket *w, const void *data, size_t len) TROUPE_MUST_USE;

@@ -26,6 +26,14 @@ void websocket_health_start(websocket *w)
     h->next_ping_ns = websocket_now_ns(w) + ns_of(w->settings.options.ping_interval_ms);
 }
 
+void websocket_set_pings(websocket *w, uint32_t interval_ms, uint32_t timeout_ms)
+{
+    websocket_options *o = &w->settings.options;
+    o->ping_interval_ms = interval_ms != 0 ? interval_ms : WEBSOCKET_PING_INTERVAL_MS;
+    o->pong_timeout_ms = timeout_ms != 0 ? timeout_ms : WEBSOCKET_PONG_TIMEOUT_MS;
+    websocket_health_start(w);
+}
+
 static void send_ping(websocket *w, int64_t now_ns)
 {
     websocket_health *h = &w->health;

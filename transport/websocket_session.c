@@ -181,6 +181,9 @@ troupe_error websocket_session_send(websocket_session *session, const void *data
     if (len > o->message_max) {
         return TROUPE_ELIMIT;
     }
+    if (!binary && !utf8_ok(data, len)) {
+        return TROUPE_EINVAL;
+    }
     if (session->count >= o->queue_max_messages ||
         (session->count > 0 && session->bytes + len > o->queue_max_bytes)) {
         session->refused = true;

@@ -71,8 +71,9 @@ void websocket_session_close(websocket_session *session, int code, const char *w
 /**
  * Queue a message (copied), also while it is not connected.
  *
- * @return TROUPE_OK; TROUPE_ELIMIT: longer than message_max; TROUPE_EBUSY: the queue is full,
- *         on_room will tell; TROUPE_ECLOSED: IDLE, CLOSING, CLOSED, FAILED; TROUPE_ENOMEM
+ * @return TROUPE_OK; TROUPE_ELIMIT: longer than message_max; TROUPE_EINVAL: text that is not UTF-8;
+ *         TROUPE_EBUSY: the queue is full, on_room will tell; TROUPE_ECLOSED: IDLE, CLOSING,
+ * CLOSED, FAILED; TROUPE_ENOMEM
  */
 troupe_error websocket_session_send(websocket_session *session, const void *data, size_t len,
                                     bool binary) TROUPE_MUST_USE;

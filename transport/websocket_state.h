@@ -32,6 +32,7 @@ struct websocket {
     uint64_t errors;
     int close_code; /* 1006 included */
     int64_t close_deadline_ns;
+    uint64_t close_mark; /* `written` when all that was queued before our close frame is */
     /* connecting */
     stream_attempt *attempt;
     websocket_answer *answer;

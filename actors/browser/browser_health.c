@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The health of a WebSocket to a browser that is not ours: a ping each 30 s, and an end with
- * TROUPE_ETIMEOUT when nothing comes within 10 s after it, so that a connection whose other end is
- * gone without a word (a pulled cable, a frozen machine) is made anew. A browser of our own needs
+ * The health of a WebSocket to a browser that is not ours: a ping now and then, and an end with
+ * TROUPE_ETIMEOUT when nothing comes after it in time, so that a connection whose other end is gone
+ * without a word (a pulled cable, a frozen machine) is made anew. A browser of our own needs
  * none: its keeper tells when it dies, and browser_probe.c when it is silent; ending the connection
  * of one that is merely stopped would end the browser.
  */
@@ -43,7 +43,10 @@ static void arm(browser *state)
 
 void browser_health_start(browser *state)
 {
-    if (!state->launched && websocket_of(state->stream) != NULL) {
+    uint32_t interval_ms = state->host->ping_interval_ms;
+    websocket *socket = websocket_of(state->stream);
+    if (socket != NULL && !state->launched && interval_ms != 0) {
+        websocket_set_pings(socket, interval_ms, state->host->ping_timeout_ms);
         arm(state);
     }
 }

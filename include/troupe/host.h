@@ -89,6 +89,9 @@ typedef struct troupe_host_options {
                                      whether it is there; 0 = never */
     uint32_t enable_timeout_ms;   /* for the domains of a target that is being connected */
     uint32_t unresponsive_after_ms; /* a target whose call waits for longer is probed */
+    uint32_t ping_interval_ms; /* a WebSocket to a browser that was not launched here is pinged each
+                                  so long; 0 = never */
+    uint32_t ping_timeout_ms;  /* silence after a ping that ends the connection; 0 = 10000 */
 
     bool demo; /* serve the demo site on a loopback port of its own */
 

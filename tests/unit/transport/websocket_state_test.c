@@ -152,7 +152,8 @@ Test(websocket_state, conversation_goes_through_its_states_in_order)
     cr_expect_eq(websocket_send_text(w, "x", 1), TROUPE_ENOTCONNECTED);
     step_until(w, WEBSOCKET_CONNECTED, &c);
     cr_assert_eq(websocket_send_text(w, "hello", 5), TROUPE_OK);
-    cr_assert_eq(websocket_send_bytes(w, "\0", 1), TROUPE_OK);
+    cr_expect_eq(websocket_send_text(w, "\xff", 1), TROUPE_EINVAL);
+    cr_assert_eq(websocket_send_bytes(w, "\xff", 1), TROUPE_OK);
     websocket_close(w, 1000, "bye");
     websocket_close(w, 1001, NULL);
     cr_expect_eq(websocket_state_of(w), WEBSOCKET_CLOSING);
