@@ -64,7 +64,13 @@ static void leave(websocket *w)
 void websocket_set_state(websocket *w, websocket_state next, const char *why)
 {
     websocket_state from = w->state;
-    assert((legal[from] & TO(next)) != 0);
+    bool ok = (legal[from] & TO(next)) != 0;
+    assert(ok);
+    if (!ok) {
+        troupe_log(TROUPE_LOG_ERROR, "websocket", "illegal-move", w->settings.uri.authority,
+                   "%s -> %s", websocket_state_name(from), websocket_state_name(next));
+        return;
+    }
     w->state = next;
     troupe_log(TROUPE_LOG_DEBUG, "websocket", "state", w->settings.uri.authority, "%s -> %s%s%s%s",
                websocket_state_name(from), websocket_state_name(next), why[0] != '\0' ? " (" : "",

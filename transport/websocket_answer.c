@@ -344,9 +344,8 @@ static void show(char *out, size_t max, const char *data, size_t len)
     out[n] = '\0';
 }
 
-/** The body's first line that says something; "" if there is none, or if it repeats our token. */
-static void first_line(const websocket_answer *answer, const websocket_ask *ask,
-                       char out[LINE_MAX_SHOWN + 1])
+/** The body's first line that says something; "" if there is none. */
+static void first_line(const websocket_answer *answer, char out[LINE_MAX_SHOWN + 1])
 {
     span value;
     const char *body = answer->text + answer->head_len;
@@ -363,11 +362,7 @@ static void first_line(const websocket_answer *answer, const websocket_ask *ask,
     while (line_end < end && *line_end != '\r' && *line_end != '\n') {
         line_end++;
     }
-    size_t len = (size_t)(line_end - body);
-    const char *token = ask->bearer_token;
-    if (token == NULL || memmem(body, len, token, strlen(token)) == NULL) {
-        show(out, LINE_MAX_SHOWN, body, len);
-    }
+    show(out, LINE_MAX_SHOWN, body, (size_t)(line_end - body));
 }
 
 static uint32_t retry_after(const websocket_answer *answer, time_t now)
@@ -428,8 +423,8 @@ static troupe_error judge_redirect(const websocket_answer *answer, int status,
                        place[0] != '\0' ? place : "nowhere");
 }
 
-static troupe_error judge_refusal(const websocket_answer *answer, const websocket_ask *ask,
-                                  time_t now, websocket_verdict *out, troupe_reason *reason)
+static troupe_error judge_refusal(const websocket_answer *answer, time_t now,
+                                  websocket_verdict *out, troupe_reason *reason)
 {
     char line[LINE_MAX_SHOWN + 1];
     char retry[40] = "";
@@ -443,7 +438,7 @@ static troupe_error judge_refusal(const websocket_answer *answer, const websocke
     if (out->retry_after_s > 0) {
         snprintf(retry, sizeof(retry), ", again after %u s", out->retry_after_s);
     }
-    first_line(answer, ask, line);
+    first_line(answer, line);
     return troupe_fail(reason, error_of(status),
                        "the server answered the upgrade with status %d%s%s%s%s", status, retry,
                        line[0] != '\0' ? ": \"" : "", line, line[0] != '\0' ? "\"" : "");
@@ -455,6 +450,14 @@ troupe_error websocket_answer_judge(const websocket_answer *answer, const char *
 {
     memset(out, 0, sizeof(*out));
     out->status = status_of(answer->text);
-    return out->status == 101 ? judge_upgrade(answer, key, ask, out, reason)
-                              : judge_refusal(answer, ask, now, out, reason);
+    troupe_error error = out->status == 101 ? judge_upgrade(answer, key, ask, out, reason)
+                                            : judge_refusal(answer, now, out, reason);
+    const char *token = ask->bearer_token;
+    if (error != TROUPE_OK && token != NULL &&
+        memmem(answer->text, answer->len, token, strlen(token)) != NULL) {
+        return troupe_fail(reason, error,
+                           "the server answered the upgrade with status %d and our token in it",
+                           out->status);
+    }
+    return error;
 }

@@ -64,7 +64,15 @@ const char *websocket_session_state_name(websocket_session_state state)
 static void set_state(websocket_session *session, websocket_session_state next, const char *why)
 {
     const websocket_session_events *events = &session->options.events;
-    assert((legal[session->state] & (1u << next)) != 0);
+    bool ok = (legal[session->state] & (1u << next)) != 0;
+    assert(ok);
+    if (!ok) {
+        troupe_log(TROUPE_LOG_ERROR, "websocket", "illegal-move",
+                   session->socket->settings.uri.authority, "%s -> %s",
+                   websocket_session_state_name(session->state),
+                   websocket_session_state_name(next));
+        return;
+    }
     troupe_log(TROUPE_LOG_DEBUG, "websocket", "session", session->socket->settings.uri.authority,
                "%s -> %s%s%s%s", websocket_session_state_name(session->state),
                websocket_session_state_name(next), why[0] != '\0' ? " (" : "", why,

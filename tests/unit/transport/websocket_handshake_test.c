@@ -199,6 +199,8 @@ Test(websocket_handshake, judge_redirects_name_the_place_without_its_query)
     expect_refused("HTTP/1.1 302 Found\r\nLocation: wss://other.test/a?x=1\r\n\r\n",
                    TROUPE_EPROTOCOL, "(status 302) to wss://other.test/a, which");
     expect_refused("HTTP/1.1 308 x\r\n\r\n", TROUPE_EPROTOCOL, "to nowhere");
+    expect_refused("HTTP/1.1 307 x\r\nLocation: /" TOKEN "/x\r\n\r\n", TROUPE_EPROTOCOL,
+                   "our token");
 }
 
 Test(websocket_handshake, judge_refusal_quotes_the_first_line_of_its_body)
