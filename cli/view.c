@@ -127,12 +127,21 @@ static term_colour colour_of_status(json_int_t status)
 
 term_colour view_colour(const json_t *value, view_kind kind)
 {
-    static const word_colour states[] = {
-        {"connected", TERM_GREEN}, {"up", TERM_GREEN},         {"open", TERM_GREEN},
-        {"failed", TERM_RED},      {"crashed", TERM_RED},      {"down", TERM_RED},
-        {"gone", TERM_DIM},        {"available", TERM_DIM},    {"connecting", TERM_YELLOW},
-        {"pending", TERM_YELLOW},  {"suspended", TERM_YELLOW}, {"disconnecting", TERM_YELLOW},
-        {"starting", TERM_YELLOW}, {NULL, TERM_PLAIN}};
+    static const word_colour states[] = {{"connected", TERM_GREEN},
+                                         {"up", TERM_GREEN},
+                                         {"open", TERM_GREEN},
+                                         {"unresponsive", TERM_RED},
+                                         {"failed", TERM_RED},
+                                         {"crashed", TERM_RED},
+                                         {"down", TERM_RED},
+                                         {"gone", TERM_DIM},
+                                         {"available", TERM_DIM},
+                                         {"connecting", TERM_YELLOW},
+                                         {"pending", TERM_YELLOW},
+                                         {"suspended", TERM_YELLOW},
+                                         {"disconnecting", TERM_YELLOW},
+                                         {"starting", TERM_YELLOW},
+                                         {NULL, TERM_PLAIN}};
     static const word_colour levels[] = {{"error", TERM_RED},     {"assert", TERM_RED},
                                          {"exception", TERM_RED}, {"warning", TERM_YELLOW},
                                          {"warn", TERM_YELLOW},   {"debug", TERM_DIM},

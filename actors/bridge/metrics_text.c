@@ -80,6 +80,7 @@ static const family browser_families[] = {
     {"events_shed", "troupe_browser_events_shed_total", "counter", "Events not passed on to a target that had no room."},
     {"probes", "troupe_browser_probes_total", "counter", "Times a silent browser was asked whether it is there."},
     {"unresponsive_count", "troupe_browser_unresponsive_total", "counter", "Times a browser became unresponsive."},
+    {"websocket.ping_ms", "troupe_browser_ping_milliseconds", "gauge", "Of the last ping over a WebSocket."},
     {"reconnects", "troupe_browser_reconnects_total", "counter", "Connections after the first."},
 };
 

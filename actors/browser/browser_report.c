@@ -3,6 +3,7 @@
 #include "browser_state.h"
 
 #include "actors/json_call.h"
+#include "transport/websocket.h"
 
 static json_t *number(uint64_t value)
 {
@@ -91,6 +92,21 @@ static uint64_t silent_ms(const browser *state)
     return owed ? (now_ns - state->quiet_ns) / 1000000u : 0;
 }
 
+/* Of a WebSocket; null of a pipe. */
+static json_t *websocket_json(const browser *state)
+{
+    const websocket *w = state->stream != NULL ? websocket_of(state->stream) : NULL;
+    if (w == NULL) {
+        return json_null();
+    }
+    websocket_info info;
+    websocket_info_of(w, &info);
+    json_t *latency = info.latency_ns >= 0 ? json_real((double)info.latency_ns / 1e6) : json_null();
+    return json_pack("{s:o, s:I, s:b, s:I, s:I}", "ping_ms", latency, "pings",
+                     (json_int_t)info.pings, "deflate", (int)info.deflate, "wire_bytes_in",
+                     (json_int_t)info.bytes_in, "wire_bytes_out", (json_int_t)info.bytes_out);
+}
+
 void browser_on_metrics(browser *state, troupe_caller caller)
 {
     json_t *all = counts_json(state);
@@ -102,6 +118,7 @@ void browser_on_metrics(browser *state, troupe_caller caller)
     json_object_set_new(all, "reading", json_boolean(!state->paused && !state->recording.waiting));
     json_object_set_new(all, "waits", waits_json(state));
     json_object_set_new(all, "limits", limits_json(state));
+    json_object_set_new(all, "websocket", websocket_json(state));
     json_object_set_new(all, "methods", metrics_json(&state->metrics));
     json_reply(state->self, caller, all);
 }

@@ -381,6 +381,27 @@ Test(commands, wait_while_the_peer_does_not_read_and_urgent_ones_go_between)
     free(params);
 }
 
+Test(commands, that_the_stream_has_no_room_for_wait_too)
+{
+    open_peer();
+    size_t len = 9u << 20; /* two are more than the stream queues */
+    char *params = malloc(len);
+    memset(params, ' ', len);
+    params[0] = '{';
+    params[len - 1] = '}';
+    start_with("A.large", "S", params, len, WAIT_MS);
+    settle();
+    start_with("Fetch.fulfillRequest", "S", params, len, WAIT_MS); /* no limit but the stream's */
+    settle();
+    cr_assert_eq(metric("queued"), 1);
+    cr_assert_eq(wait_of("stream"), 1);
+    answer_on(expect("A.large"), "S");
+    answer_on(expect("Fetch.fulfillRequest"), "S");
+    finish(TROUPE_OK);
+    finish(TROUPE_OK);
+    free(params);
+}
+
 /* Rate ----------------------------------------------------------------------------------------- */
 
 static double now_ms(void)
@@ -463,6 +484,19 @@ Test(commands, end_at_their_deadline_and_what_comes_later_is_late)
     json_t *slow = json_object_get(json_object_get(metrics, "methods"), "A.slow");
     cr_assert_eq(json_integer_value(json_object_get(slow, "timeouts")), 1);
     cr_assert_eq(json_integer_value(json_object_get(slow, "answered")), 0);
+}
+
+Test(commands, end_each_at_a_deadline_of_its_own)
+{
+    open_peer();
+    start_with("A.second", "S", "{}", 2, 60);
+    start_with("A.first", "S", "{}", 2, 20);
+    start_with("A.third", "S", "{}", 2, 100);
+    for (int i = 0; i < 3; i++) {
+        finish(TROUPE_ETIMEOUT);
+    }
+    await_metric("timeouts", 3); /* without anything else that happens */
+    cr_assert_eq(metric("in_flight"), 0);
 }
 
 Test(commands, that_wait_beyond_their_deadline_are_never_sent)
@@ -577,6 +611,14 @@ Test(commands, errors_about_a_session_may_come_without_it)
     settle();
     cr_assert_eq(metric("misrouted"), 0);
     cr_assert_eq(metric("errors"), 1);
+    start("A.m", "S");
+    answer(expect("A.m")); /* results may not */
+    finish(TROUPE_OK);
+    start("A.m", NULL);
+    answer_on(expect("A.m"), "S");
+    finish(TROUPE_OK);
+    settle();
+    cr_assert_eq(metric("misrouted"), 2);
 }
 
 Test(commands, all_end_once_when_the_connection_is_lost)

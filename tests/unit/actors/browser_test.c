@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #define PAGE "ABCDEF0123456789"
 
@@ -330,17 +331,44 @@ static void note_missed(void *context, const troupe_log_record *record)
     }
 }
 
+#define NEARLY_FULL 16300
+#define AT_ONCE     200
+#define TEST_EVENT  "{\"method\":\"Test.event\",\"params\":{\"n\":%u},\"sessionId\":\"S1\"}"
+
+/* Events that are too many for the target, and the answer it waits for: one write, one read. */
+static void send_at_once(void)
+{
+    char text[AT_ONCE * 80 + 200];
+    size_t len = 0;
+    for (unsigned i = NEARLY_FULL; i < NEARLY_FULL + AT_ONCE; i++) {
+        len += (size_t)snprintf(text + len, sizeof text - len, TEST_EVENT, i) + 1;
+    }
+    pthread_mutex_lock(&chrome.mutex);
+    len += (size_t)snprintf(text + len, sizeof text - len,
+                            "{\"id\":%lld,\"sessionId\":\"S1\",\"result\":{\"last\":true}}",
+                            (long long)chrome.held_id) +
+           1;
+    cr_assert_eq(send(chrome.fd, text, len, MSG_NOSIGNAL), (ssize_t)len);
+    pthread_mutex_unlock(&chrome.mutex);
+}
+
 Test(shedding, target_full_for_too_long_loses_data_but_no_state_and_stops_nobody,
      .init = open_impatient, .fini = close_all, .timeout = 60)
 {
     hold_at_gate(note_missed);
     troupe_log_set_level(TROUPE_LOG_ERROR); /* the gate holds the log: who logs waits too */
     json_int_t before = metric("events");
-    for (unsigned i = 0; i < EVENTS; i++) {
-        fake_send(&chrome, "{\"method\":\"Test.event\",\"params\":{\"n\":%u},\"sessionId\":\"S1\"}",
-                  i);
+    for (unsigned i = 0; i < NEARLY_FULL; i++) {
+        fake_send(&chrome, TEST_EVENT, i);
     }
-    fake_answer(&chrome, "{\"last\":true}");
+    fake_await_events(&chrome, NEARLY_FULL);
+    send_at_once(); /* so the answer is held before anything is shed */
+    while (metric("events_shed") == 0) {
+        poll(NULL, 0, 1);
+    }
+    for (unsigned i = NEARLY_FULL + AT_ONCE; i < EVENTS; i++) {
+        fake_send(&chrome, TEST_EVENT, i);
+    }
     fake_send(&chrome, "{\"method\":\"Inspector.targetCrashed\",\"sessionId\":\"S1\"}");
     /* The connection is read to its end though the target takes nothing, and all is recorded. */
     fake_await_events(&chrome, EVENTS);
