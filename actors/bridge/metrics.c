@@ -101,7 +101,7 @@ static void on_answer(troupe_actor *self, void *context, troupe_error error,
     (void)self;
     question *asked = context;
     metrics_actor *state = asked->owner;
-    json_t *value = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
+    json_t *value = error == TROUPE_OK && answer != NULL ? json_payload(answer->payload) : NULL;
     if (json_is_object(value)) {
         take_answer(asked, value);
     } else if (!asked->launcher || error != TROUPE_EMETHOD) {
