@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ABORT_SLICE_MS 100
+#define BODY_WAIT_MS   1000 /* for the body of a refusal, which is only quoted */
 
 void websocket_drop_attempt(websocket *w)
 {
@@ -83,6 +84,14 @@ static void give_up_answer(websocket *w, troupe_error error, const char *why)
     (void)websocket_fail(w, error, "%s", why);
 }
 
+static void shorten_wait(websocket *w)
+{
+    int64_t until_ns = websocket_now_ns(w) + (int64_t)BODY_WAIT_MS * WEBSOCKET_NS_PER_MS;
+    if (until_ns < w->connect_deadline_ns) {
+        w->connect_deadline_ns = until_ns;
+    }
+}
+
 static void read_answer(websocket *w)
 {
     while (w->state == WEBSOCKET_CONNECTING) {
@@ -107,6 +116,8 @@ static void read_answer(websocket *w)
             (void)websocket_fail(w, error, "%s", reason.text);
         } else if (done) {
             judge_answer(w);
+        } else if (websocket_answer_has_head(w->answer)) {
+            shorten_wait(w);
         }
     }
 }

@@ -309,6 +309,49 @@ Test(websocket_state, nobody_there_is_an_error_with_its_reason)
     close(bound);
 }
 
+static void script_say_and_wait(server *s)
+{
+    server_read_request(s);
+    (void)server_say(s, s->answer);
+    server_wait_for_end(s);
+}
+
+static void expect_at_limit(const char *answer, int64_t after_ns, troupe_error error,
+                            const char *words)
+{
+    server s = {.answer = answer};
+    collect c = {0};
+    server_start(&s, script_say_and_wait);
+    websocket_options options = options_for(&s);
+    websocket *w = make(&options);
+    cr_assert_eq(websocket_open(w, NULL), TROUPE_OK);
+    websocket_wait wait;
+    for (int64_t limit = now_ns + after_ns;;) { /* until all of it has come */
+        websocket_wait_for(w, &wait);
+        int timeout_ms = wait.deadline_ns == limit ? 200 : WAIT_MS;
+        if (poll(wait.fds, wait.count, timeout_ms) == 0) {
+            break;
+        }
+        cr_assert_eq(websocket_step(w, collect_message, &c, NULL), TROUPE_OK);
+    }
+    now_ns += after_ns;
+    cr_expect_eq(websocket_step(w, collect_message, &c, NULL), error);
+    cr_expect_not_null(strstr(info_of(w).reason, words), "%s", info_of(w).reason);
+    websocket_destroy(w);
+    server_stop(&s);
+}
+
+Test(websocket_state, answer_that_stops_inside_its_header_ends_at_the_limit)
+{
+    expect_at_limit("HTTP/1.1 101 Switching Pro", 30 * SECOND, TROUPE_ETIMEOUT, "in time");
+}
+
+Test(websocket_state, refusal_whose_body_does_not_come_is_told_after_a_second)
+{
+    expect_at_limit("HTTP/1.1 404 x\r\nContent-Length: 100\r\n\r\nNo such", 1 * SECOND,
+                    TROUPE_EPROTOCOL, "404: \"No such\"");
+}
+
 /* --- health --------------------------------------------------------------------------------- */
 
 Test(websocket_state, ping_is_sent_in_time_and_its_answer_timed)
