@@ -1,149 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* `troupe doctor`: what a host needs on this machine. */
+/* `troupe doctor`: what a host needs on this machine, and how one that runs fares. */
 #include "command.h"
-#include "value.h"
+#include "doctor.h"
 #include "view.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
-#define PORT_FIRST    37650
-#define PORT_LAST     37659
-#define SHM_LEAST     (64u << 20)
-#define STORAGE_LEAST (256u << 20)
-
-/* One finding; level: "ok", "warning" or "error". */
-static void add(json_t *list, const char *check, const char *level, const char *format, ...)
-    TROUPE_PRINTF(4, 5);
-
-static void add(json_t *list, const char *check, const char *level, const char *format, ...)
+void doctor_add(json_t *list, const char *check, const char *level, const char *todo,
+                const char *format, ...)
 {
-    char text[600];
+    char text[1200];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    json_array_append_new(
-        list, json_pack("{s:s, s:s, s:s}", "check", check, "level", level, "text", text));
+    json_t *row = json_pack("{s:s, s:s, s:s}", "check", check, "level", level, "text", text);
+    if (row == NULL) { /* cut within a character, perhaps */
+        row = json_pack("{s:s, s:s, s:s}", "check", check, "level", level, "text", "?");
+    }
+    if (todo != NULL) {
+        json_object_set_new(row, "todo", json_string(todo));
+    }
+    json_array_append_new(list, row);
 }
 
-/* The program of that name in PATH. */
-static bool find_program(const char *name, char *out, size_t size)
+/* What to do stands behind what was found, where something is to be done. */
+static void add_text(table *made, const json_t *row, bool advise)
 {
-    const char *path = getenv("PATH");
-    while (path != NULL && *path != '\0') {
-        size_t len = strcspn(path, ":");
-        snprintf(out, size, "%.*s/%s", (int)len, path, name);
-        if (len > 0 && access(out, X_OK) == 0) {
-            return true;
-        }
-        path += len + (path[len] == ':' ? 1 : 0);
-    }
-    return false;
-}
-
-static void check_browser(const cli *self, json_t *list)
-{
-    static const char *const names[] = {"chromium-headless-shell", "chromium", "chromium-browser",
-                                        "google-chrome", "google-chrome-stable"};
-    const char *executable = self->config.settings.host.executable;
-    char path[STATE_PATH_MAX];
-    if (executable != NULL) {
-        bool runs = strchr(executable, '/') != NULL ? access(executable, X_OK) == 0
-                                                    : find_program(executable, path, sizeof path);
-        add(list, "browser", runs ? "ok" : "error", "%s%s%s", executable, runs ? "" : ": ",
-            runs ? "" : strerror(errno));
-        return;
-    }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (find_program(names[i], path, sizeof path)) {
-            add(list, "browser", "ok", "%s", path);
-            return;
-        }
-    }
-    add(list, "browser", "error",
-        "none found: install chromium-headless-shell or chromium, or set executable");
-}
-
-static void check_sandbox(const cli *self, json_t *list)
-{
-    if (geteuid() == 0) {
-        add(list, "sandbox", "warning", "root: browsers run without their sandbox");
-    } else if (self->config.settings.host.no_sandbox) {
-        add(list, "sandbox", "warning", "switched off by no_sandbox");
+    const char *todo = json_string_value(json_object_get(row, "todo"));
+    const char *text = json_string_value(json_object_get(row, "text"));
+    char *both = NULL;
+    if (advise && todo != NULL && asprintf(&both, "%s → %s", text, todo) >= 0) {
+        table_add(made, both, TERM_PLAIN);
+        free(both);
     } else {
-        add(list, "sandbox", "ok", "in use");
-    }
-}
-
-static void check_space(json_t *list, const char *check, const char *path, uint64_t least)
-{
-    struct statvfs status;
-    char room[32];
-    if (statvfs(path, &status) != 0) {
-        add(list, check, "warning", "%s: %s", path, strerror(errno));
-        return;
-    }
-    uint64_t bytes = (uint64_t)status.f_bavail * status.f_frsize;
-    human_bytes((double)bytes, room, sizeof room);
-    bool writable = access(path, W_OK) == 0;
-    add(list, check,
-        !writable       ? "error"
-        : bytes < least ? "warning"
-                        : "ok",
-        "%s: %s free%s", path, room, writable ? "" : ", not writable");
-}
-
-static void check_state_dir(const cli *self, json_t *list)
-{
-    troupe_reason reason;
-    const char *dir = self->config.settings.host.state_dir;
-    if (state_dir_make(dir, &reason) != TROUPE_OK) {
-        add(list, "state", "error", "%s", reason.text);
-        return;
-    }
-    check_space(list, "state", dir, STORAGE_LEAST);
-}
-
-static bool port_free(uint16_t port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int yes = 1;
-    bool is_free = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
-                   bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return is_free;
-}
-
-static void check_ports(json_t *list)
-{
-    unsigned free_count = 0;
-    for (uint16_t port = PORT_FIRST; port <= PORT_LAST; port++) {
-        free_count += port_free(port) ? 1 : 0;
-    }
-    add(list, "ports", free_count > 0 ? "ok" : "warning", "%u of %d-%d are free", free_count,
-        PORT_FIRST, PORT_LAST);
-}
-
-static void check_running(const cli *self, json_t *list)
-{
-    const troupe_host_options *options = &self->config.settings.host;
-    host_state state;
-    if (state_find(options->state_dir, options->name, &state, NULL) == TROUPE_OK) {
-        add(list, "host", "ok", "'%s' runs at %s (pid %ld)", options->name, state.url,
-            (long)state.pid);
-    } else {
-        add(list, "host", "ok", "'%s' does not run", options->name);
+        table_add(made, text, TERM_PLAIN);
     }
 }
 
@@ -163,7 +56,7 @@ static void print_findings(const cli *self, const json_t *list)
         if (made != NULL && (!self->quiet || colour == TERM_RED)) {
             table_add(made, json_string_value(json_object_get(row, "check")), TERM_PLAIN);
             table_add(made, level, colour);
-            table_add(made, json_string_value(json_object_get(row, "text")), TERM_PLAIN);
+            add_text(made, row, strcmp(level, "ok") != 0);
         }
     }
     table_style style = {0, term_colours(stdout), false, NULL};
@@ -189,21 +82,11 @@ static bool any_error(const json_t *list)
 int run_doctor(cli *self)
 {
     json_t *list = json_array();
-    const char *runtime = self->config.settings.host.runtime_dir;
-    const char *tmp = getenv("TMPDIR");
-    check_browser(self, list);
-    check_sandbox(self, list);
-    check_state_dir(self, list);
-    check_space(list, "profiles",
-                runtime != NULL ? runtime
-                : tmp != NULL   ? tmp
-                                : "/tmp",
-                STORAGE_LEAST);
-    check_space(list, "shm", "/dev/shm", SHM_LEAST);
-    check_ports(list);
-    check_running(self, list);
+    doctor_browser(self, list);
+    doctor_machine(self, list);
+    doctor_host(self, list);
     if (self->json) {
-        json_t *value = json_pack("{s:O, s:b}", "checks", list, "ok", !any_error(list));
+        json_t *value = json_pack("{s:O, s:b}", "checks", list, "ok", (int)!any_error(list));
         cli_print_json(value);
         json_decref(value);
     } else {
