@@ -8,6 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LAUNCH_COUNT_MOST 64 /* more is the host's to refuse */
+#define LAUNCH_WAIT_MS    60000
+#define LAUNCH_EACH_MS    5000
+
 static const view_column browser_columns[] = {
     {"BROWSER", "browser", VIEW_TEXT},     {"STATE", "state", VIEW_STATE},
     {"ORIGIN", "origin", VIEW_TEXT},       {"PID", "pid", VIEW_NUMBER},
@@ -186,6 +190,20 @@ static void launch_port(cli *self, json_t *params)
     }
 }
 
+/* Several start a few at a time: the more there are, the longer the last may take. */
+static int allow_time(cli *self, json_t *params)
+{
+    uint32_t count = args_uint(&self->args, "count", 1);
+    int status = cli_connect(self);
+    if (status == CLI_OK && args_string(&self->args, "timeout") == NULL &&
+        count <= LAUNCH_COUNT_MOST) {
+        uint32_t wait_ms = LAUNCH_WAIT_MS + count * LAUNCH_EACH_MS;
+        json_object_set_new(params, "timeout_ms", json_integer(wait_ms));
+        self->client.timeout_ms = wait_ms + 5000;
+    }
+    return status;
+}
+
 int run_launch(cli *self)
 {
     if (args_string(&self->args, "port") != NULL && args_flag(&self->args, "pipe")) {
@@ -208,6 +226,11 @@ int run_launch(cli *self)
     param_uint(params, "start_timeout_ms", self, "start-timeout");
     launch_port(self, params);
     launch_lists(self, params);
+    int status = allow_time(self, params);
+    if (status != CLI_OK) {
+        json_decref(params);
+        return status;
+    }
     return cli_show_checked(self, "browsers.launch", params, print_browsers, check_launched);
 }
 

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -58,6 +59,8 @@ static void tune_process(void)
     (void)mallopt(M_ARENA_MAX, 2);
     (void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
     (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    /* What a killed keeper leaves comes to us, and is reaped (reap_orphans). */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
@@ -189,6 +192,7 @@ static int prepare(server *self)
     self->config_json = json_dumps(shown, JSON_COMPACT);
     json_decref(shown);
     set->host.config_json = self->config_json;
+    set->host.reap_orphans = true;
     set->host.stop_requested = stop_requested;
     set->host.stop_context = self;
     return status;

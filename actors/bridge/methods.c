@@ -63,7 +63,7 @@ const rpc_method method_table[] = {
 
     /* browsers */
     {"browsers.list", ROUTE_ACTOR, NAME_LAUNCHER, false, 30000,
-     "Browsers: launched and attached", "{browsers: [{browser, state, origin, product, endpoint, uid, pid, headed, reason, uptime_ms, restarts, executable?, full?, profile?, port?, memory_bytes?, processes?}]}",
+     "Browsers: launched and attached", "{browsers: [{browser, state, origin, product, endpoint, uid, pid, headed, reason, uptime_ms, restarts, executable?, full?, start_ms?, profile?, port?, memory_bytes?, processes?}]}",
      {{"memory", B, false, "false", NULL, "also what each uses of memory, with all its processes"}}},
     {"browsers.launch", ROUTE_ACTOR, NAME_LAUNCHER, true, 60000,
      "Launch browsers; what is left out comes from the settings of [launcher]", "{browsers: […], failed: [{browser, reason}]}",

@@ -54,6 +54,10 @@ static void add_launched(json_t *row, const entry *item)
     const recipe *made = item->recipe;
     json_object_set_new(row, "executable", json_string(made->executable));
     json_object_set_new(row, "full", json_boolean(made->full));
+    if (item->run != NULL && item->run->up_ns != 0) {
+        uint64_t took = item->run->up_ns - item->run->start_ns;
+        json_object_set_new(row, "start_ms", json_integer((json_int_t)(took / NS_PER_MS)));
+    }
     json_object_set_new(row, "profile",
                         made->profile != NULL ? json_string(made->profile) : json_null());
     if (made->port_number != 0) {

@@ -2,11 +2,14 @@
 /* The launcher's processes: started, listened to, reaped, counted; what the last ones said. */
 #include "actors/json_call.h"
 #include "launcher.h"
+#include "proc.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
@@ -125,6 +128,33 @@ static void tell_entry(launcher *state, entry *item, const running *run, int cod
     snprintf(item->exit_text, sizeof item->exit_text, "%s", item->killed ? words : text);
 }
 
+static bool is_keeper(const launcher *state, pid_t pid)
+{
+    const running *run;
+    DL_FOREACH(state->running, run)
+    {
+        if (run->process->pid == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Zombies that came to this process because their keeper was killed. */
+static void reap_orphans(launcher *state)
+{
+    proc_table table = {0};
+    if (state->host->reap_orphans && state->counters.keepers_lost > 0 && proc_table_read(&table)) {
+        for (size_t i = 0; i < table.count; i++) {
+            const proc_entry *entry = &table.entries[i];
+            if (entry->state == 'Z' && entry->parent == getpid() && !is_keeper(state, entry->pid)) {
+                (void)waitpid(entry->pid, NULL, WNOHANG);
+            }
+        }
+    }
+    proc_table_fini(&table);
+}
+
 /* The keeper ended: everything it kept is gone, its directory too. */
 static void on_process_end(troupe_actor *self, void *context, int fd, short revents)
 {
@@ -140,8 +170,10 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
     output_last_words(&run->process->output, words, sizeof words);
     describe_exit(text, sizeof text, code, words);
     count_end(state, run, code);
-    judge(state, run, code, run->why[0] != '\0' ? run->why : text);
-    remember(state, run, run->why[0] != '\0' ? run->why : text, !run->asked);
+    /* Killed by us: why we did. Else it ended by itself, whatever we noticed first. */
+    const char *reason = code == 128 + SIGKILL && run->why[0] != '\0' ? run->why : text;
+    judge(state, run, code, reason);
+    remember(state, run, reason, !run->asked);
     if (!run->let_go) {
         troupe_log(TROUPE_LOG_WARN, "launcher", "browser-exited", run->browser, "%s", text);
     }
@@ -158,6 +190,7 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
     recipe_unref(run->recipe);
     DL_DELETE(state->running, run);
     free(run);
+    reap_orphans(state);
     if (item != NULL) {
         entry_maybe_finish(item);
     }

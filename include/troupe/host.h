@@ -99,6 +99,10 @@ typedef struct troupe_host_options {
      * troupe_host_keeper_main, such as the `troupe` command. NULL = this program itself. */
     const char *keeper;
 
+    /** This process has no children but the host's: those that come to it (because it is a
+     * subreaper or PID 1) when a keeper was killed are reaped, so that none stays as a zombie. */
+    bool reap_orphans;
+
     /** RPC `stop` asks the embedding program to end the host; any thread; must not block. NULL =
      * the method answers FORBIDDEN. */
     void (*stop_requested)(void *context);
