@@ -63,18 +63,29 @@ static double ask(const subject *what, size_t size)
     return took;
 }
 
+static double cpu_us(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
 static void measure(const subject *what, size_t mib, int times)
 {
     double took[TIMES_MAX];
     size_t size = mib << 20;
     (void)ask(what, size);
+    double cpu = cpu_us();
     for (int i = 0; i < times; i++)
         took[i] = ask(what, size);
+    cpu = cpu_us() - cpu;
     qsort(took, (size_t)times, sizeof *took, by_value);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"client\":\"troupe %s\",\"mib\":%zu,\"ms\":%.2f,\"peak_mib\":%.0f}\n", transport, mib,
-           took[times / 2] / 1e3, (double)usage.ru_maxrss / 1024);
+    printf("{\"client\":\"troupe %s\",\"mib\":%zu,\"ms\":%.2f,\"cpu_ms\":%.2f,\"peak_mib\":%.0f}\n",
+           transport, mib, took[times / 2] / 1e3, cpu / times / 1e3,
+           (double)usage.ru_maxrss / 1024);
 }
 
 int main(int argc, char **argv)

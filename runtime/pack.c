@@ -127,11 +127,8 @@ static troupe_error put_bin(troupe_buffer *buffer, const void *data, size_t len)
     return put(buffer, head, wire_put_be(head + 1, len, 1U << power), data, len);
 }
 
-static troupe_error put_json(troupe_buffer *buffer, const char *text, size_t len)
+uint8_t *wire_put_json_head(uint8_t *head, size_t len)
 {
-    if (text == NULL)
-        return put_nil(buffer);
-    uint8_t head[WIRE_HEAD_MAX];
     uint8_t *end;
     if (len > 0 && len <= 16 && (len & (len - 1)) == 0) {
         head[0] = (uint8_t)(len == 1   ? 0xd4
@@ -146,7 +143,15 @@ static troupe_error put_json(troupe_buffer *buffer, const char *text, size_t len
         end = wire_put_be(head + 1, len, 1U << power);
     }
     *end++ = TROUPE_EXT_JSON;
-    return put(buffer, head, end, text, len);
+    return end;
+}
+
+static troupe_error put_json(troupe_buffer *buffer, const char *text, size_t len)
+{
+    if (text == NULL)
+        return put_nil(buffer);
+    uint8_t head[WIRE_HEAD_MAX];
+    return put(buffer, head, wire_put_json_head(head, len), text, len);
 }
 
 static troupe_error put_head(troupe_buffer *buffer, bool map, size_t count)

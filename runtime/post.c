@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "envelope.h"
 #include "system.h"
+#include "wire.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,15 +124,47 @@ void troupe_reply(troupe_actor *self, troupe_caller caller, troupe_bytes payload
     answer_call(self, caller, &text);
 }
 
-void troupe_reply_json(troupe_actor *self, troupe_caller caller, const char *text, size_t len)
+/* For whoever taps: an observer gets the answer in one piece. */
+static void reply_packed(troupe_actor *self, troupe_caller caller, const troupe_bytes *head,
+                         const answer_text *text)
 {
     troupe_buffer *payload = &self->turn.fault;
     troupe_buffer_clear(payload);
-    if (troupe_pack(payload, "j#", text, len) != TROUPE_OK) {
+    troupe_error error = troupe_buffer_append(payload, head->data, head->len);
+    for (size_t i = 0; error == TROUPE_OK && i < text->piece_count; i++)
+        error = troupe_buffer_append(payload, text->pieces[i].data, text->pieces[i].len);
+    if (error != TROUPE_OK)
         troupe_fault(self, caller, TROUPE_ENOMEM, NULL, NULL);
+    else
+        troupe_reply(self, caller, troupe_buffer_bytes(payload));
+}
+
+void troupe_reply_json_pieces(troupe_actor *self, troupe_caller caller, const troupe_bytes *pieces,
+                              size_t count)
+{
+    uint8_t head[WIRE_HEAD_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += pieces[i].len;
+    if (len > TURN_ENVELOPE_MAX) {
+        troupe_fault(self, caller, TROUPE_ELIMIT, NULL, NULL);
         return;
     }
-    troupe_reply(self, caller, troupe_buffer_bytes(payload));
+    troupe_bytes start = {head, (size_t)(wire_put_json_head(head, len) - head)};
+    answer_text text = {.payload = start, .pieces = pieces, .piece_count = count};
+    if (tap_on(&self->turn))
+        reply_packed(self, caller, &start, &text);
+    else
+        answer_call(self, caller, &text);
+}
+
+void troupe_reply_json(troupe_actor *self, troupe_caller caller, const char *text, size_t len)
+{
+    troupe_bytes piece = {(const uint8_t *)text, len};
+    if (text == NULL)
+        troupe_reply(self, caller, (troupe_bytes){NULL, 0});
+    else
+        troupe_reply_json_pieces(self, caller, &piece, 1);
 }
 
 void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_error code, const char *data,

@@ -11,11 +11,14 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define SCRATCH_KEEP  (8U * 1024U)
 #define RETRY_MS      10
 #define OUTLETS_FIRST 4
 #define ADVANCE_PART  64 /* of a mailbox that one sender may hold in advance */
+#define LARGE_BYTES   (4U << 20)
+#define LARGE_PAGE    ((size_t)2 << 20)
 
 /* Where an envelope may be written: behind what was gathered, or a bundle of its own. */
 typedef struct place {
@@ -360,13 +363,44 @@ static troupe_error build_answer(turn *t, troupe_caller caller, const answer_tex
     return fault ? build_fault(t, text, &out->payload) : TROUPE_OK;
 }
 
+static size_t pieces_len(const answer_text *text)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text->piece_count; i++)
+        len += text->pieces[i].len;
+    return len;
+}
+
+static uint8_t *put_pieces(uint8_t *at, const answer_text *text)
+{
+    for (size_t i = 0; i < text->piece_count; i++) {
+        if (text->pieces[i].len > 0)
+            memcpy(at, text->pieces[i].data, text->pieces[i].len);
+        at += text->pieces[i].len;
+    }
+    return at;
+}
+
 /* An answer to a guest is never an envelope, except for whoever taps. */
 static void tap_guest_answer(turn *t, uint64_t ref, const answer_text *text)
 {
     troupe_caller caller = {0, ref};
     troupe_envelope e;
-    if (tap_on(t) && build_answer(t, caller, text, &e) == TROUPE_OK)
+    if (text->piece_count == 0 && tap_on(t) && build_answer(t, caller, text, &e) == TROUPE_OK)
         tap_copy(t, &e, "out");
+}
+
+/* Large memory in large pages, where the system gives them: page by page, touching 64 MiB for the
+ * first time costs more than filling it. */
+static void *allocate_answer(size_t size)
+{
+    void *memory = NULL;
+    if (size < LARGE_BYTES)
+        return malloc(size);
+    if (posix_memalign(&memory, LARGE_PAGE, size) != 0)
+        return NULL;
+    (void)madvise(memory, size & ~(LARGE_PAGE - 1), MADV_HUGEPAGE);
+    return memory;
 }
 
 static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
@@ -374,8 +408,9 @@ static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
     const char *message = text->message != NULL ? text->message : troupe_error_text(text->code);
     size_t data_len = text->data != NULL ? strlen(text->data) : 0;
     bool fault = text->code != TROUPE_OK;
-    size_t len = fault ? strlen(message) : text->payload.len;
-    guest_answer *a = malloc(sizeof *a + len + data_len + 2);
+    size_t head_len = fault ? strlen(message) : text->payload.len;
+    size_t len = head_len + (fault ? 0 : pieces_len(text));
+    guest_answer *a = allocate_answer(sizeof *a + len + data_len + 2);
     if (a == NULL)
         return TROUPE_ENOMEM;
     *a = (guest_answer){.ref = ref,
@@ -383,8 +418,10 @@ static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
                         .len = len,
                         .data_len = data_len,
                         .has_data = fault && text->data != NULL};
-    if (len > 0)
-        memcpy(a->bytes, fault ? (const void *)message : text->payload.data, len);
+    if (head_len > 0)
+        memcpy(a->bytes, fault ? (const void *)message : text->payload.data, head_len);
+    if (!fault)
+        (void)put_pieces(a->bytes + head_len, text);
     a->bytes[len] = '\0';
     if (a->has_data)
         memcpy(a->bytes + len + 1, text->data, data_len + 1);
@@ -412,7 +449,7 @@ static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_tex
     if (o == NULL)
         return TROUPE_ENOMEM;
     place p;
-    troupe_error error = prepare(t, s, o, envelope_size(&e), &p);
+    troupe_error error = prepare(t, s, o, envelope_size(&e) + pieces_len(text), &p);
     if (error != TROUPE_OK)
         return error;
     if (call_answer(&t->system->calls, caller.ref) == NULL) {
@@ -420,18 +457,19 @@ static troupe_error answer_actor(turn *t, troupe_caller caller, const answer_tex
         drop_late(t);
         return TROUPE_OK;
     }
-    envelope_encode(p.at, &e);
+    (void)put_pieces(envelope_encode(p.at, &e), text);
     commit(t, &p);
-    tap_note(t, &e, "out");
+    if (text->piece_count == 0)
+        tap_note(t, &e, "out");
     return TROUPE_OK;
 }
 
 troupe_error turn_answer(turn *t, troupe_caller caller, const answer_text *text)
 {
     answer_text refused = {.code = TROUPE_OK};
-    if (text->code == TROUPE_OK && text->payload.len > TURN_ENVELOPE_MAX)
+    if (text->code == TROUPE_OK && text->payload.len + pieces_len(text) > TURN_ENVELOPE_MAX)
         refused.code = TROUPE_ELIMIT;
-    else if (text->code == TROUPE_OK && !payload_valid(text->payload))
+    else if (text->code == TROUPE_OK && text->piece_count == 0 && !payload_valid(text->payload))
         refused.code = TROUPE_EINTERNAL;
     if (refused.code != TROUPE_OK)
         text = &refused;

@@ -81,6 +81,9 @@ troupe_error turn_post(turn *t, const troupe_envelope *envelope);
 typedef struct answer_text {
     troupe_error code; /* TROUPE_OK: a reply */
     troupe_bytes payload;
+    const troupe_bytes
+        *pieces; /* `piece_count`: the rest of the payload; only payload is checked */
+    size_t piece_count;
     const char *message; /* NULL: the code's own */
     const char *data;    /* JSON text, NULL: none */
 } answer_text;

@@ -68,6 +68,9 @@ static inline uint8_t *wire_put_str(uint8_t *at, const char *text, size_t len)
     return at + len;
 }
 
+/* The head of JSON text (ext type 1) of that length; `head` has WIRE_HEAD_MAX bytes. The end. */
+uint8_t *wire_put_json_head(uint8_t *head, size_t len);
+
 typedef enum wire_type {
     WIRE_TYPE_NIL,
     WIRE_TYPE_BOOL,

@@ -6,12 +6,62 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CAPACITY_MIN 4096
+#define LARGE_BYTES  ((size_t)4 << 20) /* from here on memory is mapped, not allocated */
+
+/* Capacities are powers of two, or what byte_queue_rest was told to keep: a mapping is whole large
+ * pages (2 MiB), stands at a multiple of them, and is moved without being touched when it grows.
+ * Page by page, touching 64 MiB for the first time costs more than filling it. */
+
+static bool is_large(size_t capacity)
+{
+    return capacity >= LARGE_BYTES;
+}
+
+static void release(char *data, size_t capacity)
+{
+    if (is_large(capacity)) {
+        (void)munmap(data, capacity);
+    } else {
+        free(data);
+    }
+}
+
+/** A mapping; grown from another one, if there is one. NULL: no memory, and nothing has changed. */
+static char *map_large(char *data, size_t old, size_t capacity)
+{
+    void *mapped = data != NULL ? mremap(data, old, capacity, MREMAP_MAYMOVE)
+                                : mmap(NULL, capacity, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) {
+        return NULL;
+    }
+    (void)madvise(mapped, capacity, MADV_HUGEPAGE); /* a hint: nothing depends on it */
+    return mapped;
+}
+
+/** Memory of another capacity that holds what is queued up to the tail; NULL: nothing has changed.
+ */
+static char *resize(const byte_queue *queue, size_t capacity)
+{
+    bool was_large = is_large(queue->capacity);
+    if (was_large == is_large(capacity)) {
+        return was_large ? map_large(queue->data, queue->capacity, capacity)
+                         : realloc(queue->data, capacity);
+    }
+    char *data = was_large ? malloc(capacity) : map_large(NULL, 0, capacity);
+    if (data != NULL && queue->capacity > 0) {
+        memcpy(data, queue->data, queue->tail);
+        release(queue->data, queue->capacity);
+    }
+    return data;
+}
 
 void byte_queue_fini(byte_queue *queue)
 {
-    free(queue->data);
+    release(queue->data, queue->capacity);
     memset(queue, 0, sizeof(*queue));
 }
 
@@ -24,7 +74,7 @@ static bool grow(byte_queue *queue, size_t needed)
         }
         capacity *= 2;
     }
-    char *data = realloc(queue->data, capacity);
+    char *data = resize(queue, capacity);
     if (data == NULL) {
         return false;
     }
@@ -85,7 +135,7 @@ void byte_queue_rest(byte_queue *queue, size_t keep)
     memmove(queue->data, queue->data + queue->head, len);
     queue->head = 0;
     queue->tail = len;
-    char *data = realloc(queue->data, keep);
+    char *data = resize(queue, keep);
     if (data != NULL) {
         queue->data = data;
         queue->capacity = keep;

@@ -127,16 +127,10 @@ static void on_cdp(troupe_actor *self, void *context, troupe_error error,
     if (!target_result_of(request, error, answer, &result)) {
         return;
     }
-    troupe_buffer out = {0};
-    troupe_buffer_append(&out, "{\"result\":", 10);
-    troupe_buffer_append(&out, result.data, result.len);
-    troupe_buffer_append(&out, "}", 1);
-    if (out.failed) {
-        troupe_fault(self, request->caller, TROUPE_ENOMEM, NULL, NULL);
-    } else {
-        troupe_reply_json(self, request->caller, (const char *)out.data, out.len);
-    }
-    troupe_buffer_fini(&out);
+    const troupe_bytes pieces[] = {{(const uint8_t *)"{\"result\":", 10},
+                                   {(const uint8_t *)result.data, result.len},
+                                   {(const uint8_t *)"}", 1}};
+    troupe_reply_json_pieces(self, request->caller, pieces, 3);
     target_request_free(request);
 }
 

@@ -81,14 +81,16 @@ for (const [mib, times] of [[1, 40], [16, 10], [64, 6]]) {
     : call('Peer.answer', {size, kind: 'string'});
   await ask();
   const took = [];
+  const cpu = process.cpuUsage();
   for (let i = 0; i < times; i++) {
     const start = process.hrtime.bigint();
     await ask();
     took.push(Number(process.hrtime.bigint() - start) / 1e6);
   }
+  const used = process.cpuUsage(cpu);
   took.sort((a, b) => a - b);
   console.log(JSON.stringify({client: `${where === 'pipe' ? 'node pipe' : 'ws'} ${mode}`, mib,
-    ms: took[times >> 1], peak_mib: Math.round(process.resourceUsage().maxRSS / 1024)}));
+    ms: took[times >> 1], cpu_ms: (used.user + used.system) / times / 1e3, peak_mib: Math.round(process.resourceUsage().maxRSS / 1024)}));
 }
 if (targetId) await call('Target.closeTarget', {targetId});
 close();

@@ -180,6 +180,9 @@ TROUPE_API void troupe_reply(troupe_actor *self, troupe_caller caller, troupe_by
 /** Reply with JSON text (ext type 1). */
 TROUPE_API void troupe_reply_json(troupe_actor *self, troupe_caller caller, const char *text,
                                   size_t len);
+/** Likewise with text that stands in pieces: they are put together where the answer is sent. */
+TROUPE_API void troupe_reply_json_pieces(troupe_actor *self, troupe_caller caller,
+                                         const troupe_bytes *pieces, size_t count);
 /** Answer with a fault. data: JSON text, or NULL. format: the message, one line; NULL = the code's
  * own text. */
 TROUPE_API void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_error code,

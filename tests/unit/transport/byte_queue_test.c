@@ -57,3 +57,35 @@ Test(byte_queue, reserve_impossible_size_fails_and_changes_nothing)
     cr_expect_eq(byte_queue_len(&q), 2);
     byte_queue_fini(&q);
 }
+
+/* From 4 MiB on memory is mapped: what is queued comes along when it grows and when it is given
+ * back. */
+Test(byte_queue, large_memory_keeps_what_is_queued)
+{
+    byte_queue q = {0};
+    static char piece[700001];
+    size_t total = 0;
+    for (size_t i = 0; total < ((size_t)20 << 20); i++) {
+        memset(piece, 'a' + (int)(i % 26), sizeof piece);
+        cr_assert(byte_queue_append(&q, piece, sizeof piece));
+        total += sizeof piece;
+        if (i % 5 == 0) {
+            byte_queue_consume(&q, 1);
+            total--;
+        }
+    }
+    size_t consumed = 0;
+    while (byte_queue_len(&q) > 1000) {
+        size_t place = byte_queue_len(&q) - 1;
+        cr_assert_eq(byte_queue_head(&q)[place], piece[0]);
+        byte_queue_consume(&q, place / 2 + 1);
+        consumed += place / 2 + 1;
+        byte_queue_rest(&q, 8192);
+    }
+    cr_expect_eq(q.capacity, 8192);
+    cr_expect_eq(consumed + byte_queue_len(&q), total);
+    for (size_t i = 0; i < byte_queue_len(&q); i++) {
+        cr_assert_eq(byte_queue_head(&q)[i], piece[0]);
+    }
+    byte_queue_fini(&q);
+}
