@@ -104,12 +104,13 @@ test("a browser that is stopped is told of, and is back when it goes on", async 
   assert.equal((await host.rpc("pages")).pages.length > 0, true, "the host goes on");
   const hung = await numbersOf(host);
   assert.equal(hung.responsive, false);
-  assert.equal(hung.unresponsive_count, 1);
+  assert.ok(hung.unresponsive_count >= 1);
   assert.ok(hung.silent_ms >= 300, `${hung.silent_ms}`);
   go();
   assert.equal((await waiting).value, 2);
   await until(async () => (await browserOf(host)).state === "up", "it is up again");
-  assert.equal((await host.rpc("js", { target, code: "3 + 3" })).value, 6);
+  await until(() => host.rpc("js", { target, code: "3 + 3" }).then(({ value }) => value === 6,
+                                                                   () => false), "its page is, too");
   await until(async () => (await numbersOf(host)).late >= 1, "what came too late is counted");
 });
 
