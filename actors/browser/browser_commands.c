@@ -50,8 +50,7 @@ static uint32_t limit_of(uint32_t limit, command_class class)
 
 /* Ends -------------------------------------------------------------------------------------- */
 
-/* The row was taken out of the table. */
-static void let_go(browser *state, const pending *row)
+void browser_let_go(browser *state, const pending *row)
 {
     if (row->queued != NULL) {
         command_queue_remove(&state->queue, row->queued, false);
@@ -77,7 +76,7 @@ static void on_deadline(troupe_actor *self, void *context)
     state->deadline_timer = 0;
     while (pending_take_due(&state->pending, troupe_now_ns(self), PENDING_EXPIRED, &row)) {
         bool waited = row.queued != NULL;
-        let_go(state, &row);
+        browser_let_go(state, &row);
         state->counts.timeouts++;
         state->metrics.rows[row.method].timeouts++;
         fail_row(state, &row, TROUPE_ETIMEOUT,
@@ -111,7 +110,7 @@ void browser_end_commands(browser *state, const char *why)
     troupe_timer_cancel(state->self, state->rate_timer);
     state->deadline_timer = state->rate_timer = 0;
     while (pending_take_due(&state->pending, UINT64_MAX, PENDING_ABANDONED, &row)) {
-        let_go(state, &row);
+        browser_let_go(state, &row);
         fail_row(state, &row, TROUPE_ECLOSED, why);
     }
 }
@@ -120,7 +119,7 @@ static void abandon(browser *state, int64_t id)
 {
     pending row;
     if (pending_take(&state->pending, id, PENDING_ABANDONED, &row)) {
-        let_go(state, &row);
+        browser_let_go(state, &row);
         state->counts.abandoned++;
         fail_row(state, &row, TROUPE_ECANCELLED, "given up"); /* heard by nobody */
     }
@@ -453,7 +452,7 @@ static bool send_waiting(browser *state, command *item)
     if (error != TROUPE_OK) {
         pending gone;
         (void)pending_take(&state->pending, row->id, PENDING_ABANDONED, &gone);
-        let_go(state, &gone);
+        browser_let_go(state, &gone);
         fail_row(state, &gone, error, troupe_error_text(error));
     }
     return true;
@@ -472,88 +471,4 @@ void browser_pump(browser *state)
         }
     }
     arm_rate(state);
-}
-
-/* Answers ----------------------------------------------------------------------------------- */
-
-/* Chrome's error object {code, message, data?}. */
-static void answer_error(browser *state, const pending *row, json_span error)
-{
-    if (row->own == NULL) {
-        browser_fault_caller(state, row->caller, error);
-        return;
-    }
-    const char *text = "the browser answered with an error";
-    size_t len = strlen(text);
-    (void)browser_member_string(error, "message", &text, &len);
-    row->own(state, row->context, TROUPE_ECDP, text, len);
-}
-
-/* An answer that nobody waits for: why not. */
-static void count_stray(browser *state, int64_t id)
-{
-    pending_end fate = pending_fate(&state->pending, id);
-    const char *what = "late";
-    uint64_t count;
-    if (fate == PENDING_NEVER) {
-        what = "unknown";
-        count = ++state->counts.unknown;
-    } else if (fate == PENDING_ANSWERED) {
-        what = "duplicate";
-        count = ++state->counts.duplicate;
-    } else {
-        count = ++state->counts.late;
-    }
-    if (browser_worth_logging(count)) {
-        bool odd = fate == PENDING_NEVER || fate == PENDING_ANSWERED;
-        troupe_log(odd ? TROUPE_LOG_WARN : TROUPE_LOG_DEBUG, "browser", "answer-dropped", state->id,
-                   "%s answer, id %lld (number %llu)", what, (long long)id,
-                   (unsigned long long)count);
-    }
-}
-
-/* The id decides whose answer it is. Chrome's errors about a session may come without it. */
-static void check_session(browser *state, const pending *row, const cdp_message *answer)
-{
-    if (answer->session == NULL && (row->session == 0 || answer->error.data != NULL)) {
-        return;
-    }
-    if (session_key(answer->session, answer->session_len) != row->session &&
-        browser_worth_logging(++state->counts.misrouted)) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "answer-misrouted", state->id,
-                   "id %lld came on session \"%.*s\" (number %llu)", (long long)answer->id,
-                   (int)(answer->session_len < 64 ? answer->session_len : 64),
-                   answer->session != NULL ? answer->session : "",
-                   (unsigned long long)state->counts.misrouted);
-    }
-}
-
-void browser_on_answer(browser *state, const cdp_message *answer, size_t len)
-{
-    pending *found = pending_find(&state->pending, answer->id);
-    if (found == NULL || found->sent_ns == 0) { /* nothing was sent under that id yet */
-        count_stray(state, answer->id);
-        return;
-    }
-    pending row;
-    (void)pending_take(&state->pending, answer->id, PENDING_ANSWERED, &row);
-    let_go(state, &row);
-    bool failed = answer->error.data != NULL;
-    state->counts.answered++;
-    state->counts.errors += failed;
-    uint64_t now_ns = (uint64_t)state->mono_us * 1000u;
-    metrics_answered(&state->metrics.rows[row.method],
-                     now_ns > row.sent_ns ? now_ns - row.sent_ns : 0, len, failed);
-    check_session(state, &row, answer);
-    if (failed) {
-        answer_error(state, &row, answer->error);
-        return;
-    }
-    const char *result = answer->result.data != NULL ? answer->result.data : "{}";
-    size_t result_len = answer->result.data != NULL ? answer->result.len : 2;
-    if (row.own != NULL) {
-        row.own(state, row.context, TROUPE_OK, result, result_len);
-    } else {
-        browser_answer_caller(state, row.caller, result, result_len);
-    }
 }

@@ -138,8 +138,8 @@ void browser_ignore_answer(browser *state, void *context, troupe_error error, co
                            size_t len);
 /** A call `browser.command`. */
 void browser_on_command(browser *state, const troupe_envelope *call);
-/** A message with an id. len: of all of it. */
-void browser_on_answer(browser *state, const cdp_message *answer, size_t len);
+/** A row was taken out of the table: what it had of the queue or in flight is free. */
+void browser_let_go(browser *state, const pending *row);
 /** Have the earliest deadline looked after. */
 void browser_arm_deadline(browser *state);
 /** End all that are pending, with TROUPE_ECLOSED and the reason. */
@@ -170,6 +170,11 @@ static inline uint64_t session_key(const char *session, size_t len)
     }
     return key != 0 ? key : 1;
 }
+
+/* In browser_answers.c: */
+
+/** A message with an id. len: of all of it. */
+void browser_on_answer(browser *state, const cdp_message *answer, size_t len);
 
 /* In browser_probe.c: */
 
