@@ -27,7 +27,7 @@ const AT_ONCE = 8; // clients that use the fleet
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), "troupe-fleet-"));
 const profiles = path.join(dir, "tmp");
 fs.mkdirSync(profiles);
-const host = spawn(TROUPE, ["serve", "--json", "--name", "fleet", "--store", ":memory:", "--launch-parallel",
+const host = spawn(TROUPE, ["serve", "--json", "--name", "fleet", "--launch-parallel",
                             options.parallel, "--browsers-max", String(BROWSERS)],
                    { env: { ...process.env, HOME: dir, XDG_STATE_HOME: path.join(dir, "state"), TMPDIR: profiles },
                      stdio: ["ignore", "pipe", "ignore"] });
@@ -42,11 +42,11 @@ const url = await new Promise((resolve, reject) => {
   });
 });
 
-const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
+
 function rpc(method, params = {}) {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
   return new Promise((resolve, reject) => {
-    const request = http.request(`${url}/rpc`, { method: "POST", agent,
+    const request = http.request(`${url}/rpc`, { method: "POST", agent: false,
       headers: { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) } }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (part) => { text += part; });
