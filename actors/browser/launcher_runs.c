@@ -72,12 +72,12 @@ static void remember(launcher *state, const running *run, const char *reason, bo
 
 /* How it ended ------------------------------------------------------------------------------- */
 
-static void describe_exit(char *out, size_t size, int code, const char *words)
+static void describe_exit(char *out, size_t size, int code, const char *said)
 {
     int used = code > 128 ? snprintf(out, size, "ended by signal %d", code - 128)
                           : snprintf(out, size, "exited with status %d", code);
-    if (code != 0 && *words != '\0' && used > 0 && (size_t)used < size) {
-        snprintf(out + used, size - (size_t)used, ": %s", words);
+    if (code != 0 && *said != '\0' && used > 0 && (size_t)used < size) {
+        snprintf(out + used, size - (size_t)used, ": %s", said);
     }
 }
 
@@ -115,7 +115,7 @@ static void count_end(launcher *state, const running *run, int code)
 }
 
 static void tell_entry(launcher *state, entry *item, const running *run, int code, const char *text,
-                       const char *words)
+                       const char *said)
 {
     item->run = NULL;
     if (run->process->orphaned && !run->let_go) {
@@ -125,7 +125,7 @@ static void tell_entry(launcher *state, entry *item, const running *run, int cod
     }
     item->killed = code == 128 + SIGKILL && run->let_go;
     /* Our own doing: what it said may explain. */
-    snprintf(item->exit_text, sizeof item->exit_text, "%s", item->killed ? words : text);
+    snprintf(item->exit_text, sizeof item->exit_text, "%s", item->killed ? said : text);
 }
 
 static bool is_keeper(const launcher *state, pid_t pid)
@@ -146,9 +146,10 @@ static void reap_orphans(launcher *state)
     proc_table table = {0};
     if (state->host->reap_orphans && state->counters.keepers_lost > 0 && proc_table_read(&table)) {
         for (size_t i = 0; i < table.count; i++) {
-            const proc_entry *entry = &table.entries[i];
-            if (entry->state == 'Z' && entry->parent == getpid() && !is_keeper(state, entry->pid)) {
-                (void)waitpid(entry->pid, NULL, WNOHANG);
+            const proc_entry *process_now = &table.entries[i];
+            if (process_now->state == 'Z' && process_now->parent == getpid() &&
+                !is_keeper(state, process_now->pid)) {
+                (void)waitpid(process_now->pid, NULL, WNOHANG);
             }
         }
     }
@@ -165,10 +166,10 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
     troupe_unwatch(self, run->process->output_fd);
     (void)process_read_output(run->process); /* a pipe holds no more than one reading takes */
     int code = process_reap(run->process);
-    char words[300];
+    char said[300];
     char text[400];
-    output_last_words(&run->process->output, words, sizeof words);
-    describe_exit(text, sizeof text, code, words);
+    output_last_words(&run->process->output, said, sizeof said);
+    describe_exit(text, sizeof text, code, said);
     count_end(state, run, code);
     /* Killed by us: why we did. Else it ended by itself, whatever we noticed first. */
     const char *reason = code == 128 + SIGKILL && run->why[0] != '\0' ? run->why : text;
@@ -184,7 +185,7 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
     }
     entry *item = entry_find(state, run->browser);
     if (item != NULL && item->run == run) {
-        tell_entry(state, item, run, code, text, words);
+        tell_entry(state, item, run, code, text, said);
     }
     process_destroy(run->process);
     recipe_unref(run->recipe);
@@ -201,11 +202,11 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
 
 static void look_for_port_refused(running *run)
 {
-    char words[300];
-    output_last_words(&run->process->output, words, sizeof words);
-    if (run->recipe->port && run->up_ns == 0 && strstr(words, PORT_REFUSED) != NULL) {
+    char said[300];
+    output_last_words(&run->process->output, said, sizeof said);
+    if (run->recipe->port && run->up_ns == 0 && strstr(said, PORT_REFUSED) != NULL) {
         snprintf(run->why, sizeof run->why, "port %u cannot be had: %.200s",
-                 run->recipe->port_number, words);
+                 run->recipe->port_number, said);
         process_let_go(run->process, true);
     }
 }
