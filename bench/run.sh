@@ -1,36 +1,74 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds the benchmarks and runs each beside its peers.
+# Builds the benchmarks and runs each, beside its peers where it has some.
 #
-#   bench/run.sh [ROUNDS]                     all
-#   bench/run.sh commands [ROUNDS]            CDP commands through the host
+#   bench/run.sh [ROUNDS]                     all of them
+#   bench/run.sh commands [ROUNDS]            CDP commands: on Chromium, and on a peer of our own
+#   bench/run.sh scan [ROUNDS]                the scanner of CDP messages
+#   bench/run.sh large [ROUNDS]               large results
+#   bench/run.sh targets [PAGES]              1 to 1,000 targets, 200 pages over 4 browsers
 #   bench/run.sh fleet [ROUNDS]               50 browsers launched, used and closed: bench/fleet.mjs
+#   bench/run.sh recovery [OPTION…]           what breaks, and how soon it works: bench/recovery.mjs
 #   bench/run.sh runtime [ROUNDS [SCENARIO…]] the actor runtime: bench/runtime.mjs
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
+binaries=$root/build/bin
+export TROUPE="${TROUPE:-$binaries/troupe}"
 
 which=all
 case ${1:-} in
-    commands | fleet | runtime) which=$1; shift ;;
-    *[!0-9]*) echo "usage: bench/run.sh [commands|fleet|runtime] [ROUNDS [SCENARIO…]]" >&2; exit 2 ;;
+    commands | scan | large | targets | fleet | recovery | runtime) which=$1; shift ;;
+    *[!0-9]*)
+        sed -n 's/^#   //p' "$0" >&2
+        exit 2
+        ;;
 esac
 
-run_commands() {
-    cmake --build --preset release --target bench_commands bench_peer >/dev/null
-    command -v npm >/dev/null || scripts/setup.sh npm
+build() {
+    cmake --build --preset release --target "$@" > /dev/null
+}
+
+peers() {
+    command -v npm > /dev/null || scripts/setup.sh npm
     [ -d bench/peers/node_modules ] || (cd bench/peers && npm install --no-audit --no-fund --silent)
-    node bench/commands.mjs "$root/build/bin" "${1:-5}"
+}
+
+run_commands() {
+    build bench_commands bench_peer
+    peers
+    node bench/commands.mjs "$binaries" "${1:-5}"
+}
+
+run_scan() {
+    build bench_scan
+    node bench/scan.mjs "$binaries" "${1:-5}"
+}
+
+run_large() {
+    build bench_large bench_peer
+    peers
+    node bench/large.mjs "$binaries" "${1:-3}"
+}
+
+run_targets() {
+    build bench_targets bench_peer
+    node bench/targets.mjs "$binaries" "${1:-200}"
 }
 
 run_fleet() {
-    cmake --build --preset release --target troupe >/dev/null
+    build troupe
     node bench/fleet.mjs --rounds "${1:-3}"
 }
 
+run_recovery() {
+    build troupe
+    node bench/recovery.mjs "$@"
+}
+
 run_runtime() {
-    cmake --build --preset release --target bench_all_runtime >/dev/null
-    if command -v erlc >/dev/null; then
+    build bench_all_runtime
+    if command -v erlc > /dev/null; then
         erlc -o build/bin bench/runtime/peers/bench.erl bench/savina/peers/savina.erl
     fi
     rounds=${1:-3}
@@ -38,15 +76,25 @@ run_runtime() {
     node bench/runtime.mjs build/bin "$rounds" "$@"
 }
 
-[ "$which" = commands ] || scripts/setup.sh bench
-cmake --preset release >/dev/null
+case $which in
+    runtime | all) scripts/setup.sh bench ;;
+esac
+cmake --preset release > /dev/null
 case $which in
     commands) run_commands "$@" ;;
+    scan) run_scan "$@" ;;
+    large) run_large "$@" ;;
+    targets) run_targets "$@" ;;
     fleet) run_fleet "$@" ;;
+    recovery) run_recovery "$@" ;;
     runtime) run_runtime "$@" ;;
     all)
         run_commands "$@"
-        run_fleet "$@"
+        run_scan "$@"
+        run_large "$@"
+        run_targets
+        run_fleet
+        run_recovery
         run_runtime "$@"
         ;;
 esac
