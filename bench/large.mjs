@@ -25,11 +25,13 @@ async function measure(subject, server, env) {
     }
   }
   await server.stop();
-  console.log(`\n${subject}: time of one result, ms`);
   const clients = Object.entries(PEERS).flatMap(([where, peers]) => [`troupe ${where}`, ...peers]);
-  table(['client', ...SIZES.map(mib => `${mib} MiB`), 'peak memory'], clients.map(client =>
-    [client, ...SIZES.map(mib => text(samples.figure(`${client}|${mib}`, 'ms'), 2)),
-      `${text(samples.figure(`${client}|64`, 'peak_mib'))} MiB`]));
+  const cells = (client, field) =>
+    SIZES.map(mib => text(samples.figure(`${client}|${mib}`, field), 2));
+  console.log(`\n${subject}: ms for one result, and of that the client's own CPU time`);
+  table(['client', ...SIZES.map(mib => `${mib} MiB`), ...SIZES.map(mib => `CPU, ${mib} MiB`),
+    'peak memory'], clients.map(client => [client, ...cells(client, 'ms'),
+    ...cells(client, 'cpu_ms'), `${text(samples.figure(`${client}|64`, 'peak_mib'))} MiB`]));
   console.log();
   for (const [where, peers] of Object.entries(PEERS)) {
     for (const peer of peers) {

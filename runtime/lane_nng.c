@@ -11,6 +11,7 @@
  * memory.
  */
 #include "lane.h"
+#include "large.h"
 #include "mailbox.h"
 
 #include <nng/nng.h>
@@ -41,6 +42,7 @@ static bundle *nng_bundle_create(size_t len)
     if (nng_msg_alloc(&message, sizeof(bundle) + len) != 0)
         return NULL;
     bundle *b = nng_msg_body(message);
+    large_hint(b, sizeof *b + len);
     b->next = NULL;
     b->owner = message;
     b->len = len;

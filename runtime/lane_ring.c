@@ -5,6 +5,7 @@
  * where a sender would have to wait for a free cell.
  */
 #include "lane.h"
+#include "large.h"
 #include "mailbox.h"
 
 #include <stdlib.h>
@@ -28,6 +29,7 @@ bundle *lane_bundle_create(size_t len)
     bundle *b = malloc(sizeof *b + len);
     if (b == NULL)
         return NULL;
+    large_hint(b, sizeof *b + len);
     b->next = NULL;
     b->owner = NULL;
     b->len = len;

@@ -4,6 +4,7 @@
 #include "call.h"
 #include "envelope.h"
 #include "guest.h"
+#include "large.h"
 #include "system.h"
 #include "wire.h"
 
@@ -11,14 +12,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define SCRATCH_KEEP  (8U * 1024U)
 #define RETRY_MS      10
 #define OUTLETS_FIRST 4
 #define ADVANCE_PART  64 /* of a mailbox that one sender may hold in advance */
-#define LARGE_BYTES   (4U << 20)
-#define LARGE_PAGE    ((size_t)2 << 20)
 
 /* Where an envelope may be written: behind what was gathered, or a bundle of its own. */
 typedef struct place {
@@ -390,8 +388,6 @@ static void tap_guest_answer(turn *t, uint64_t ref, const answer_text *text)
         tap_copy(t, &e, "out");
 }
 
-/* Large memory in large pages, where the system gives them: page by page, touching 64 MiB for the
- * first time costs more than filling it. */
 static void *allocate_answer(size_t size)
 {
     void *memory = NULL;
@@ -399,7 +395,7 @@ static void *allocate_answer(size_t size)
         return malloc(size);
     if (posix_memalign(&memory, LARGE_PAGE, size) != 0)
         return NULL;
-    (void)madvise(memory, size & ~(LARGE_PAGE - 1), MADV_HUGEPAGE);
+    large_hint(memory, size);
     return memory;
 }
 

@@ -223,12 +223,12 @@ static inline const char *skip_plain_blocks(const char *p, const char *end)
     return p;
 }
 
-/** p is at an opening quote; the result is behind the closing one, NULL if there is none. */
-static const char *skip_string(const char *p, const char *end)
+/** p is inside a string; the result is behind its closing quote, NULL if there is none. */
+static const char *skip_long_string(const char *p, const char *end)
 {
     char rest[BLOCK];
     uint64_t carry = 0;
-    for (p++;; p += BLOCK) {
+    for (;; p += BLOCK) {
         if (carry == 0) {
             p = skip_plain_blocks(p, end);
         }
@@ -241,6 +241,22 @@ static const char *skip_string(const char *p, const char *end)
             return NULL;
         }
     }
+}
+
+/** p is at an opening quote; the result is behind the closing one, NULL if there is none. Most
+ * strings are keys and short ones: they end in the first part. */
+static inline const char *skip_string(const char *p, const char *end)
+{
+    p++;
+    if (end - p >= PART) {
+        part bytes = load_part(p);
+        uint64_t quote = part_bits(part_equal(bytes, '"'));
+        uint64_t before = (quote & (0 - quote)) - 1; /* the bytes before the first quote */
+        if (quote != 0 && (part_bits(part_equal(bytes, '\\')) & before) == 0) {
+            return p + first_bit(quote) + 1;
+        }
+    }
+    return skip_long_string(p, end);
 }
 
 /** Where in a block the outermost bracket is closed; -1: not in this one, and *depth is counted on.

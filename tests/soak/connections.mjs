@@ -32,9 +32,17 @@ const done = {};
 const failed = {};
 const sockets = new Set();
 
-const browsers = async () => (await host.rpc("browsers.list")).browsers
+const BUSY = -32004; // more requests at once than the bridge takes
+
+/** For questions of our own: asked again while the host is busy. */
+const ask = (method, params) => until(() => host.rpc(method, params).catch((error) => {
+  if (error.code !== BUSY)
+    throw error;
+}), `${method} is answered`);
+
+const browsers = async () => (await ask("browsers.list")).browsers
   .filter((browser) => browser.state === "up");
-const pages = async () => (await host.rpc("pages")).pages
+const pages = async () => (await ask("pages")).pages
   .filter((page) => page.state === "connected");
 const launched = async () => (await browsers()).filter((browser) => browser.pid > 0);
 
@@ -120,7 +128,7 @@ async function act() {
 
 // Commands of the browsers that are there: each is answered, or under way, or has an end.
 async function checkBrowsers() {
-  const { browsers: all } = await host.rpc("metrics");
+  const { browsers: all } = await ask("metrics");
   for (const [id, m] of Object.entries(all)) {
     const ended = m.answered + m.timeouts + m.abandoned;
     assert.ok(Math.abs(m.sent - ended - m.in_flight) <= m.abandoned + 1,
@@ -137,20 +145,20 @@ async function closeAll() {
   sockets.clear();
   await host.rpc("ports.remove", { port: second.port }).catch(() => {});
   await until(async () => {
-    for (const { browser } of (await host.rpc("browsers.list")).browsers)
+    for (const { browser } of (await ask("browsers.list")).browsers)
       await host.rpc("browsers.close", { browser }).catch(() => {});
-    return (await host.rpc("browsers.list")).browsers.length === 0;
+    return (await ask("browsers.list")).browsers.length === 0;
   }, "all browsers are closed");
   await host.rpc("clear", { purge: true }).catch(() => {});
   await until(() => processesWith(host.profiles).length === 0, "no process is left");
   await until(() => fs.readdirSync(host.profiles).length === 0, "no profile is left");
-  await until(async () => (await host.rpc("clients.list")).clients.length === 0, "no client is left");
+  await until(async () => (await ask("clients.list")).clients.length === 0, "no client is left");
 }
 
 async function left() {
-  const { actors } = await host.rpc("actors.list");
+  const { actors } = await ask("actors.list");
   const counts = footprint(host.pid);
-  const m = await host.rpc("launcher.metrics");
+  const m = await ask("launcher.metrics");
   assert.equal(m.leftovers.processes, 0, "processes left over");
   assert.equal(m.leftovers.directories, 0, "directories left over");
   assert.equal(m.running, 0);
