@@ -6,6 +6,7 @@ import fs from "node:fs";
 
 import { browserProcess, footprint, processesWith, startBrowser, startHost, until }
   from "../integration/lib.mjs";
+import { Refused } from "../integration/websocket.mjs";
 
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 600);
 const SEED = Number(process.env.SEED ?? Math.floor(Date.now() / 1000));
@@ -121,7 +122,7 @@ async function act() {
   await actions[name]().catch((error) => { // much may fail; the host may not
     const why = `${name}: ${error.wire ?? error.code ?? error.message}`;
     failed[why] = (failed[why] ?? 0) + 1;
-    if (error.code === undefined)
+    if (error.code === undefined && !(error instanceof Refused))
       throw error;
   });
 }
