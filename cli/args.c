@@ -259,6 +259,18 @@ const char *args_string_in(const cli_args *args, const arg_set *set, const char 
     return NULL;
 }
 
+const char *args_setting(const cli_args *args, const char *name)
+{
+    for (size_t i = args->given_count; i > 0; i--) {
+        const arg_option *option = args->given[i - 1].option;
+        bool own = option >= args->own.options && option < args->own.options + args->own.count;
+        if (!own && strcmp(option->name, name) == 0) {
+            return args->given[i - 1].value;
+        }
+    }
+    return NULL;
+}
+
 bool args_flag(const cli_args *args, const char *name)
 {
     const char *value = args_string(args, name);

@@ -50,6 +50,7 @@ typedef struct cli_args {
     size_t given_count;
     const char **words;
     size_t word_count;
+    arg_set own;     /* the command's own options, whose names settings may have too */
     size_t capacity; /* of both: nothing on a command line needs more than one entry an argument */
 } cli_args;
 
@@ -73,6 +74,9 @@ troupe_error args_parse(cli_args *args, const arg_set *sets, size_t set_count, i
 const char *args_string(const cli_args *args, const char *name);
 /** The same, only for the option in that very set: several sets may have one of that name. */
 const char *args_string_in(const cli_args *args, const arg_set *set, const char *name);
+/** The last value given for that setting of the host, or for that option common to all commands: an
+ * option of the command's own that has the same name is not meant. */
+const char *args_setting(const cli_args *args, const char *name);
 /** Whether a flag or switch was given (and not denied). */
 bool args_flag(const cli_args *args, const char *name);
 /** The number or milliseconds given, else `otherwise`. */

@@ -241,6 +241,7 @@ static int parse_and_run(cli *self, int argc, char **argv, int index)
     if (command->takes_settings || command->starts_host) {
         sets[2] = *config_arg_set();
     }
+    self->args.own = sets[0];
     if (args_parse(&self->args, sets, 3, argc, argv, &index, false, &reason) != TROUPE_OK) {
         return usage_error(command, reason.text);
     }

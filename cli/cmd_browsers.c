@@ -4,6 +4,7 @@
 #include "value.h"
 #include "view.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -258,7 +259,59 @@ int run_close(cli *self)
 static int check_reachable(const json_t *result)
 {
     const char *status = json_string_value(json_object_get(result, "status"));
-    return status != NULL && strcmp(status, "unreachable") == 0 ? CLI_FAILED : CLI_OK;
+    return status != NULL && strcmp(status, "registered") != 0 ? CLI_FAILED : CLI_OK;
+}
+
+/* A file of ours, by a path that the host understands too: it has another working directory. */
+static bool param_file(cli *self, json_t *params, const char *key, const char *option)
+{
+    const char *given = args_string_in(&self->args, &self->args.own, option);
+    if (given == NULL) {
+        return true;
+    }
+    char *path = realpath(given, NULL);
+    if (path == NULL) {
+        cli_error("%s: --%s %s: %s", self->command->name, option, given, strerror(errno));
+        return false;
+    }
+    param_string(params, key, path);
+    free(path);
+    return true;
+}
+
+/* Each --header 'Name: value'; the host judges the rest. */
+static bool param_headers(cli *self, json_t *params)
+{
+    json_t *headers = json_object();
+    for (size_t i = 0; i < self->args.given_count; i++) {
+        const arg_given *given = &self->args.given[i];
+        if (strcmp(given->option->name, "header") != 0) {
+            continue;
+        }
+        const char *colon = strchr(given->value, ':');
+        if (colon == NULL || colon == given->value) {
+            cli_error("%s: --header must be 'NAME: VALUE'", self->command->name);
+            json_decref(headers);
+            return false;
+        }
+        json_t *value = json_string(colon + 1 + strspn(colon + 1, " \t"));
+        (void)json_object_setn_new(headers, given->value, (size_t)(colon - given->value), value);
+    }
+    if (json_object_size(headers) > 0) {
+        json_object_set(params, "headers", headers);
+    }
+    json_decref(headers);
+    return true;
+}
+
+static bool attach_params(cli *self, json_t *params)
+{
+    param_string(params, "as", args_string(&self->args, "as"));
+    param_string(params, "proxy", args_string_in(&self->args, &self->args.own, "proxy"));
+    return param_file(self, params, "token_file", "token-file") &&
+           param_file(self, params, "ca_file", "ca-file") &&
+           param_file(self, params, "cert_file", "cert-file") &&
+           param_file(self, params, "key_file", "key-file") && param_headers(self, params);
 }
 
 /* A port, as a number; anything else (an URL) as it is. */
@@ -277,7 +330,10 @@ static int ports_call(cli *self, const char *method)
     } else {
         param_string(params, "port", word);
     }
-    param_string(params, "as", args_string(&self->args, "as"));
+    if (!attach_params(self, params)) {
+        json_decref(params);
+        return CLI_USAGE;
+    }
     return cli_show_checked(self, method, params, print_closed, check_reachable);
 }
 
@@ -294,13 +350,9 @@ int run_ports_remove(cli *self)
 static int print_ports(cli *self, json_t *result)
 {
     static const view_column columns[] = {
-        {"PORT", "port", VIEW_NUMBER},
-        {"STATUS", "status|state", VIEW_STATE},
-        {"BROWSER", "browser", VIEW_TEXT},
-        {"TARGETS", "target_count|targets", VIEW_NUMBER},
-        {"CONNECTED", "connected_count|connected|watched_count", VIEW_NUMBER},
-        {"PRODUCT", "product", VIEW_LONG},
-        {"REASON", "warning|reason", VIEW_LONG},
+        {"PORT", "port", VIEW_NUMBER},         {"STATUS", "status", VIEW_STATE},
+        {"BROWSER", "browser", VIEW_TEXT},     {"ENDPOINT", "endpoint", VIEW_URL},
+        {"ATTEMPTS", "attempts", VIEW_NUMBER}, {"REASON", "reason", VIEW_LONG},
     };
     const json_t *rows = json_is_array(result) ? result : json_object_get(result, "ports");
     view_options options = {.ids_only = self->quiet};

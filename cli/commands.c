@@ -58,7 +58,14 @@ static const arg_option close_options[] = {
     {"force", 'f', ARG_FLAG, NULL, "of a browser: do not wait for it to write its profile"},
 };
 static const arg_option ports_add_options[] = {
-    {"as", 0, ARG_STRING, "NAME", "its id (default: the port)"},
+    {"as", 0, ARG_STRING, "NAME", "its id (default: the port, or r1, r2, …)"},
+    {"token-file", 0, ARG_STRING, "FILE", "token to send as Authorization: Bearer (mode 0600)"},
+    {"ca-file", 0, ARG_STRING, "FILE", "authorities to trust, PEM (default: the system's)"},
+    {"cert-file", 0, ARG_STRING, "FILE", "client certificate to show, PEM"},
+    {"key-file", 0, ARG_STRING, "FILE", "its key, PEM (default: in the certificate's file)"},
+    {"proxy", 0, ARG_STRING, "URL",
+     "proxy to go through, or none (default: as the environment says, never for loopback)"},
+    {"header", 'H', ARG_STRING, "'NAME: VALUE'", "further header; may be given several times"},
 };
 static const arg_option open_options[] = {
     {"browser", 'b', ARG_STRING, "BROWSER",
@@ -197,15 +204,20 @@ static const cli_command table[] = {
      "  troupe close p1:abc123\n"
      "  troupe close p1",
      OPTIONS(close_options), false, false, run_close},
-    {"ports add", GROUP_BROWSERS, "PORT", 1, 1, "attach to a browser by its debugging port",
-     "Starts a local host first if none runs.\n\n"
+    {"ports add", GROUP_BROWSERS, "PORT|ADDRESS", 1, 1, "attach to a browser by its debugging port",
+     "ADDRESS is HOST:PORT, an http(s):// URL below which /json/version is answered, the browser's own\n"
+     "ws(s)://…/devtools/browser/…, or unix:/path. Starts a local host first if none runs.\n\n"
      "Examples:\n"
      "  chromium --remote-debugging-port=9222 &\n"
-     "  troupe ports add 9222",
+     "  troupe ports add 9222\n"
+     "  troupe ports add build-7:9222 --as build\n"
+     "  troupe ports add unix:/run/chromium/devtools.sock\n"
+     "  troupe ports add https://browsers.example/b/7 --token-file ~/.config/browsers.token",
      OPTIONS(ports_add_options), true, false, run_ports_add},
-    {"ports remove", GROUP_BROWSERS, "PORT", 1, 1, "let go of an attached browser",
-     "Example:\n"
-     "  troupe ports remove 9222",
+    {"ports remove", GROUP_BROWSERS, "PORT|ADDRESS|BROWSER", 1, 1, "let go of an attached browser",
+     "Examples:\n"
+     "  troupe ports remove 9222\n"
+     "  troupe ports remove build",
      NO_OPTIONS, false, false, run_ports_remove},
     {"ports list", GROUP_BROWSERS, "", 0, 0, "list attached debugging ports",
      "Examples:\n"

@@ -350,7 +350,7 @@ static void load_defaults(cli_config *config)
 /* A path asked for must be there; the usual places may be empty. */
 static troupe_error load_file(cli_config *config, const cli_args *args, troupe_reason *reason)
 {
-    const char *asked = args != NULL ? args_string(args, "config") : NULL;
+    const char *asked = args != NULL ? args_setting(args, "config") : NULL;
     if (asked == NULL || *asked == '\0') {
         asked = getenv("TROUPE_CONFIG");
     }
@@ -432,7 +432,7 @@ static void check_environment(cli_config *config)
 static troupe_error load_flags(cli_config *config, const cli_args *args, troupe_reason *reason)
 {
     for (size_t i = 0; args != NULL && i < COUNT(keys); i++) {
-        const char *value = args_string(args, keys[i].flag);
+        const char *value = args_setting(args, keys[i].flag);
         if (value == NULL) {
             continue;
         }

@@ -56,7 +56,7 @@ _troupe()
     case $previous in
     --target | -t) _troupe_reply "$(_troupe_ids targets)" "$current"; return ;;
     --browser | -b) _troupe_reply "$(_troupe_ids browsers)" "$current"; return ;;
-    --config | --token-file | --file | --output | --executable | --store)
+    --config | --token-file | --ca-file | --cert-file | --key-file | --file | --output | --executable | --store)
         mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     --state-dir | --runtime-dir | --profile)
         mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;

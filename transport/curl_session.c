@@ -23,9 +23,13 @@ static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, 
     return session->abort(session->abort_context) ? 1 : 0;
 }
 
-static void set_route(const curl_session *session, const uri_parts *uri)
+static void set_route(curl_session *session, const uri_parts *uri)
 {
     CURL *easy = session->easy;
+    if (session->resolve != NULL) {
+        session->resolved = curl_slist_append(NULL, session->resolve);
+        curl_easy_setopt(easy, CURLOPT_RESOLVE, session->resolved);
+    }
     if (session->ca_file != NULL) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, session->ca_file);
         curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, session->ca_file);
@@ -79,6 +83,7 @@ CURL *curl_session_handle(void)
 
 troupe_error curl_session_init(curl_session *session, const uri_parts *uri, uint32_t timeout_ms)
 {
+    session->resolved = NULL;
     session->error_text[0] = '\0';
     session->easy = curl_session_handle();
     if (session->easy == NULL) {
@@ -92,6 +97,8 @@ troupe_error curl_session_init(curl_session *session, const uri_parts *uri, uint
 void curl_session_fini(curl_session *session)
 {
     curl_easy_cleanup(session->easy);
+    curl_slist_free_all(session->resolved);
+    session->resolved = NULL;
     session->easy = NULL;
 }
 

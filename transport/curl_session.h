@@ -18,8 +18,10 @@ typedef struct curl_session {
     const char *ca_file;          /* NULL = the system's authorities */
     const char *cert_file;        /* our certificate, PEM; NULL = none */
     const char *key_file;         /* its key; NULL = in cert_file */
+    const char *resolve;          /* "HOST:PORT:ADDRESS": the name's address; NULL = ask */
     bool (*abort)(void *context); /* NULL = never */
     void *abort_context;
+    struct curl_slist *resolved; /* ours */
     char error_text[CURL_ERROR_SIZE];
 } curl_session;
 

@@ -107,6 +107,7 @@ static troupe_error run(transfer *t, const http_request *request, const uri_part
 {
     t->session.unix_path = request->unix_path;
     t->session.proxy = request->proxy;
+    t->session.resolve = request->resolve;
     t->session.ca_file = request->ca_file;
     t->session.cert_file = request->cert_file;
     t->session.key_file = request->key_file;

@@ -16,6 +16,7 @@ typedef struct http_request {
     const char *content_type; /* of the body; NULL = none */
     const char *body;         /* borrowed */
     size_t body_len;
+    const char *resolve;        /* "HOST:PORT:ADDRESS": the name's address; NULL = ask */
     uint32_t timeout_ms;        /* whole request; 0 = 30000 */
     size_t response_max;        /* 0 = 64 MiB; a longer one is TROUPE_ELIMIT */
     const char *const *headers; /* further ones, "Name: value", NULL behind the last; NULL = none */

@@ -11,7 +11,7 @@
 
 #include "actors/json_call.h"
 #include "actors/verbs.h"
-#include "endpoint.h"
+#include "endpoint_connect.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -258,9 +258,11 @@ static bool asked_to_stop(void *context)
 
 static troupe_error connect_endpoint(browser *state)
 {
-    endpoint_options options = {.endpoint = state->by_port_file ? NULL : state->endpoint,
+    endpoint_options options = {.at = state->endpoint,
                                 .profile = state->profile,
                                 .pid_fd = state->pid_fd,
+                                .owner = state->host,
+                                .id = state->id,
                                 .timeout_ms = state->start_timeout_ms,
                                 .abort = asked_to_stop,
                                 .abort_context = state->self};
@@ -361,6 +363,8 @@ static void browser_free(browser *state)
         close(state->pid_fd);
     }
     browser_end_unref(state->end);
+    endpoint_release(state->host, state->id);
+    endpoint_unref(state->endpoint);
     command_queue_fini(&state->queue);
     pending_fini(&state->pending);
     metrics_fini(&state->metrics);
@@ -439,8 +443,7 @@ troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out
     char *name = (char *)(state + 1);
     snprintf(name, sizeof NAME_BROWSER + BROWSER_ID_MAX, "%s%s", NAME_BROWSER, spec->id);
     snprintf(state->id, sizeof state->id, "%s", spec->id);
-    snprintf(state->endpoint, sizeof state->endpoint, "%s",
-             spec->endpoint != NULL ? spec->endpoint : "");
+    state->endpoint = endpoint_ref(spec->endpoint);
     snprintf(state->profile, sizeof state->profile, "%s",
              spec->profile != NULL ? spec->profile : "");
     uuid_t uuid;
@@ -453,7 +456,6 @@ troupe_error browser_prepare(const browser_spec *spec, troupe_spawn_options *out
         spec->start_timeout_ms != 0 ? spec->start_timeout_ms : spec->host->launch_timeout_ms;
     state->attach = spec->attach;
     state->graceful = spec->graceful;
-    state->by_port_file = spec->endpoint == NULL;
     state->pid = spec->pid;
     /* The launcher closes its own when the process is reaped, perhaps while we poll. */
     state->pid_fd = spec->pid_fd >= 0 ? fcntl(spec->pid_fd, F_DUPFD_CLOEXEC, 0) : -1;

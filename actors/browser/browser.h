@@ -13,6 +13,7 @@
 #ifndef TROUPE_ACTORS_BROWSER_BROWSER_H
 #define TROUPE_ACTORS_BROWSER_BROWSER_H
 
+#include "endpoint.h"
 #include "transport/message_stream.h"
 #include "troupe/actor.h"
 #include "troupe/host.h"
@@ -97,13 +98,13 @@ typedef struct browser_spec {
     const troupe_host_options *host;
     const char *id; /* "p1", "9222" */
     bool launched;
-    bool attach;               /* connect every target at birth */
-    bool graceful;             /* ask it to close itself first (a profile that is kept) */
-    pid_t pid;                 /* of the keeper; 0 = not ours */
-    uint32_t start_timeout_ms; /* 0 = the host's launch_timeout_ms */
-    message_stream *stream;    /* open connection, taken; NULL = connect to endpoint */
-    const char *endpoint; /* "http://HOST:PORT" (asked for its WebSocket) or "ws://…"; NULL: wait
-                             for DevToolsActivePort in profile */
+    bool attach;                /* connect every target at birth */
+    bool graceful;              /* ask it to close itself first (a profile that is kept) */
+    pid_t pid;                  /* of the keeper; 0 = not ours */
+    uint32_t start_timeout_ms;  /* 0 = the host's launch_timeout_ms */
+    message_stream *stream;     /* open connection, taken; NULL = connect to endpoint */
+    browser_endpoint *endpoint; /* where it is, a reference is made; NULL: wait for
+                                   DevToolsActivePort in profile */
     const char *profile;
     int pid_fd;       /* ends the wait for the port file; -1 = none; duplicated */
     browser_end *end; /* a reference of the actor's own is made */

@@ -67,15 +67,14 @@ struct browser {
     const troupe_host_options *host;
     char id[BROWSER_ID_MAX];
     char uid[37];
-    char endpoint[256]; /* "" = the pipe */
-    char url[256];      /* where a discovered endpoint was found */
+    browser_endpoint *endpoint; /* NULL = the pipe, or as the port file says */
+    char url[256];              /* where a discovered endpoint was found */
     char profile[320];
     char product[128];
     bool launched;
     uint32_t start_timeout_ms;
     bool attach;
     bool graceful;
-    bool by_port_file;
     pid_t pid;
     uint64_t start_timer; /* until the browser's first answer */
     int pid_fd;

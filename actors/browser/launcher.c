@@ -25,7 +25,7 @@
 
 static const char *state_name(entry_state state)
 {
-    static const char *const names[] = {"starting", "up", "retrying", "closing"};
+    static const char *const names[] = {"starting", "up", "retrying", "closing", "refused"};
     return names[state];
 }
 
@@ -45,7 +45,7 @@ static void entry_free(entry *item)
 {
     browser_end_unref(item->end);
     recipe_unref(item->recipe);
-    free(item->endpoint);
+    endpoint_unref(item->endpoint);
     free(item);
 }
 
@@ -195,7 +195,7 @@ static void give_up(launcher *state, const entry *item)
         troupe_log(TROUPE_LOG_ERROR, "launcher", "browser-not-started", item->id, "%s", why);
     }
     char text[1200];
-    const char *what = item->launched ? item->recipe->executable : item->endpoint;
+    const char *what = item->launched ? item->recipe->executable : endpoint_text(item->endpoint);
     snprintf(text, sizeof text, "%.200s: %s", what != NULL ? what : item->id, why);
     launcher_settle(state, item, text);
     tell_failed(state, item);
@@ -204,7 +204,7 @@ static void give_up(launcher *state, const entry *item)
 void entry_maybe_finish(entry *item)
 {
     launcher *state = item->owner;
-    if (!item->released || item->run != NULL) {
+    if (!item->released || item->run != NULL || item->state == ENTRY_REFUSED) {
         return;
     }
     if (!item->seen_up) {
@@ -238,6 +238,20 @@ static void note_end(entry *item, troupe_error ended)
     item->up_ns = 0;
 }
 
+/* It will have nothing of us: no further try, until it is added again. */
+static void refuse_port(launcher *state, entry *item)
+{
+    char name[BROWSER_ID_MAX];
+    char text[700];
+    memcpy(name, item->id, sizeof name);
+    snprintf(text, sizeof text, "%.200s: %s", endpoint_text(item->endpoint), item->last_error);
+    troupe_log(TROUPE_LOG_ERROR, "launcher", "browser-refused", name, "%s", text);
+    item->state = ENTRY_REFUSED;
+    launcher_settle(state, item, text);
+    tell_failed(state, item);
+    (void)troupe_supervisor_remove(state->supervisor, name, TROUPE_STOP_NOW);
+}
+
 static void on_child(troupe_actor *self, void *context, const char *name, troupe_address started,
                      troupe_error ended, uint32_t restart_in_ms)
 {
@@ -254,7 +268,9 @@ static void on_child(troupe_actor *self, void *context, const char *name, troupe
         return;
     }
     run_let_go(item, item->ended.text);
-    if (item->seen_up) {
+    if (launcher_port_ended(item, ended, restart_in_ms)) {
+        refuse_port(state, item);
+    } else if (item->seen_up) {
         item->state = ENTRY_RETRYING;
         troupe_log(TROUPE_LOG_INFO, "launcher", "browser-lost", item->id, "%s; again in %u ms",
                    item->ended.text, restart_in_ms);
@@ -391,6 +407,7 @@ static void on_up(launcher *state, const troupe_envelope *envelope)
     snprintf(item->product, sizeof item->product, "%.*s", (int)product_len, product);
     snprintf(item->url, sizeof item->url, "%.*s", (int)url_len, url);
     item->state = ENTRY_UP;
+    launcher_port_up(item);
     item->unresponsive = false;
     item->seen_up = true;
     item->up_ns = troupe_now_ns(state->self);

@@ -56,7 +56,13 @@ typedef struct ended_run {
     int64_t wall_us;
 } ended_run;
 
-typedef enum entry_state { ENTRY_STARTING, ENTRY_UP, ENTRY_RETRYING, ENTRY_CLOSING } entry_state;
+typedef enum entry_state {
+    ENTRY_STARTING,
+    ENTRY_UP,
+    ENTRY_RETRYING,
+    ENTRY_CLOSING,
+    ENTRY_REFUSED, /* attached, and refused us: on the list, but with no actor */
+} entry_state;
 
 /* A browser of the list. */
 struct entry {
@@ -65,9 +71,15 @@ struct entry {
     launcher *owner;
     char id[BROWSER_ID_MAX];
     bool launched;
-    recipe *recipe;  /* launched: how; else NULL */
-    char *endpoint;  /* attached: where */
-    int port_number; /* as given to ports.add; 0 = none */
+    recipe *recipe;             /* launched: how; else NULL */
+    browser_endpoint *endpoint; /* attached: where; else NULL */
+    int port_number;            /* as given to ports.add; 0 = none */
+    /* Of an attached one (launcher_ports.c): */
+    troupe_error port_error; /* how it ended last; TROUPE_OK = it is up */
+    unsigned attempts;       /* in vain since it was lost, or added */
+    int64_t since_us;        /* wall clock: up, or down, since */
+    uint64_t next_ns;        /* monotonic: the next attempt */
+    char last_error[400];
     entry_state state;
     bool queued;       /* starting, but has to wait for its turn */
     bool unresponsive; /* up, owes answers and says nothing */
@@ -198,6 +210,13 @@ void launcher_log(launcher *state, troupe_caller caller, json_t *params);
 void launcher_metrics(launcher *state, troupe_caller caller, json_t *params);
 
 /* In launcher_ports.c: */
+
+/** An attached browser is up. */
+void launcher_port_up(entry *item);
+/** Its actor ended. True: it refused us, and is not to be tried again. */
+bool launcher_port_ended(entry *item, troupe_error ended, uint32_t restart_in_ms);
+/** What ports.add calls that failure: "unreachable", "unauthorized", "duplicate". */
+const char *launcher_port_failure(const entry *item);
 
 void launcher_ports_add(launcher *state, troupe_caller caller, json_t *params);
 void launcher_ports_remove(launcher *state, troupe_caller caller, json_t *params);

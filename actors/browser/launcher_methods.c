@@ -156,8 +156,10 @@ void launcher_close(launcher *state, troupe_caller caller, entry *item)
     if (force) {
         run_let_go(item, NULL);
     }
-    (void)troupe_supervisor_remove(state->supervisor, name,
-                                   force ? TROUPE_STOP_NOW : TROUPE_STOP_DRAIN);
+    if (troupe_supervisor_remove(state->supervisor, name,
+                                 force ? TROUPE_STOP_NOW : TROUPE_STOP_DRAIN) == TROUPE_ENOTFOUND) {
+        entry_maybe_finish(item); /* it had refused us: nothing lives of it */
+    }
 }
 
 static void run_close(launcher *state, troupe_caller caller, json_t *params)

@@ -59,7 +59,7 @@ void launcher_answer_port(launcher *state, const waiter *wait, const entry *item
                           const char *failure)
 {
     json_t *result = json_pack("{s:s, s:s}", "browser", item->id, "status",
-                               failure == NULL ? "registered" : "unreachable");
+                               failure == NULL ? "registered" : launcher_port_failure(item));
     if (item->port_number != 0) {
         json_object_set_new(result, "port", json_integer(item->port_number));
     }
