@@ -155,7 +155,8 @@ troupe_error curl_session_explain(CURL *easy, CURLcode code, const char *text,
         return troupe_fail(reason, TROUPE_EUNAUTHORIZED,
                            "TLS: the server demands a client certificate");
     }
-    return troupe_fail(reason, error_of(code), "%s",
+    bool tls = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR;
+    return troupe_fail(reason, error_of(code), "%s%s", tls ? "TLS: " : "",
                        text[0] != '\0' ? text : curl_easy_strerror(code));
 }
 

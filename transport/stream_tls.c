@@ -19,7 +19,8 @@ typedef struct tls_stream {
     stream *lower;
     SSL *ssl;
     bool write_ended;
-    bool drained; /* the last read found nothing: what is inside is no whole record */
+    bool cert_missing; /* the server asked for a certificate, and we have none */
+    bool drained;      /* the last read found nothing: what is inside is no whole record */
     char host[HOST_MAX];
 } tls_stream;
 
@@ -128,8 +129,7 @@ static troupe_error fail_verify(tls_stream *t, long verdict, troupe_reason *reas
                        "TLS: the certificate of %s is not trusted: %s", t->host, text);
 }
 
-/** Whether that alert of the peer is about our certificate. A peer that speaks TLS 1.2 says
- * "handshake failure" when it misses one. */
+/** Whether that alert of the peer is about our certificate. */
 static bool is_refusal(int code)
 {
     return code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED ||
@@ -151,7 +151,9 @@ static troupe_error fail_ssl(tls_stream *t, troupe_reason *reason)
     if (verdict != X509_V_OK && !SSL_is_init_finished(t->ssl)) {
         return fail_verify(t, verdict, reason);
     }
-    if (code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED) {
+    /* TLS 1.2 has no word of its own for it. */
+    bool missing = t->cert_missing && code == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE;
+    if (missing || code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED) {
         return stream_fail(&t->base, STREAM_END_FAULT, TROUPE_EUNAUTHORIZED, reason,
                            "TLS: %s demands a client certificate", t->host);
     }
@@ -334,6 +336,16 @@ static troupe_error load_files(SSL_CTX *context, const stream_tls_options *optio
     return TROUPE_OK;
 }
 
+/** Called when the server asks for a certificate and none was given. */
+static int note_missing(SSL *ssl, X509 **cert, EVP_PKEY **key)
+{
+    tls_stream *t = SSL_get_app_data(ssl);
+    (void)cert;
+    (void)key;
+    t->cert_missing = true;
+    return 0;
+}
+
 static SSL_CTX *make_context(bool server)
 {
     SSL_CTX *context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
@@ -346,6 +358,7 @@ static SSL_CTX *make_context(bool server)
                                   SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context, 1); /* a record in one read, not in two */
     SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    SSL_CTX_set_client_cert_cb(context, note_missing);
     /* A pinned certificate is trusted as it stands, whoever issued it. */
     (void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
     return context;
@@ -392,6 +405,7 @@ static tls_stream *wrap(stream *lower, SSL_CTX *context)
         free(t);
         return NULL;
     }
+    SSL_set_app_data(t->ssl, t);
     t->base.ops = &tls_ops;
     t->base.read_fd = stream_read_fd(lower);
     t->base.write_fd = stream_write_fd(lower);
@@ -409,6 +423,9 @@ static troupe_error create(stream *lower, const stream_tls_options *options, boo
     if (context != NULL) {
         int demand = SSL_VERIFY_PEER | (server ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
         bool verify = !server || options->ca_file != NULL;
+        if (options->tls12) {
+            (void)SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+        }
         SSL_CTX_set_verify(context, verify ? demand : SSL_VERIFY_NONE, NULL);
         error = load_files(context, options, reason);
         t = error == TROUPE_OK ? wrap(lower, context) : NULL;

@@ -10,6 +10,7 @@ typedef struct stream_tls_options {
     const char *ca_file;   /* PEM of the authorities to trust; NULL = the system's */
     const char *cert_file; /* PEM of our certificate and its chain; NULL = none */
     const char *key_file;  /* PEM of its key, not encrypted; NULL = in cert_file */
+    bool tls12;            /* at most that version (for tests) */
 } stream_tls_options;
 
 /**

@@ -137,6 +137,7 @@ static void add_again(launcher *state, troupe_caller caller, entry *present, bro
         present->endpoint = endpoint_ref(at);
         present->released = false;
         present->seen_up = false;
+        present->failed = false;
         start_port(state, caller, present);
         return;
     case ENTRY_CLOSING:

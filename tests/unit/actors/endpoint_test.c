@@ -335,6 +335,32 @@ Test(endpoint, requests_carry_token_and_headers)
     cr_expect_null(strstr(reason.text, "s3cret"));
 }
 
+Test(endpoint, silence_is_told)
+{
+    char json[64];
+    char url[256];
+    browser_endpoint *at;
+    message_stream *stream = NULL;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    troupe_reason reason = {{0}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    for (int direct = 0; direct < 2; direct++) {
+        snprintf(json, sizeof json, "{\"port\": \"%s://127.0.0.1:%u/x\"}", direct ? "ws" : "http",
+                 ntohs(address.sin_port));
+        cr_assert_eq(create(json, &at, &reason), TROUPE_OK, "%s", reason.text);
+        endpoint_options options = {.at = at, .pid_fd = -1, .timeout_ms = 60};
+        cr_expect_eq(endpoint_connect(&options, url, sizeof url, &stream, &reason),
+                     TROUPE_ETIMEOUT);
+        cr_expect_not_null(strstr(reason.text, "no answer in time"), "%s", reason.text);
+        endpoint_unref(at);
+    }
+    close(fd);
+}
+
 /* Chrome answers status 500 to any name in Host but localhost's. */
 static void expect_by_name(const chromium *browser, const char *address)
 {

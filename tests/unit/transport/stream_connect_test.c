@@ -359,6 +359,13 @@ Test(stream_connect, tls_client_certificate_is_shown)
     expect_tls("wss://127.0.0.1:%d/", &server, &apart, TROUPE_OK, NULL);
     expect_tls("wss://127.0.0.1:%d/", &server, &foreign, TROUPE_EUNAUTHORIZED,
                "TLS: 127.0.0.1 refused our certificate: ");
+    const stream_tls_options older = {
+        .cert_file = files.server, .ca_file = files.ca, .tls12 = true};
+    expect_tls("wss://127.0.0.1:%d/", &older, &none, TROUPE_EUNAUTHORIZED,
+               "TLS: 127.0.0.1 demands a client certificate");
+    expect_tls("wss://127.0.0.1:%d/", &older, &given, TROUPE_OK, NULL);
+    expect_tls("wss://127.0.0.1:%d/", &older, &foreign, TROUPE_EUNAUTHORIZED,
+               "TLS: 127.0.0.1 refused our certificate: ");
     certificates_remove(&files);
 }
 
