@@ -110,6 +110,13 @@ static void start_port(launcher *state, troupe_caller caller, entry *item)
     }
 }
 
+/* The options given last hold from the next connection on. */
+static void replace_endpoint(entry *item, browser_endpoint *at)
+{
+    endpoint_unref(item->endpoint);
+    item->endpoint = endpoint_ref(at);
+}
+
 /* It is registered already: tell how it is, or will be. One that refused us is tried again, by what
  * is given now. */
 static void add_again(launcher *state, troupe_caller caller, entry *present, browser_endpoint *at)
@@ -118,11 +125,11 @@ static void add_again(launcher *state, troupe_caller caller, entry *present, bro
     waiter *wait;
     switch (present->state) {
     case ENTRY_UP:
+        replace_endpoint(present, at);
         launcher_answer_port(state, &now, present, NULL);
         return;
     case ENTRY_RETRYING:
-        endpoint_unref(present->endpoint); /* taken for the next try */
-        present->endpoint = endpoint_ref(at);
+        replace_endpoint(present, at);
         launcher_answer_port(state, &now, present, present->last_error);
         return;
     case ENTRY_STARTING:
@@ -133,8 +140,7 @@ static void add_again(launcher *state, troupe_caller caller, entry *present, bro
         return;
     case ENTRY_REFUSED:
         DL_DELETE(state->entries, present);
-        endpoint_unref(present->endpoint);
-        present->endpoint = endpoint_ref(at);
+        replace_endpoint(present, at);
         present->released = false;
         present->seen_up = false;
         present->failed = false;
