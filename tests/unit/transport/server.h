@@ -39,11 +39,9 @@ struct server {
     char ca_file[64];
 };
 
-#define TLS_CALL(name) (name)
-
 static inline ssize_t server_read(server *s, void *data, size_t len)
 {
-    return s->tls != NULL ? TLS_CALL(SSL_read)(s->tls, data, (int)len) : read(s->fd, data, len);
+    return s->tls != NULL ? SSL_read(s->tls, data, (int)len) : read(s->fd, data, len);
 }
 
 static inline bool server_read_all(server *s, void *data, size_t len)
@@ -64,7 +62,7 @@ static inline bool server_write(server *s, const void *data, size_t len)
     for (size_t at = 0; at < len;) {
         const char *from = (const char *)data + at;
         size_t want = len - at < 65536 ? len - at : 65536;
-        ssize_t n = s->tls != NULL ? TLS_CALL(SSL_write)(s->tls, from, (int)want)
+        ssize_t n = s->tls != NULL ? SSL_write(s->tls, from, (int)want)
                                    : send(s->fd, from, want, MSG_NOSIGNAL);
         if (n <= 0) {
             return false;
@@ -166,14 +164,14 @@ static inline void *server_main(void *context)
         return NULL;
     }
     if (s->tls_context != NULL) {
-        s->tls = TLS_CALL(SSL_new)(s->tls_context);
-        TLS_CALL(SSL_set_fd)(s->tls, s->fd);
+        s->tls = SSL_new(s->tls_context);
+        SSL_set_fd(s->tls, s->fd);
     }
-    if (s->tls == NULL || TLS_CALL(SSL_accept)(s->tls) == 1) {
+    if (s->tls == NULL || SSL_accept(s->tls) == 1) {
         s->script(s);
     }
     if (s->tls != NULL) {
-        TLS_CALL(SSL_free)(s->tls);
+        SSL_free(s->tls);
         s->tls = NULL;
     }
     close(s->fd);
@@ -230,9 +228,9 @@ static inline void server_start_tls(server *s, server_script script)
     FILE *file = fdopen(mkstemp(s->ca_file), "w");
     PEM_write_X509(file, cert);
     fclose(file);
-    s->tls_context = TLS_CALL(SSL_CTX_new)(TLS_CALL(TLS_server_method)());
-    cr_assert_eq(TLS_CALL(SSL_CTX_use_certificate)(s->tls_context, cert), 1);
-    cr_assert_eq(TLS_CALL(SSL_CTX_use_PrivateKey)(s->tls_context, key), 1);
+    s->tls_context = SSL_CTX_new(TLS_server_method());
+    cr_assert_eq(SSL_CTX_use_certificate(s->tls_context, cert), 1);
+    cr_assert_eq(SSL_CTX_use_PrivateKey(s->tls_context, key), 1);
     X509_free(cert);
     EVP_PKEY_free(key);
     server_start(s, script);
@@ -245,7 +243,7 @@ static inline void server_stop(server *s)
     pthread_join(s->thread, NULL);
     close(s->listener);
     if (s->tls_context != NULL) {
-        TLS_CALL(SSL_CTX_free)(s->tls_context);
+        SSL_CTX_free(s->tls_context);
         unlink(s->ca_file);
     }
 }
