@@ -44,10 +44,10 @@ static char *line_of(const char *params)
     return text;
 }
 
-static void gives(const char *params, const char *words, bool there)
+static void gives(const char *params, const char *part, bool there)
 {
     char *line = line_of(params);
-    cr_expect_eq(strstr(line, words) != NULL, there, "%s: %s in %s", params, words, line);
+    cr_expect_eq(strstr(line, part) != NULL, there, "%s: %s in %s", params, part, line);
     free(line);
 }
 
