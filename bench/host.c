@@ -93,15 +93,20 @@ void bench_start_json(bench_host *bench, const char *name, const char *method, j
     bench->started++;
 }
 
+void bench_await_one(bench_host *bench)
+{
+    troupe_answer answer = {0};
+    if (troupe_guest_wait(bench->guest, BENCH_TIMEOUT_MS, &answer) != TROUPE_OK ||
+        answer.error != TROUPE_OK)
+        bench_fail("call", &answer);
+    troupe_answer_fini(&answer);
+    bench->started--;
+}
+
 void bench_await_all(bench_host *bench)
 {
-    for (; bench->started > 0; bench->started--) {
-        troupe_answer answer = {0};
-        if (troupe_guest_wait(bench->guest, BENCH_TIMEOUT_MS, &answer) != TROUPE_OK ||
-            answer.error != TROUPE_OK)
-            bench_fail("call", &answer);
-        troupe_answer_fini(&answer);
-    }
+    while (bench->started > 0)
+        bench_await_one(bench);
 }
 
 static char *copy_of(json_t *id)

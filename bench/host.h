@@ -33,7 +33,8 @@ json_t *bench_call(bench_host *bench, troupe_address to, const char *verb, troup
 json_t *bench_call_json(bench_host *bench, const char *name, const char *method, json_t *params);
 /** Start an RPC method. params: taken. */
 void bench_start_json(bench_host *bench, const char *name, const char *method, json_t *params);
-/** Wait for all that were started. */
+/** Wait for one of those that were started; or for all. */
+void bench_await_one(bench_host *bench);
 void bench_await_all(bench_host *bench);
 double bench_now_us(void);
 void bench_fail(const char *what, const troupe_answer *answer);

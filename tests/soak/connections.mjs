@@ -183,7 +183,8 @@ try {
     console.log(JSON.stringify(rounds.at(-1)));
   }
   const [first, last] = [rounds[0], rounds.at(-1)];
-  assert.ok(last.descriptors <= first.descriptors + 8, "descriptors grow");
+  // An actor's slot keeps its one or two descriptors for the next: as many as ever lived at once.
+  assert.ok(last.descriptors <= first.descriptors + 32, "descriptors grow");
   assert.ok(last.threads <= first.threads + 8, "threads grow");
   assert.ok(last.mib <= first.mib + GROWTH_MIB, "memory grows");
   assert.equal(last.actors, first.actors, "actors are left");
