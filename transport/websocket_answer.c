@@ -318,7 +318,9 @@ static troupe_error judge_upgrade(const websocket_answer *answer, const char *ke
                                   troupe_reason *reason)
 {
     const char *what = NULL;
-    if (!header_lists(answer, "Upgrade", "websocket")) {
+    if (strncmp(answer->text, "HTTP/1.0", strlen("HTTP/1.0")) == 0) {
+        what = "the server does not speak HTTP/1.1"; /* 1.0 knows no 101 */
+    } else if (!header_lists(answer, "Upgrade", "websocket")) {
         what = "the server's answer lacks Upgrade: websocket";
     } else if (!header_lists(answer, "Connection", "upgrade")) {
         what = "the server's answer lacks Connection: Upgrade";

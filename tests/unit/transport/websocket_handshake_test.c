@@ -128,6 +128,7 @@ Test(websocket_handshake, judge_bad_headers_are_refused)
         GOOD "Name: \x01\r\n\r\n",
         "HTTP/1.1 1011 x\r\n\r\n",
         "HTTP/2 101 x\r\n\r\n",
+        "HTTP/1.0 101 x\r\n" UPGRADE "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n",
         "SSH-2.0-OpenSSH\r\n\r\n",
         "\r\n\r\n",
     };
@@ -172,6 +173,7 @@ Test(websocket_handshake, judge_status_decides_the_error)
     expect_refused("HTTP/1.1 407 Proxy\r\n\r\n", TROUPE_EUNAUTHORIZED, "407");
     expect_refused("HTTP/1.1 404 Not Found\r\n\r\n", TROUPE_EPROTOCOL, "404");
     expect_refused("HTTP/1.1 200 OK\r\n\r\n", TROUPE_EPROTOCOL, "200");
+    expect_refused("HTTP/1.0 403 Forbidden\r\n\r\n", TROUPE_EUNAUTHORIZED, "403");
     expect_refused("HTTP/1.1 429 Slow\r\n\r\n", TROUPE_EBUSY, "429");
     expect_refused("HTTP/1.1 503 Not now\r\n\r\n", TROUPE_EUNAVAILABLE, "503");
 }
