@@ -65,6 +65,7 @@ static void browser_turn(troupe_actor *self, void *context)
 {
     (void)self;
     browser *state = context;
+    capture_turn(state);
     if (state->queue.count > 0) {
         browser_pump(state);
     }
@@ -80,7 +81,8 @@ static void pack_event(browser *state, const cdp_message *event)
     troupe_buffer_clear(&state->scratch);
     const char *params = event->params.data != NULL ? event->params.data : "{}";
     size_t len = event->params.data != NULL ? event->params.len : 2;
-    troupe_pack(&state->scratch, "[s#,j#]", event->session, event->session_len, params, len);
+    troupe_pack(&state->scratch, "[s#,j#]", event->session != NULL ? event->session : "",
+                event->session_len, params, len);
 }
 
 static bool is_method(const cdp_message *event, const char *method)
@@ -365,6 +367,7 @@ static void browser_free(browser *state)
     browser_end_unref(state->end);
     endpoint_release(state->host, state->id);
     endpoint_unref(state->endpoint);
+    capture_fini(state);
     command_queue_fini(&state->queue);
     pending_fini(&state->pending);
     metrics_fini(&state->metrics);

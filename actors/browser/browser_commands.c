@@ -57,6 +57,7 @@ void browser_let_go(browser *state, const pending *row)
     } else if (row->sent_ns != 0) {
         state->in_flight--;
     }
+    capture_ended(state, row->capture);
 }
 
 static void fail_row(browser *state, const pending *row, troupe_error error, const char *why)
@@ -109,6 +110,7 @@ void browser_end_commands(browser *state, const char *why)
     troupe_timer_cancel(state->self, state->deadline_timer);
     troupe_timer_cancel(state->self, state->rate_timer);
     state->deadline_timer = state->rate_timer = 0;
+    capture_end(state, why);
     while (pending_take_due(&state->pending, UINT64_MAX, PENDING_ABANDONED, &row)) {
         browser_let_go(state, &row);
         fail_row(state, &row, TROUPE_ECLOSED, why);
@@ -389,6 +391,11 @@ void browser_on_command(browser *state, const troupe_envelope *call)
     troupe_error error =
         troupe_unpack(call->payload, "[s#,s#?,j#?]", &what.method, &what.method_len, &what.session,
                       &what.session_len, &what.params, &what.params_len);
+    if (error == TROUPE_OK &&
+        capture_take(state, troupe_caller_of(call), what.method, what.method_len, what.session,
+                     what.session_len, what.params, what.params_len, what.deadline_ns)) {
+        return;
+    }
     if (error == TROUPE_OK) {
         error = submit(state, &what, &row);
     }
@@ -396,6 +403,28 @@ void browser_on_command(browser *state, const troupe_envelope *call)
         row->caller = troupe_caller_of(call);
     } else {
         refuse(state, troupe_caller_of(call), &what, error);
+    }
+}
+
+void browser_send_capture(browser *state, troupe_caller caller, const char *method,
+                          const char *session, size_t session_len, const char *params,
+                          size_t params_len, uint64_t deadline_ns, uint32_t number)
+{
+    request what = {.method = method,
+                    .method_len = strlen(method),
+                    .session = session,
+                    .session_len = session_len,
+                    .params = params,
+                    .params_len = params_len,
+                    .deadline_ns = deadline_ns};
+    pending *row;
+    troupe_error error = submit(state, &what, &row);
+    if (error == TROUPE_OK) {
+        row->caller = caller;
+        row->capture = number;
+    } else {
+        refuse(state, caller, &what, error);
+        capture_ended(state, number);
     }
 }
 

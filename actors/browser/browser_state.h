@@ -7,6 +7,7 @@
 
 #include "browser.h"
 #include "browser_metrics.h"
+#include "capture.h"
 #include "command_queue.h"
 #include "pending.h"
 #include "roster.h"
@@ -96,6 +97,7 @@ struct browser {
     uint32_t hand;       /* of the look for abandoned ones */
     uint64_t hold_timer; /* for the target that has reading paused for the longest; 0 = none */
     uint64_t quiet_ns;   /* since when nothing came though something is pending */
+    capture_queue captures;
     uint64_t probe_timer;
     uint64_t health_timer;
     bool probing;
@@ -139,6 +141,10 @@ void browser_ignore_answer(browser *state, void *context, troupe_error error, co
 void browser_on_command(browser *state, const troupe_envelope *call);
 /** A row was taken out of the table: what it had of the queue or in flight is free. */
 void browser_let_go(browser *state, const pending *row);
+/** Send a screenshot for a caller; capture_ended is told when it has ended, however. */
+void browser_send_capture(browser *state, troupe_caller caller, const char *method,
+                          const char *session, size_t session_len, const char *params,
+                          size_t params_len, uint64_t deadline_ns, uint32_t number);
 /** Have the earliest deadline looked after. */
 void browser_arm_deadline(browser *state);
 /** End all that are pending, with TROUPE_ECLOSED and the reason. */

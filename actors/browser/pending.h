@@ -49,6 +49,7 @@ typedef struct pending {
     uint64_t session;       /* key of the session it went to (session_key); 0 = the browser's own */
     struct command *queued; /* while it waits to be sent */
     uint32_t method;        /* index in the metrics */
+    uint32_t capture;       /* number of the screenshot it is (capture.h); 0 = none */
     uint32_t place;         /* in the heap + 1 */
     int64_t gone;           /* id of the command that was here before; 0 = none */
     pending_end gone_how;
