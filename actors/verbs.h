@@ -104,8 +104,9 @@
 
 /* To the launcher --------------------------------------------------------------------------- */
 
-/** cast {browser:s, address:U, responsive:b, silent_ms:U}: that browser owes answers and said
- *  nothing for so long, not to a probe either; or it speaks again. It is not ended for that. */
+/** (and to connections) cast {browser:s, address:U, responsive:b, silent_ms:U}: that browser owes
+ * answers and said nothing for so long, not to a probe either; or it speaks again. It is not ended
+ * for that. */
 #define VERB_BROWSER_HEALTH "browser.health"
 
 /* RPC methods: browsers.list, browsers.launch, browsers.close, ports.add, ports.remove, ports.list.

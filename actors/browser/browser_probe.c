@@ -55,6 +55,15 @@ static uint32_t probe_ms(const browser *state)
     return state->host->probe_after_ms / 2 + 1;
 }
 
+static void tell(browser *state, const char *name, const troupe_buffer *payload)
+{
+    troupe_address to = troupe_whereis(troupe_self_system(state->self), name);
+    if (to != 0 && troupe_post(state->self, to, TROUPE_CAST, VERB_BROWSER_HEALTH, NULL,
+                               troupe_buffer_bytes(payload)) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "browser", "notice-lost", state->id, "%s", VERB_BROWSER_HEALTH);
+    }
+}
+
 static void set_responsive(browser *state, bool responsive)
 {
     uint64_t ms = silent_ms(state);
@@ -65,14 +74,11 @@ static void set_responsive(browser *state, bool responsive)
                responsive ? "it speaks again after %llu ms of silence"
                           : "it owes answers, and said nothing for %llu ms",
                (unsigned long long)ms);
-    troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_LAUNCHER);
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:s,s:U,s:b,s:U}", "browser", state->id, "address",
                 troupe_self_address(state->self), "responsive", responsive, "silent_ms", ms);
-    if (to != 0 && troupe_post(state->self, to, TROUPE_CAST, VERB_BROWSER_HEALTH, NULL,
-                               troupe_buffer_bytes(&payload)) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "notice-lost", state->id, "%s", VERB_BROWSER_HEALTH);
-    }
+    tell(state, NAME_LAUNCHER, &payload);
+    tell(state, NAME_CONNECTIONS, &payload);
     troupe_buffer_fini(&payload);
 }
 

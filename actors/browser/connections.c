@@ -215,6 +215,21 @@ static void on_browser_failed(connections *state, const troupe_envelope *notice)
     connections_browser_failed(state);
 }
 
+/* It owes answers and says nothing, or speaks again. */
+static void on_browser_health(connections *state, const troupe_envelope *notice)
+{
+    uint64_t address;
+    int responsive;
+    stage *item = NULL;
+    if (troupe_unpack(notice->payload, "{s:U,s:b}", "address", &address, "responsive",
+                      &responsive) == TROUPE_OK) {
+        DL_SEARCH_SCALAR(state->stages, item, address, address);
+    }
+    if (item != NULL) {
+        item->silent = responsive == 0;
+    }
+}
+
 /* It is off the launcher's list. */
 static void on_browser_removed(connections *state, const troupe_envelope *notice)
 {
@@ -272,6 +287,7 @@ static const struct {
     {VERB_TARGET_ENDED, members_on_ended},     {VERB_TARGET_HEALTH, members_on_health},
     {VERB_TARGET_CRASHED, members_on_crashed}, {VERB_BROWSER_SETTLED, on_browser_settled},
     {VERB_BROWSER_FAILED, on_browser_failed},  {VERB_BROWSER_REMOVED, on_browser_removed},
+    {VERB_BROWSER_HEALTH, on_browser_health},
 };
 
 static troupe_error connections_receive(troupe_actor *self, void *context,

@@ -33,7 +33,8 @@ typedef struct fake {
     char held_session[64];
     char last_session[64]; /* that was made */
     unsigned held_count, attached, detached;
-    char *lines; /* what the store was told, a line each */
+    json_t *infos; /* what Target.getTargets answers */
+    char *lines;   /* what the store was told, a line each */
     size_t lines_len;
     unsigned next_event; /* Test.event: which number is expected, and how many came */
     bool in_order;
@@ -49,13 +50,16 @@ void fake_close(fake *chrome);
 
 /** Send one message. */
 void fake_send(fake *chrome, const char *format, ...) TROUPE_PRINTF(2, 3);
+/** Target.getTargets is to tell of that target too. */
+void fake_info(fake *chrome, const char *chrome_id, const char *type);
 /** A page with that id is there; returns when connections knows it. */
 void fake_page(fake *chrome, const char *chrome_id);
 /** Wait for the n-th command that is held (from 1). */
 void fake_await_held(fake *chrome, unsigned count);
 /** Answer the last one that is held. */
 void fake_answer(fake *chrome, const char *result);
-/** Wait until the store was told something that contains the text. */
+/** Wait until the store was told something that contains the text, or Chrome got a command: it is
+ * noted as "> METHOD SESSION ID" (its session or "-", and its param sessionId). */
 void fake_await_line(fake *chrome, const char *text);
 /** Wait until that many Test.event came to the store. */
 void fake_await_events(fake *chrome, unsigned count);

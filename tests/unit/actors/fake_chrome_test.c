@@ -87,6 +87,28 @@ static void hold(fake *chrome, int64_t id, const char *session)
     pthread_mutex_unlock(&chrome->mutex);
 }
 
+static void note(fake *chrome, const char *text)
+{
+    size_t len = strlen(text);
+    chrome->lines = realloc(chrome->lines, chrome->lines_len + len + 2);
+    memcpy(chrome->lines + chrome->lines_len, text, len);
+    chrome->lines_len += len;
+    strcpy(chrome->lines + chrome->lines_len++, "\n");
+}
+
+/* "> METHOD SESSION ID", so that tests can wait for a command. */
+static void note_command(fake *chrome, const char *method, const char *session, json_t *params)
+{
+    char line[256];
+    const char *id = json_string_value(json_object_get(params, "sessionId"));
+    snprintf(line, sizeof line, "> %s %s %s", method, session != NULL ? session : "-",
+             id != NULL ? id : "");
+    pthread_mutex_lock(&chrome->mutex);
+    note(chrome, line);
+    pthread_cond_broadcast(&chrome->changed);
+    pthread_mutex_unlock(&chrome->mutex);
+}
+
 static void on_command(fake *chrome, json_t *command)
 {
     const char *method = json_string_value(json_object_get(command, "method"));
@@ -94,6 +116,7 @@ static void on_command(fake *chrome, json_t *command)
     json_t *params = json_object_get(command, "params");
     json_int_t id = json_integer_value(json_object_get(command, "id"));
     const char *refuse = chrome->refuse != NULL ? chrome->refuse : "Fake.refuse";
+    note_command(chrome, method, session, params);
     if (strcmp(method, refuse) == 0 || (session != NULL && strcmp(session, refuse) == 0)) {
         reply(chrome, id, session, "\"error\":{\"code\":-32123,\"message\":\"no, thanks\"}");
     } else if (strcmp(method, "Browser.getVersion") == 0) {
@@ -102,6 +125,12 @@ static void on_command(fake *chrome, json_t *command)
         attach(chrome, id, json_string_value(json_object_get(params, "targetId")));
     } else if (strcmp(method, "Target.detachFromTarget") == 0) {
         detach(chrome, id, json_string_value(json_object_get(params, "sessionId")));
+    } else if (strcmp(method, "Target.getTargets") == 0) {
+        pthread_mutex_lock(&chrome->mutex);
+        char *infos = json_dumps(chrome->infos, JSON_COMPACT);
+        pthread_mutex_unlock(&chrome->mutex);
+        fake_send(chrome, "{\"id\":%lld,\"result\":{\"targetInfos\":%s}}", (long long)id, infos);
+        free(infos);
     } else if (strcmp(method, "Fake.hold") == 0) {
         hold(chrome, id, session != NULL ? session : "");
     } else {
@@ -128,15 +157,6 @@ static void *run(void *context)
 }
 
 /* The store --------------------------------------------------------------------------------- */
-
-static void note(fake *chrome, const char *text)
-{
-    size_t len = strlen(text);
-    chrome->lines = realloc(chrome->lines, chrome->lines_len + len + 2);
-    memcpy(chrome->lines + chrome->lines_len, text, len);
-    chrome->lines_len += len;
-    strcpy(chrome->lines + chrome->lines_len++, "\n");
-}
 
 static void note_event(fake *chrome, const troupe_envelope *event)
 {
@@ -307,6 +327,7 @@ void fake_open_holding(fake *chrome, uint32_t hold_ms)
     *chrome = (fake){.mutex = PTHREAD_MUTEX_INITIALIZER,
                      .changed = PTHREAD_COND_INITIALIZER,
                      .in_order = true,
+                     .infos = json_array(),
                      .hold_ms = hold_ms};
     troupe_host_options_default(&chrome->options);
     chrome->options.attach = "none";
@@ -343,10 +364,21 @@ void fake_close(fake *chrome)
     pthread_join(chrome->thread, NULL);
     close(chrome->fd);
     free(chrome->lines);
+    json_decref(chrome->infos);
+}
+
+void fake_info(fake *chrome, const char *chrome_id, const char *type)
+{
+    pthread_mutex_lock(&chrome->mutex);
+    json_array_append_new(chrome->infos,
+                          json_pack("{s:s, s:s, s:s, s:s}", "targetId", chrome_id, "type", type,
+                                    "title", "t", "url", "about:blank"));
+    pthread_mutex_unlock(&chrome->mutex);
 }
 
 void fake_page(fake *chrome, const char *chrome_id)
 {
+    fake_info(chrome, chrome_id, "page");
     fake_send(chrome,
               "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{\"targetId\":"
               "\"%s\",\"type\":\"page\",\"title\":\"t\",\"url\":\"about:blank\"}}}",

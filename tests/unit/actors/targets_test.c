@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames, workers, crashes and their orders before a scripted Chrome: what a real one does, but not
+ * on demand. */
+#include "fake_chrome.h"
+
+#include "actors/browser/browser.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+
+#define PAGE "ABCDEF0123456789"
+
+static fake chrome;
+static troupe_error error;
+static char message[2048];
+
+static void open_all(void)
+{
+    fake_open(&chrome);
+}
+
+static void close_all(void)
+{
+    fake_close(&chrome);
+}
+
+static json_t *call(const char *verb, const char *params)
+{
+    return fake_call(&chrome, verb, params, &error, message, sizeof message);
+}
+
+static void done(const char *verb, const char *params)
+{
+    json_decref(call(verb, params));
+    cr_assert_eq(error, TROUPE_OK, "%s %s: %s", verb, params, message);
+}
+
+/* A copy of the member of that id, or NULL. */
+static json_t *target(const char *id)
+{
+    json_t *all = call("targets", "{}");
+    size_t index;
+    json_t *one;
+    json_t *found = NULL;
+    json_array_foreach(json_object_get(all, "targets"), index, one)
+    {
+        if (strcmp(json_string_value(json_object_get(one, "target")), id) == 0) {
+            found = json_incref(one);
+        }
+    }
+    json_decref(all);
+    return found;
+}
+
+static bool is_so(const char *id, const char *key, const char *wanted)
+{
+    json_t *one = target(id);
+    const char *text = json_string_value(json_object_get(one, key));
+    bool same = text != NULL && strcmp(text, wanted) == 0;
+    json_decref(one);
+    return same;
+}
+
+/* Asked again: what one actor tells another comes some time. */
+static void await_state(const char *id, const char *wanted)
+{
+    for (int i = 0; i < FAKE_WAIT_MS && !is_so(id, "state", wanted); i++) {
+        poll(NULL, 0, 1);
+    }
+    json_t *one = target(id);
+    char *text = one != NULL ? json_dumps(one, JSON_COMPACT) : NULL;
+    cr_assert(is_so(id, "state", wanted), "%s is not %s: %s", id, wanted,
+              text != NULL ? text : "not there");
+    free(text);
+    json_decref(one);
+}
+
+/* A part appears in the session `above`, held back at birth. */
+static void attach_part(const char *above, const char *session, const char *chrome_id,
+                        const char *type)
+{
+    fake_info(&chrome, chrome_id, type);
+    fake_send(&chrome,
+              "{\"method\":\"Target.attachedToTarget\",\"sessionId\":\"%s\",\"params\":{"
+              "\"sessionId\":\"%s\",\"targetInfo\":{\"targetId\":\"%s\",\"type\":\"%s\","
+              "\"title\":\"\",\"url\":\"x\"},\"waitingForDebugger\":true}}",
+              above, session, chrome_id, type);
+}
+
+static void connect_page(void)
+{
+    fake_page(&chrome, PAGE);
+    done("connect", "{\"target\":\"abc\"}");
+}
+
+TestSuite(targets, .init = open_all, .fini = close_all, .timeout = 60);
+
+Test(targets, parts_are_connected_with_their_page_and_let_go_with_it)
+{
+    connect_page();
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    attach_part("F1", "W1", "EEEEEE01", "worker");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger F1");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger W1");
+    await_state("p1:ffffff", "connected");
+    await_state("p1:eeeeee", "connected");
+    cr_assert(is_so("p1:eeeeee", "parent", "p1:abcdef"));
+    done("disconnect", "{\"target\":\"abc\"}"); /* Chrome tells of the page's session alone */
+    await_state("p1:ffffff", "available");
+    await_state("p1:eeeeee", "available");
+}
+
+Test(targets, end_of_a_frame_ends_the_calls_of_the_workers_below_it)
+{
+    troupe_buffer payload = {0};
+    const char *params = "{\"target\":\"p1:eeeeee\",\"command\":\"Fake.hold\"}";
+    connect_page();
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    attach_part("F1", "W1", "EEEEEE01", "worker");
+    await_state("p1:eeeeee", "connected");
+    troupe_pack(&payload, "j#", params, strlen(params));
+    cr_assert_eq(troupe_guest_call_start(chrome.guest, chrome.connections, "cdp", NULL,
+                                         troupe_buffer_bytes(&payload), FAKE_WAIT_MS, NULL, NULL),
+                 TROUPE_OK);
+    troupe_guest_flush(chrome.guest);
+    fake_await_held(&chrome, 1);
+    cr_assert_str_eq(chrome.held_session, "W1");
+    fake_send(&chrome, "{\"method\":\"Target.detachedFromTarget\",\"sessionId\":\"S1\","
+                       "\"params\":{\"sessionId\":\"F1\"}}");
+    troupe_answer answer = {0};
+    cr_assert_eq(troupe_guest_wait(chrome.guest, FAKE_WAIT_MS, &answer), TROUPE_OK);
+    cr_assert_eq(answer.error, TROUPE_ECLOSED, "%s", troupe_error_name(answer.error));
+    cr_assert_not_null(strstr(answer.message, "p1:eeeeee is gone"), "%s", answer.message);
+    troupe_answer_fini(&answer);
+    troupe_buffer_fini(&payload);
+    await_state("p1:eeeeee", "available");
+}
+
+Test(targets, part_whose_domains_are_refused_goes_on_all_the_same)
+{
+    connect_page();
+    chrome.refuse = "F1";
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger F1");
+    await_state("p1:ffffff", "connected");
+}
+
+Test(targets, part_that_is_connected_by_itself_goes_on_and_is_detached)
+{
+    connect_page();
+    fake_send(&chrome, "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{"
+                       "\"targetId\":\"FFFFFF01\",\"type\":\"iframe\",\"title\":\"\","
+                       "\"url\":\"x\"}}}");
+    await_state("p1:ffffff", "available");
+    done("connect", "{\"target\":\"p1:ffffff\"}");
+    attach_part("S1", "F9", "FFFFFF01", "iframe");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger F9");
+    fake_await_line(&chrome, "> Target.detachFromTarget S1 F9");
+    await_state("p1:ffffff", "connected");
+}
+
+Test(targets, second_session_of_a_target_goes_on_and_is_detached)
+{
+    connect_page();
+    fake_send(&chrome, "{\"method\":\"Target.attachedToTarget\",\"params\":{\"sessionId\":\"S9\","
+                       "\"targetInfo\":{\"targetId\":\"" PAGE "\",\"type\":\"page\"},"
+                       "\"waitingForDebugger\":true}}");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger S9");
+    fake_await_line(&chrome, "> Target.detachFromTarget - S9");
+}
+
+Test(targets, what_is_held_back_goes_on_when_the_actor_that_was_to_see_to_it_ends)
+{
+    connect_page();
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    await_state("p1:ffffff", "connected");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger F1");
+    size_t before = chrome.lines_len;
+    troupe_address actor = troupe_whereis(chrome.system, NAME_TARGET "p1:abcdef");
+    cr_assert_eq(troupe_stop(chrome.system, actor, TROUPE_STOP_NOW), TROUPE_OK);
+    fake_await_line(&chrome, "> Target.detachFromTarget - S1");
+    pthread_mutex_lock(&chrome.mutex);
+    const char *since = chrome.lines + before;
+    const char *resumed = strstr(since, "> Runtime.runIfWaitingForDebugger F1");
+    cr_assert(resumed != NULL && resumed < strstr(since, "> Target.detachFromTarget - S1"), "%s",
+              since);
+    pthread_mutex_unlock(&chrome.mutex);
+    await_state("p1:abcdef", "available");
+}
+
+Test(targets, crash_of_a_frame_is_told_of_the_frame)
+{
+    connect_page();
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    await_state("p1:ffffff", "connected");
+    fake_send(&chrome,
+              "{\"method\":\"Inspector.targetCrashed\",\"sessionId\":\"F1\",\"params\":{}}");
+    await_state("p1:ffffff", "crashed");
+    cr_assert(is_so("p1:abcdef", "state", "connected"));
+    fake_send(&chrome, "{\"method\":\"Inspector.targetReloadedAfterCrash\",\"sessionId\":\"F1\","
+                       "\"params\":{}}");
+    await_state("p1:ffffff", "connected");
+}
+
+Test(targets, crash_is_told_with_its_kind_connected_or_not)
+{
+    connect_page();
+    fake_page(&chrome, "BBBBBB0000000000");
+    fake_send(&chrome, "{\"method\":\"Target.targetCrashed\",\"params\":{\"targetId\":"
+                       "\"BBBBBB0000000000\",\"status\":\"oom\",\"errorCode\":5}}");
+    await_state("p1:bbbbbb", "crashed");
+    cr_assert(is_so("p1:bbbbbb", "reason", "its renderer crashed (oom)"));
+    done("connect", "{\"target\":\"bbb\"}");
+    await_state("p1:bbbbbb", "connected");
+}
+
+Test(targets, detached_by_the_browser_is_told_with_its_reason)
+{
+    connect_page();
+    fake_send(&chrome, "{\"method\":\"Inspector.detached\",\"sessionId\":\"S1\",\"params\":{"
+                       "\"reason\":\"replaced_with_devtools\"}}");
+    fake_send(&chrome,
+              "{\"method\":\"Target.detachedFromTarget\",\"params\":{\"sessionId\":\"S1\"}}");
+    await_state("p1:abcdef", "available");
+    cr_assert(is_so("p1:abcdef", "reason", "detached by the browser: replaced_with_devtools"));
+    done("connect", "{\"target\":\"abc\"}");
+}
+
+/* Connections started anew ------------------------------------------------------------------ */
+
+static troupe_error launcher_receive(troupe_actor *self, void *context,
+                                     const troupe_envelope *envelope)
+{
+    static const char list[] = "{\"browsers\":[{\"browser\":\"p1\",\"state\":\"up\"}]}";
+    (void)context;
+    if (envelope->kind == TROUPE_CALL) {
+        troupe_reply_json(self, troupe_caller_of(envelope), list, sizeof list - 1);
+    }
+    return TROUPE_OK;
+}
+
+static const troupe_behaviour launcher_behaviour = {.kind = "launcher",
+                                                    .receive = launcher_receive};
+
+Test(targets, connections_that_are_started_anew_find_everything_as_it_was)
+{
+    troupe_spawn_options launcher = {.behaviour = &launcher_behaviour, .name = NAME_LAUNCHER};
+    troupe_spawn_options options;
+    cr_assert_eq(troupe_spawn(chrome.system, &launcher, NULL), TROUPE_OK);
+    connect_page();
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    await_state("p1:ffffff", "connected");
+    json_t *before = target("p1:abcdef");
+    troupe_address old = chrome.connections;
+    cr_assert_eq(troupe_stop(chrome.system, old, TROUPE_STOP_NOW), TROUPE_OK);
+    while (troupe_whereis(chrome.system, NAME_CONNECTIONS) != 0) {
+        poll(NULL, 0, 1);
+    }
+    cr_assert_eq(connections_prepare(NULL, &chrome.options, &options), TROUPE_OK);
+    cr_assert_eq(troupe_spawn(chrome.system, &options, &chrome.connections), TROUPE_OK);
+    fake_await_line(&chrome, "> Target.getTargets");
+    await_state("p1:abcdef", "connected");
+    await_state("p1:ffffff", "connected");
+    json_t *after = target("p1:abcdef");
+    cr_assert_eq(json_integer_value(json_object_get(after, "epoch")),
+                 json_integer_value(json_object_get(before, "epoch")));
+    done("cdp", "{\"target\":\"p1:ffffff\",\"command\":\"Fake.anything\"}");
+    json_decref(before);
+    json_decref(after);
+}
