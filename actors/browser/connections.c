@@ -129,7 +129,7 @@ static stage *read_up(const troupe_envelope *notice)
 static void stage_down(connections *state, stage *item, bool may_return, const char *why)
 {
     char reason[120];
-    snprintf(reason, sizeof reason, "connection lost: %s", why);
+    snprintf(reason, sizeof reason, "connection lost%s%s", *why != '\0' ? ": " : "", why);
     member *each;
     member *next;
     HASH_ITER(hh, state->members, each, next)
@@ -205,7 +205,7 @@ static void on_browser_down(connections *state, const troupe_down *down)
     DL_SEARCH_SCALAR(state->stages, item, address, down->address);
     if (item != NULL) {
         stage_down(state, item, !item->launched && down->reason != TROUPE_OK,
-                   troupe_error_text(down->reason));
+                   down->reason == TROUPE_ECLOSED ? "" : troupe_error_text(down->reason));
     }
 }
 
