@@ -87,7 +87,7 @@ typedef enum errand_kind {
     ERRAND_DISCONNECT,
     ERRAND_OPEN,
     ERRAND_CLOSE,
-    ERRAND_WATCH,
+    ERRAND_SEVERAL, /* for several members to be connected */
     ERRAND_CONTEXT,
     ERRAND_ANSWER, /* for an answer that is under way */
 } errand_kind;
@@ -99,14 +99,16 @@ typedef struct errand {
     connections *owner;
     troupe_caller caller;
     errand_kind kind;
-    char target[TARGET_ID_MAX];   /* connect, open, close: for this member */
-    char browser[BROWSER_ID_MAX]; /* open, context: on this one */
-    json_t *params;               /* as they came */
-    json_t *list;                 /* disconnect: ids done; watch, pages: warnings */
-    json_t *waiting;              /* disconnect, watch: ids not yet done, as keys */
-    size_t asked;                 /* pages: browsers that have not answered */
-    bool awaits;                  /* counted in its target's `awaited` */
-    bool retry;                   /* connect: begin when the disconnect under way has ended */
+    char target[TARGET_ID_MAX];          /* connect, open, close: for this member */
+    char browser[BROWSER_ID_MAX];        /* open, context: on this one */
+    json_t *params;                      /* as they came */
+    json_t *list;                        /* disconnect: ids done; several: warnings */
+    json_t *waiting;                     /* disconnect, several: ids not yet done, as keys */
+    json_t *ids;                         /* connect to several: which */
+    void (*finish)(struct errand *item); /* several: answers, and frees */
+    size_t asked;                        /* pages: browsers that have not answered */
+    bool awaits;                         /* counted in its target's `awaited` */
+    bool retry; /* connect: begin when the disconnect under way has ended */
     uint32_t timeout_ms;
     uint64_t deadline_ns; /* when its caller no longer waits */
     uint64_t timer;       /* close: for how long the page may take; 0 = none */
@@ -246,8 +248,12 @@ void connections_unwatch(connections *state, const troupe_envelope *call, json_t
 bool member_is_watched(const connections *state, const member *item);
 /** It appeared, came back, or has another address: connect it if it is watched. */
 void connections_consider(connections *state, member *item);
-/** A member that a watch waits for is connected, or will not be. */
-void connections_settle_watch(errand *item, member *who, troupe_error error);
+/** Finish it if it waits for nobody (any more). */
+void errand_several(errand *item);
+/** A member that it waits for is connected, or will not be. */
+void errand_settle_several(errand *item, member *who, troupe_error error);
+/** RPC `connect` with a list, or "*": every page. */
+void connections_connect_several(connections *state, const troupe_envelope *call, json_t *params);
 
 /* In connections_contexts.c: */
 

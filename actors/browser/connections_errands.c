@@ -87,6 +87,7 @@ void errand_free(errand *item)
     json_decref(item->params);
     json_decref(item->list);
     json_decref(item->waiting);
+    json_decref(item->ids);
     free(item);
 }
 
@@ -233,6 +234,12 @@ static bool is_attached(const member *who)
 
 void connections_connect(connections *state, const troupe_envelope *call, json_t *params)
 {
+    json_t *target = json_object_get(params, "target");
+    const char *text = json_string_value(target);
+    if (json_is_array(target) || (text != NULL && strcmp(text, "*") == 0)) {
+        connections_connect_several(state, call, params);
+        return;
+    }
     member *who = connections_named(state, troupe_caller_of(call), params, true);
     errand *item = who != NULL ? errand_new(state, call, ERRAND_CONNECT, params) : NULL;
     if (item == NULL) {
@@ -318,8 +325,8 @@ void connections_settle(connections *state, member *who, troupe_error error)
     }
     DL_FOREACH_SAFE(state->errands, item, next)
     {
-        if (item->kind == ERRAND_WATCH) {
-            connections_settle_watch(item, who, error);
+        if (item->kind == ERRAND_SEVERAL) {
+            errand_settle_several(item, who, error);
         } else if (item->kind == ERRAND_DISCONNECT) {
             settle_disconnect(item, who, error);
         } else if (item->kind == ERRAND_CLOSE && error == TROUPE_EGONE &&

@@ -68,8 +68,9 @@ static json_t *item_of(json_t *list, size_t index)
     return json_is_array(list) ? json_array_get(list, index) : list;
 }
 
-/* Members that params.targets names, as a list of ids; NULL after answering the fault. */
-static json_t *read_targets(connections *state, troupe_caller caller, json_t *given)
+/* Members that the param names, as a list of ids; NULL after answering the fault. */
+static json_t *read_targets(connections *state, troupe_caller caller, json_t *given,
+                            const char *name)
 {
     json_t *ids = json_array();
     for (size_t i = 0; i < count_of(given); i++) {
@@ -77,7 +78,7 @@ static json_t *read_targets(connections *state, troupe_caller caller, json_t *gi
         member *who = text != NULL ? connections_resolve(state, caller, text) : NULL;
         if (text == NULL) {
             troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
-                         "`targets` must be an id, a prefix, or a list of them");
+                         "`%s` must be an id, a prefix, or a list of them", name);
         }
         if (who == NULL) {
             json_decref(ids);
@@ -148,7 +149,14 @@ static void answer_watch(errand *item)
     errand_free(item);
 }
 
-void connections_settle_watch(errand *item, member *who, troupe_error error)
+void errand_several(errand *item)
+{
+    if (json_object_size(item->waiting) == 0) {
+        item->finish(item);
+    }
+}
+
+void errand_settle_several(errand *item, member *who, troupe_error error)
 {
     if (json_object_get(item->waiting, who->id) == NULL) {
         return;
@@ -160,9 +168,19 @@ void connections_settle_watch(errand *item, member *who, troupe_error error)
         json_array_append_new(item->list, json_string(why));
     }
     errand_waited_for(item, who);
-    if (json_object_size(item->waiting) == 0) {
-        answer_watch(item);
+    errand_several(item);
+}
+
+static errand *several_new(connections *state, const troupe_envelope *call, json_t *params,
+                           void (*finish)(errand *item))
+{
+    errand *item = errand_new(state, call, ERRAND_SEVERAL, params);
+    if (item != NULL) {
+        item->list = json_array();
+        item->waiting = json_object();
+        item->finish = finish;
     }
+    return item;
 }
 
 /* Methods ---------------------------------------------------------------------------------------
@@ -200,14 +218,13 @@ void connections_watch(connections *state, const troupe_envelope *call, json_t *
                      "`targets` or `urls` is needed: what to watch");
         return;
     }
-    json_t *ids = urls_are_fine(state, caller, urls) ? read_targets(state, caller, targets) : NULL;
-    errand *item = ids != NULL ? errand_new(state, call, ERRAND_WATCH, params) : NULL;
+    json_t *ids =
+        urls_are_fine(state, caller, urls) ? read_targets(state, caller, targets, "targets") : NULL;
+    errand *item = ids != NULL ? several_new(state, call, params, answer_watch) : NULL;
     if (item == NULL) {
         json_decref(ids);
         return;
     }
-    item->list = json_array();
-    item->waiting = json_object();
     if (add_watches(state, ids, urls)) {
         connections_changed(state);
     }
@@ -218,9 +235,7 @@ void connections_watch(connections *state, const troupe_envelope *call, json_t *
             errand_wait_for(item, who);
         }
     }
-    if (json_object_size(item->waiting) == 0) {
-        answer_watch(item);
-    }
+    errand_several(item);
 }
 
 /* None named: everything. Returns whether anything is watched no longer. */
@@ -252,7 +267,8 @@ void connections_unwatch(connections *state, const troupe_envelope *call, json_t
     troupe_caller caller = troupe_caller_of(call);
     json_t *targets = json_object_get(params, "targets");
     json_t *urls = json_object_get(params, "urls");
-    json_t *ids = urls_are_fine(state, caller, urls) ? read_targets(state, caller, targets) : NULL;
+    json_t *ids =
+        urls_are_fine(state, caller, urls) ? read_targets(state, caller, targets, "targets") : NULL;
     if (ids == NULL) {
         return;
     }
@@ -271,4 +287,62 @@ void connections_unwatch(connections *state, const troupe_envelope *call, json_t
     json_t *result = watching(state);
     json_object_set_new(result, "disconnected", let_go);
     json_reply(state->self, caller, result);
+}
+
+/* Several to connect to -------------------------------------------------------------------------
+ */
+
+static void answer_several(errand *item)
+{
+    json_t *connected = json_array();
+    size_t index;
+    json_t *one;
+    json_array_foreach(item->ids, index, one)
+    {
+        const member *who = member_find(item->owner, json_string_value(one));
+        if (who != NULL && who->state == MEMBER_CONNECTED) {
+            json_array_append_new(connected, member_json(item->owner, who));
+        }
+    }
+    json_reply(item->owner->self, item->caller,
+               json_pack("{s:o, s:O}", "connected", connected, "warnings", item->list));
+    errand_free(item);
+}
+
+static json_t *every_page(const connections *state)
+{
+    json_t *ids = json_array();
+    for (const member *who = state->members; who != NULL; who = who->hh.next) {
+        if (strcmp(who->type, "page") == 0) {
+            json_array_append_new(ids, json_string(who->id));
+        }
+    }
+    return ids;
+}
+
+void connections_connect_several(connections *state, const troupe_envelope *call, json_t *params)
+{
+    json_t *target = json_object_get(params, "target");
+    json_t *ids = json_is_string(target)
+                      ? every_page(state)
+                      : read_targets(state, troupe_caller_of(call), target, "target");
+    errand *item = ids != NULL ? several_new(state, call, params, answer_several) : NULL;
+    if (item == NULL) {
+        json_decref(ids);
+        return;
+    }
+    item->ids = ids;
+    size_t index;
+    json_t *one;
+    json_array_foreach(ids, index, one)
+    {
+        member *who = member_find(state, json_string_value(one));
+        if (who->state == MEMBER_AVAILABLE) {
+            connections_attach(state, who);
+        }
+        if (who->state == MEMBER_CONNECTING) {
+            errand_wait_for(item, who);
+        }
+    }
+    errand_several(item);
 }

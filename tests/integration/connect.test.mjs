@@ -90,6 +90,22 @@ test("a connected page is driven and recorded; a disconnected one is not", async
   await assert.rejects(host.rpc("js", { target, code: "1" }), { code: -32001 });
 });
 
+test("several pages are connected to at once", async (t) => {
+  const host = await startHost(t, { args: ["--launch", "1"] });
+  await host.launched();
+  const pages = [];
+  for (let i = 0; i < 3; i++)
+    pages.push((await host.rpc("open", { url: "about:blank" })).target);
+  await host.rpc("disconnect");
+  const some = await host.rpc("connect", { target: pages.slice(0, 2) });
+  assert.deepEqual(some.connected.map(({ target }) => target), pages.slice(0, 2));
+  const every = await host.rpc("connect", { target: "*" });
+  assert.ok(pages.every((page) => every.connected.some(({ target }) => target === page)));
+  assert.deepEqual(every.warnings, []);
+  await assert.rejects(host.rpc("connect", { target: [pages[0], "ffffff"] }), { code: -32011 });
+  await assert.rejects(host.rpc("connect", { target: [7] }), { code: -32602 });
+});
+
 test("an attached browser that goes away is told, and found again", async (t) => {
   const host = await startHost(t);
   const { port, kill } = await startBrowser(t);
