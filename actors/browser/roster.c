@@ -276,6 +276,9 @@ void roster_fini(roster *list)
     roster_target *target;
     roster_target *next;
     list->ended = NULL;
+    while (list->sessions != NULL) {
+        drop(list, list->sessions);
+    }
     HASH_ITER(hh, list->targets, target, next)
     {
         roster_remove(list, target);
