@@ -119,6 +119,8 @@ static void on_command(fake *chrome, json_t *command)
     note_command(chrome, method, session, params);
     if (strcmp(method, refuse) == 0 || (session != NULL && strcmp(session, refuse) == 0)) {
         reply(chrome, id, session, "\"error\":{\"code\":-32123,\"message\":\"no, thanks\"}");
+    } else if (chrome->mute != NULL && session != NULL && strcmp(session, chrome->mute) == 0) {
+        hold(chrome, id, session);
     } else if (strcmp(method, "Browser.getVersion") == 0) {
         fake_send(chrome, "{\"id\":%lld,\"result\":{\"product\":\"Fake/1\"}}", (long long)id);
     } else if (strcmp(method, "Target.attachToTarget") == 0) {

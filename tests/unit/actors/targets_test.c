@@ -227,6 +227,92 @@ Test(targets, detached_by_the_browser_is_told_with_its_reason)
     done("connect", "{\"target\":\"abc\"}");
 }
 
+/* Silence ----------------------------------------------------------------------------------- */
+
+static void start_cdp(const char *method)
+{
+    troupe_buffer payload = {0};
+    char params[128];
+    int len =
+        snprintf(params, sizeof params, "{\"target\":\"p1:abcdef\",\"command\":\"%s\"}", method);
+    troupe_pack(&payload, "j#", params, (size_t)len);
+    cr_assert_eq(troupe_guest_call_start(chrome.guest, chrome.connections, "cdp", NULL,
+                                         troupe_buffer_bytes(&payload), FAKE_WAIT_MS, NULL, NULL),
+                 TROUPE_OK);
+    troupe_guest_flush(chrome.guest);
+    troupe_buffer_fini(&payload);
+}
+
+static bool is_silent(void)
+{
+    json_t *one = target("p1:abcdef");
+    bool silent = json_object_get(one, "unresponsive") != NULL;
+    json_decref(one);
+    return silent;
+}
+
+static void await_silence(bool wanted)
+{
+    for (int i = 0; i < FAKE_WAIT_MS && is_silent() != wanted; i++) {
+        poll(NULL, 0, 1);
+    }
+    cr_assert_eq(is_silent(), wanted);
+}
+
+/* Comes after the suite's. */
+static void become_impatient(void)
+{
+    chrome.options.unresponsive_after_ms = 20; /* read by targets that are connected from now on */
+}
+
+Test(targets, silent_one_is_probed_refuses_a_crowd_and_is_back_when_the_probe_is_answered,
+     .init = become_impatient)
+{
+    connect_page();
+    chrome.mute = "S1";
+    start_cdp("Fake.one");
+    fake_await_held(&chrome, 2); /* the call and the probe */
+    fake_await_line(&chrome, "> Runtime.evaluate S1");
+    await_silence(true);
+    for (int i = 0; i < 3; i++) {
+        start_cdp("Fake.more"); /* four may wait */
+    }
+    fake_await_held(&chrome, 5);
+    cr_assert_null(call("cdp", "{\"target\":\"abc\",\"command\":\"Fake.crowd\"}"));
+    cr_assert_eq(error, TROUPE_EBUSY, "%s", troupe_error_name(error));
+    cr_assert_not_null(strstr(message, "has not answered"), "%s", message);
+    start_cdp("Runtime.terminateExecution");
+    fake_await_line(&chrome, "> Runtime.terminateExecution S1");
+    int64_t last = chrome.held_id;
+    chrome.mute = NULL;
+    for (int64_t id = last; id > last - 10; id--) { /* all that was held, the probe too */
+        fake_send(&chrome, "{\"id\":%lld,\"sessionId\":\"S1\",\"result\":{}}", (long long)id);
+    }
+    await_silence(false);
+    for (int i = 0; i < 5; i++) {
+        troupe_answer answer = {0};
+        cr_assert_eq(troupe_guest_wait(chrome.guest, FAKE_WAIT_MS, &answer), TROUPE_OK);
+        cr_assert_eq(answer.error, TROUPE_OK, "%s", troupe_error_name(answer.error));
+        troupe_answer_fini(&answer);
+    }
+    done("cdp", "{\"target\":\"abc\",\"command\":\"Fake.anything\"}");
+}
+
+Test(targets, slow_one_that_answers_the_probe_is_not_silent, .init = become_impatient)
+{
+    connect_page();
+    start_cdp("Fake.hold");
+    fake_await_held(&chrome, 1);
+    fake_await_line(&chrome, "> Runtime.evaluate S1"); /* answered at once */
+    cr_assert(!is_silent());
+    fake_answer(&chrome, "{}");
+    troupe_answer answer = {0};
+    cr_assert_eq(troupe_guest_wait(chrome.guest, FAKE_WAIT_MS, &answer), TROUPE_OK);
+    cr_assert_eq(answer.error, TROUPE_OK);
+    troupe_answer_fini(&answer);
+    cr_assert(!is_silent());
+}
+
 /* Connections started anew ------------------------------------------------------------------ */
 
 static troupe_error launcher_receive(troupe_actor *self, void *context,
