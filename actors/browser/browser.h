@@ -54,8 +54,8 @@
 #define VERB_TARGET_DESTROYED "target.destroyed"
 /** To connections: cast {target:s, why:s}: its renderer crashed, and how. */
 #define VERB_TARGET_CRASHED "target.crashed"
-/** To connections: cast {target:s, parent:s, session:s, state:s}: it is a part (frame, worker) of
- * another target, whose actor owns its session; parent "": it is no longer. */
+/** To connections: cast {target:s, parent:s, session:s, state:s, epoch:U}: it is a part (frame,
+ * worker) of another target, whose actor owns its session; parent "": it is no longer. */
 #define VERB_TARGET_PART "target.part"
 /** From the target to connections: cast {target:s, address:U, state:s, epoch:U, reason:s?} */
 #define VERB_TARGET_STATE "target.state"

@@ -57,8 +57,9 @@ void browser_tell_part(browser *state, const roster_target *target, const roster
                        const char *session, const char *how)
 {
     troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s,s:s,s:s}", "target", target->id, "parent",
-                parent != NULL ? parent->id : "", "session", session, "state", how);
+    troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:U}", "target", target->id, "parent",
+                parent != NULL ? parent->id : "", "session", session, "state", how, "epoch",
+                target->epoch);
     tell(state, NAME_CONNECTIONS, VERB_TARGET_PART, &payload);
 }
 
@@ -134,6 +135,19 @@ static void on_attach_ready(browser *state, void *context, troupe_error error, c
     }
 }
 
+/* Those that were there in an earlier connection, and are not any more. */
+static void forget_missing(browser *state)
+{
+    roster_target *target;
+    roster_target *next;
+    HASH_ITER(hh, state->roster.targets, target, next)
+    {
+        if (target->type[0] == '\0' && target->actor == 0) { /* nobody told of it */
+            roster_remove(&state->roster, target);
+        }
+    }
+}
+
 /* Its targets were announced before this answer: who asked for the browser sees them at once. */
 static void on_discovered(browser *state, void *context, troupe_error error, const char *text,
                           size_t len)
@@ -147,6 +161,7 @@ static void on_discovered(browser *state, void *context, troupe_error error, con
         troupe_log(TROUPE_LOG_WARN, "browser", "discover-refused", state->id, "%.*s", (int)len,
                    text);
     }
+    forget_missing(state);
     tell_settled(state);
     tell_up(state);
 }

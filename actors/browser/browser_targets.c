@@ -105,6 +105,7 @@ void browser_on_inspector(browser *state, roster_target *owner, const cdp_messag
     if (session->parent == NULL) {
         owner->reloads += back ? 1 : 0;
     } else if (session->target != NULL && session->target->part == session) {
+        session->target->epoch += back ? 1 : 0;
         browser_tell_part(state, session->target, owner, session->id,
                           back ? "connected" : "crashed");
     }
@@ -244,6 +245,7 @@ static roster_target *on_part_attached(browser *state, const cdp_message *event,
     }
     session->paused = what->paused;
     target->part = session;
+    target->epoch++;
     browser_tell_info(state, target, what->info);
     browser_tell_part(state, target, parent->owner, session->id, "connected");
     return parent->owner;

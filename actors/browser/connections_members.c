@@ -320,17 +320,19 @@ void members_on_part(connections *state, const troupe_envelope *notice)
 {
     const char *parent, *session, *name;
     size_t parent_len, session_len, name_len;
+    uint64_t epoch;
     char text[TARGET_ID_MAX];
     member *item = member_of(state, notice);
     if (item == NULL || item->address != 0 || item->state == MEMBER_GONE ||
-        troupe_unpack(notice->payload, "{s:s#,s:s#,s:s#}", "parent", &parent, &parent_len,
-                      "session", &session, &session_len, "state", &name, &name_len) != TROUPE_OK) {
+        troupe_unpack(notice->payload, "{s:s#,s:s#,s:s#,s:U}", "parent", &parent, &parent_len,
+                      "session", &session, &session_len, "state", &name, &name_len, "epoch",
+                      &epoch) != TROUPE_OK) {
         return;
     }
     connections_copy(text, sizeof text, parent, parent_len);
     bool is_part = *text != '\0';
     if (is_part) {
-        item->epoch += item->parent == NULL ? 1 : 0;
+        item->epoch = epoch;
         member_set_text(&item->parent, text);
         connections_copy(text, sizeof text, session, session_len);
         member_set_text(&item->session, text);

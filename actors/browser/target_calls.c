@@ -121,7 +121,7 @@ static void probe(target *state)
     }
     state->probing =
         call_browser(state, state->session, "Runtime.evaluate", params, sizeof params - 1,
-                     PROBE_LIFE_MS, on_probed, state, NULL) == TROUPE_OK;
+                     PROBE_LIFE_MS, on_probed, state, &state->probe_ref) == TROUPE_OK;
     if (state->probing && state->silent_us == 0 && state->verdict_timer == 0 &&
         troupe_timer_start(state->self, wait_ms < PROBE_WAIT_MS ? wait_ms : PROBE_WAIT_MS, 0,
                            on_probe_unanswered, state, &state->verdict_timer) != TROUPE_OK) {
@@ -136,7 +136,7 @@ static void on_look(troupe_actor *self, void *context)
     uint64_t limit_ns = (uint64_t)state->host->unresponsive_after_ms * 1000000u;
     uint64_t waited = waited_ns(state);
     state->look_timer = 0;
-    if (oldest(state) == NULL && !state->probing) {
+    if (oldest(state) == NULL && !state->probing && state->silent_us == 0) {
         return;
     }
     if (waited >= limit_ns || state->silent_us != 0) {
@@ -153,6 +153,9 @@ void target_calls_reset(target *state)
 {
     troupe_timer_cancel(state->self, state->verdict_timer);
     state->verdict_timer = 0;
+    if (state->probing) {
+        troupe_cancel(state->self, state->probe_ref);
+    }
     state->silent_us = 0;
     state->paused = false;
     free(state->dialog);

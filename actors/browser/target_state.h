@@ -74,6 +74,7 @@ struct target {
     size_t main_calls;      /* of them, those of its own session */
     uint64_t look_timer;    /* looks at how long the oldest call waits; 0 = none is under way */
     uint64_t verdict_timer; /* until a probe counts as unanswered */
+    uint64_t probe_ref;
     bool probing;
     bool paused;        /* by a debugger, as far as its own session is told */
     int64_t silent_us;  /* since when it does not answer (wall clock); 0 = it does */

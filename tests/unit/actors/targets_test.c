@@ -111,6 +111,26 @@ Test(targets, parts_are_connected_with_their_page_and_let_go_with_it)
     await_state("p1:eeeeee", "available");
 }
 
+Test(targets, frame_that_was_a_part_several_times_can_be_connected_by_itself)
+{
+    char session[8];
+    connect_page();
+    for (int i = 0; i < 3; i++) {
+        snprintf(session, sizeof session, "F%d", i);
+        attach_part("S1", session, "FFFFFF01", "iframe");
+        await_state("p1:ffffff", "connected");
+        fake_send(&chrome,
+                  "{\"method\":\"Target.detachedFromTarget\",\"sessionId\":\"S1\","
+                  "\"params\":{\"sessionId\":\"%s\"}}",
+                  session);
+        await_state("p1:ffffff", "available");
+    }
+    done("connect", "{\"target\":\"p1:ffffff\"}");
+    json_t *frame = target("p1:ffffff");
+    cr_assert_eq(json_integer_value(json_object_get(frame, "epoch")), 4);
+    json_decref(frame);
+}
+
 Test(targets, end_of_a_frame_ends_the_calls_of_the_workers_below_it)
 {
     troupe_buffer payload = {0};
