@@ -61,6 +61,15 @@ async function startProxy(t, port) {
            mend() { open = true; } };
 }
 
+/** A call for a promise that is never settled, with the usual deadline: how it ended. */
+function callThatWaits({ host, target }) {
+  const params = { target, code: "new Promise(() => {})", await_promise: true };
+  return fetch(`${host.url}/rpc`, { method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "js", params }) })
+    .then((response) => response.json())
+    .then(({ error }) => error?.data.name ?? "answered", ({ message }) => message);
+}
+
 /** The state of the page as `targets` tells it, with what is said about it. */
 async function look(at) {
   const { targets, warnings } = await at.host.rpc("targets");
@@ -80,9 +89,7 @@ async function run(name, options, provoke, again) {
   const row = { name };
   try {
     const at = await stage(t, options);
-    const pending = at.host.rpc("js", { target: at.target, code: "new Promise(() => {})",
-                                        await_promise: true, timeout_ms: PATIENCE_MS });
-    const ended = pending.then(() => "answered", ({ wire, message }) => `${wire ?? message}`);
+    const ended = callThatWaits(at);
     await at.host.rpc("js", { target: at.target, code: "1" }); // behind it: that one is under way
     const begin = performance.now();
     const since = () => performance.now() - begin;
@@ -90,7 +97,7 @@ async function run(name, options, provoke, again) {
     await provoke(at, since);
     const told = await until(async () => {
       const now = await look(at);
-      return now.state !== "connected" && now;
+      return !["connected", "disconnecting"].includes(now.state) && now;
     }, "the fault is told", PATIENCE_MS).catch(() => ({ state: "connected" }));
     Object.assign(row, { told: told.state, reason: told.reason, toldMs: since() });
     row.repaired = again ? await again(at, since) : 0;
@@ -122,7 +129,7 @@ async function usable(at) {
 
 function print(row) {
   const what = row.failure ? `failed: ${row.failure}` : `${row.told}${row.reason ? ` (${row.reason})` : ""}`;
-  console.log(`| ${[row.name, what, ms(row.toldMs), row.how ?? "is not ended", ms(row.callMs), ms(row.againMs),
+  console.log(`| ${[row.name, what, ms(row.toldMs), row.how ?? "goes on", ms(row.callMs), ms(row.againMs),
                     row.same ?? "–"].join(" | ")} |`);
 }
 
