@@ -193,6 +193,13 @@ static inline const char *find_quote(const char *p, const char *end)
             return p + first_bit(masks.quote | masks.slash);
         }
     }
+    for (; end - p >= PART; p += PART) {
+        part bytes = load_part(p);
+        uint64_t found = part_bits(part_or(part_equal(bytes, '"'), part_equal(bytes, '\\')));
+        if (found != 0) {
+            return p + first_bit(found);
+        }
+    }
     while (p < end && *p != '"' && *p != '\\') {
         p++;
     }
@@ -244,15 +251,19 @@ static const char *skip_long_string(const char *p, const char *end)
 }
 
 /** p is at an opening quote; the result is behind the closing one, NULL if there is none. Most
- * strings are keys and short ones: they end in the first part. */
+ * strings are keys and short ones without an escape: they end in the first parts. */
 static inline const char *skip_string(const char *p, const char *end)
 {
     p++;
-    if (end - p >= PART) {
+    for (int i = 0; i < BLOCK && end - p >= PART; i += PART, p += PART) {
         part bytes = load_part(p);
         uint64_t quote = part_bits(part_equal(bytes, '"'));
-        uint64_t before = (quote & (0 - quote)) - 1; /* the bytes before the first quote */
-        if (quote != 0 && (part_bits(part_equal(bytes, '\\')) & before) == 0) {
+        uint64_t slash = part_bits(part_equal(bytes, '\\'));
+        uint64_t before = (quote & (0 - quote)) - 1; /* the bytes before the first quote; or all */
+        if ((slash & before) != 0) {
+            break;
+        }
+        if (quote != 0) {
             return p + first_bit(quote) + 1;
         }
     }
