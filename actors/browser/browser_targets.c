@@ -244,7 +244,7 @@ static roster_target *on_part_attached(browser *state, const cdp_message *event,
         return NULL;
     }
     session->paused = what->paused;
-    target->part = session;
+    roster_set_part(target, session);
     target->epoch++;
     browser_tell_info(state, target, what->info);
     browser_tell_part(state, target, parent->owner, session->id, "connected");

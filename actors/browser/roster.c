@@ -194,6 +194,14 @@ roster_session *roster_add_session(roster *list, const char *session, size_t len
     return made;
 }
 
+void roster_set_part(roster_target *target, roster_session *session)
+{
+    if (target->part != NULL) { /* it would not be told of the target's end */
+        target->part->target = NULL;
+    }
+    target->part = session;
+}
+
 void roster_remove_session(roster *list, const char *session, size_t len)
 {
     roster_session *found = roster_find_session(list, session, len);

@@ -94,6 +94,8 @@ roster_target *roster_owner(const roster *list, const char *session, size_t len)
 roster_session *roster_add_session(roster *list, const char *session, size_t len,
                                    roster_target *owner, roster_target *target,
                                    roster_session *parent);
+/** It is a part by that session from now on; one by which it was before is of no known target. */
+void roster_set_part(roster_target *target, roster_session *session);
 /** Forget a session and all below it: Chrome tells of the end of the first only. */
 void roster_remove_session(roster *list, const char *session, size_t len);
 /** Forget all sessions of a target's actor (it ended). */

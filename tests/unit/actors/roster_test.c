@@ -66,7 +66,7 @@ Test(roster, end_of_a_session_ends_all_below_it_the_lowest_first)
     strcpy(page->session, "R");
     roster_session *root = roster_add_session(&list, "R", 1, page, page, NULL);
     roster_session *part = roster_add_session(&list, "a", 1, page, frame, root);
-    frame->part = part;
+    roster_set_part(frame, part);
     cr_assert_not_null(roster_add_session(&list, "b", 1, page, NULL, part));
     cr_assert_not_null(roster_add_session(&list, "c", 1, page, NULL, root));
     cr_assert_null(roster_add_session(&list, "R", 1, page, page, part), "inside itself");
@@ -78,6 +78,26 @@ Test(roster, end_of_a_session_ends_all_below_it_the_lowest_first)
     roster_drop_sessions(&list, page);
     cr_assert_str_eq(ended, "bacR");
     cr_assert_eq(HASH_COUNT(list.sessions), 0);
+    roster_fini(&list);
+}
+
+Test(roster, target_that_is_a_part_twice_is_so_by_the_last_session)
+{
+    roster list = {0};
+    roster_target *page = add(&list, "AAAAAAAA");
+    roster_target *frame = add(&list, "BBBBBBBB");
+    strcpy(page->session, "R");
+    roster_session *root = roster_add_session(&list, "R", 1, page, page, NULL);
+    roster_session *first = roster_add_session(&list, "a", 1, page, frame, root);
+    roster_set_part(frame, first);
+    roster_session *second = roster_add_session(&list, "b", 1, page, frame, root);
+    roster_set_part(frame, second);
+    cr_assert_eq(frame->part, second);
+    cr_assert_null(first->target);
+    roster_remove(&list, frame);
+    cr_assert_null(second->target);
+    roster_remove_session(&list, "a", 1); /* knows nothing of the frame any more */
+    roster_remove_session(&list, "b", 1);
     roster_fini(&list);
 }
 

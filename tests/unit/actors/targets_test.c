@@ -131,6 +131,28 @@ Test(targets, frame_that_was_a_part_several_times_can_be_connected_by_itself)
     json_decref(frame);
 }
 
+Test(targets, frame_that_is_a_part_twice_follows_its_last_session)
+{
+    connect_page();
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    attach_part("S1", "F2", "FFFFFF01", "iframe");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger F1");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger F2");
+    fake_send(&chrome, "{\"method\":\"Target.detachedFromTarget\",\"sessionId\":\"S1\","
+                       "\"params\":{\"sessionId\":\"F1\"}}");
+    await_state("p1:ffffff", "connected");
+    attach_part("S1", "F3", "FFFFFF01", "iframe");
+    fake_send(&chrome, "{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":"
+                       "\"FFFFFF01\"}}");
+    fake_send(&chrome, "{\"method\":\"Target.detachedFromTarget\",\"sessionId\":\"S1\","
+                       "\"params\":{\"sessionId\":\"F2\"}}");
+    fake_send(&chrome, "{\"method\":\"Target.detachedFromTarget\",\"sessionId\":\"S1\","
+                       "\"params\":{\"sessionId\":\"F3\"}}");
+    fake_send(&chrome, "{\"method\":\"Test.last\",\"sessionId\":\"S1\",\"params\":{}}");
+    fake_await_line(&chrome, "Test.last p1:abcdef S1");
+    await_state("p1:abcdef", "connected");
+}
+
 Test(targets, end_of_a_frame_ends_the_calls_of_the_workers_below_it)
 {
     troupe_buffer payload = {0};
