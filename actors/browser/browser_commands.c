@@ -321,8 +321,8 @@ static uint64_t deadline_in(const browser *state, uint32_t timeout_ms)
     return troupe_now_ns(state->self) + (uint64_t)timeout_ms * 1000000u;
 }
 
-static void send_own(browser *state, const char *session, const char *method, const char *params,
-                     uint32_t timeout_ms, pending_fn fn, void *context)
+static troupe_error send_own(browser *state, const char *session, const char *method,
+                             const char *params, uint32_t timeout_ms, pending_fn fn, void *context)
 {
     request what = {.method = method,
                     .method_len = strlen(method),
@@ -341,24 +341,25 @@ static void send_own(browser *state, const char *session, const char *method, co
         troupe_log(TROUPE_LOG_WARN, "browser", "command-not-sent", state->id, "%s: %s", method,
                    troupe_error_text(error));
     }
+    return error;
 }
 
-void browser_send_own_in(browser *state, const char *method, const char *params,
-                         uint32_t timeout_ms, pending_fn fn, void *context)
+troupe_error browser_send_own_in(browser *state, const char *method, const char *params,
+                                 uint32_t timeout_ms, pending_fn fn, void *context)
 {
-    send_own(state, NULL, method, params, timeout_ms, fn, context);
+    return send_own(state, NULL, method, params, timeout_ms, fn, context);
 }
 
 void browser_send_session(browser *state, const char *session, const char *method,
                           const char *params, pending_fn fn, void *context)
 {
-    send_own(state, session, method, params, state->host->command_timeout_ms, fn, context);
+    (void)send_own(state, session, method, params, state->host->command_timeout_ms, fn, context);
 }
 
 void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,
                       void *context)
 {
-    browser_send_own_in(state, method, params, state->host->command_timeout_ms, fn, context);
+    (void)browser_send_own_in(state, method, params, state->host->command_timeout_ms, fn, context);
 }
 
 void browser_ignore_answer(browser *state, void *context, troupe_error error, const char *text,

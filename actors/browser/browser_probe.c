@@ -121,7 +121,15 @@ static void on_probe_timer(troupe_actor *self, void *context)
         arm_at(state, due_ns(state));
         return;
     }
-    state->probing = true;
-    state->counts.probes++;
-    browser_send_own_in(state, "Browser.getVersion", NULL, probe_ms(state), on_probed, NULL);
+    state->probing = true; /* before its own sending arms the timer */
+    troupe_error error =
+        browser_send_own_in(state, "Browser.getVersion", NULL, probe_ms(state), on_probed, NULL);
+    if (error == TROUPE_OK) {
+        state->counts.probes++;
+        return;
+    }
+    state->probing = false;
+    if (!state->lost) { /* no room for it: what is owed ends in time, and makes some */
+        arm_at(state, troupe_now_ns(self) + (uint64_t)probe_ms(state) * 1000000u);
+    }
 }

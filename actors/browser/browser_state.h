@@ -126,9 +126,9 @@ void browser_limits_init(browser *state, const browser_limits *given);
  * send is logged, and fn is not called. params: JSON text or NULL. */
 void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,
                       void *context);
-/** The same with another deadline. */
-void browser_send_own_in(browser *state, const char *method, const char *params,
-                         uint32_t timeout_ms, pending_fn fn, void *context);
+/** The same with another deadline, for those who go on otherwise when it was not sent. */
+troupe_error browser_send_own_in(browser *state, const char *method, const char *params,
+                                 uint32_t timeout_ms, pending_fn fn, void *context);
 /** The same on a session; NULL = the browser itself. */
 void browser_send_session(browser *state, const char *session, const char *method,
                           const char *params, pending_fn fn, void *context);

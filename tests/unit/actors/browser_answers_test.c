@@ -400,6 +400,34 @@ Test(answers, silence_while_answers_are_owed_is_probed_and_told)
     cr_assert(json_is_true(json_object_get(peer.metrics, "responsive")));
 }
 
+Test(answers, silence_is_probed_again_after_a_probe_that_had_no_room)
+{
+    peer.options.probe_after_ms = 40;
+    peer.limits.commands_in_flight = 1;
+    peer.limits.commands_queued = 1;
+    peer_open();
+    unsigned many = 34; /* 17 urgent ones in flight, 17 that wait */
+    for (unsigned i = 0; i < many; i++) {
+        peer_start("Input.insertText", "S");
+    }
+    do {
+        peer_settle();
+    } while (peer_metric("busy") == 0);
+    int64_t probe = 0;
+    for (unsigned heard = 0; probe == 0;) {
+        json_t *command = peer_hear();
+        int64_t id = json_integer_value(json_object_get(command, "id"));
+        const char *method = json_string_value(json_object_get(command, "method"));
+        if (strcmp(method, "Browser.getVersion") == 0) {
+            probe = id;
+        } else if (++heard < many) {
+            peer_answer_on(id, "S"); /* the last one is owed */
+        }
+        json_decref(command);
+    }
+    peer_answer(probe);
+}
+
 /* Metrics -------------------------------------------------------------------------------------- */
 
 Test(answers, are_counted_by_method_with_bytes_and_latencies)
