@@ -37,12 +37,17 @@ static void on_front_over(troupe_actor *self, void *context)
     leave_front(state);
 }
 
-static void remove_first(browser *state)
+static capture *take_first(browser *state)
 {
     capture *item = state->captures.waiting;
     DL_DELETE(state->captures.waiting, item);
     state->captures.count--;
-    free(item);
+    return item;
+}
+
+static void remove_first(browser *state)
+{
+    free(take_first(state));
 }
 
 static capture *at_front(const browser *state)
@@ -62,10 +67,11 @@ static void on_activated(browser *state, void *context, troupe_error error, cons
     if (item == NULL || error == TROUPE_ECLOSED) {
         return;
     }
+    (void)take_first(state); /* sending may end the connection, and with it all that wait */
     browser_send_capture(state, item->caller, method_name, item->bytes, item->session_len,
                          item->params_len > 0 ? item->bytes + item->session_len : NULL,
                          item->params_len, item->deadline_ns, item->number);
-    remove_first(state);
+    free(item);
 }
 
 /* The page whose window is to show it; NULL: none is known. */
@@ -92,7 +98,7 @@ static void start_next(browser *state)
     const roster_target *page = page_of(state, item);
     char params[CHROME_ID_MAX + 32];
     snprintf(params, sizeof params, "{\"targetId\":\"%s\"}", page != NULL ? page->chrome_id : "");
-    browser_send_own_in(state, "Target.activateTarget", params, FRONT_MS, on_activated, NULL);
+    (void)browser_send_own_in(state, "Target.activateTarget", params, FRONT_MS, on_activated, NULL);
 }
 
 bool capture_take(browser *state, troupe_caller caller, const char *method, size_t method_len,

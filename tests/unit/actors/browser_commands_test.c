@@ -5,8 +5,10 @@
 #include "actors/verbs.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 TestSuite(commands, .init = peer_init, .fini = peer_fini, .timeout = 60);
@@ -209,6 +211,29 @@ Test(commands, that_the_stream_has_no_room_for_wait_too)
     peer_answer_on(peer_expect("Fetch.fulfillRequest"), "S");
     peer_finish(TROUPE_OK);
     peer_finish(TROUPE_OK);
+    free(params);
+}
+
+Test(commands, screenshot_that_finds_the_connection_lost_ends_once)
+{
+    peer_open();
+    signal(SIGPIPE, SIG_IGN);
+    size_t len = 6u << 20;
+    char *params = malloc(len);
+    memset(params, ' ', len);
+    params[0] = '{';
+    params[len - 1] = '}';
+    peer_start("Page.captureScreenshot", "S");
+    int64_t front = peer_expect("Target.activateTarget");
+    peer_start("Page.captureScreenshot", "T"); /* waits for the first */
+    peer_start_with("A.large", "S", params, len, WAIT_MS);
+    peer_settle();
+    cr_assert_gt(peer_metric("unwritten_bytes"), 1 << 20);
+    cr_assert_eq(shutdown(peer.fd, SHUT_RD), 0); /* seen when it is written to */
+    peer_answer(front);
+    for (int i = 0; i < 3; i++) {
+        peer_finish(TROUPE_ECLOSED);
+    }
     free(params);
 }
 
