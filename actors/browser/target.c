@@ -105,7 +105,7 @@ typedef struct enable_step {
 #define WORKERS " worker service_worker shared_worker "
 
 /* The last one lets a target go on that Chrome holds back at birth. */
-static const enable_step enable_steps[] = {
+static const enable_step enable_steps[TARGET_ENABLE_STEPS] = {
     {"Page.enable", NULL, PAGES},
     {"Network.enable",
      "{\"maxTotalBufferSize\":50000000,\"maxResourceBufferSize\":10000000,"
@@ -141,12 +141,6 @@ static bool is_unknown_method(const troupe_envelope *answer)
            memmem(fault.data, fault.data_len, "-32601", 6) != NULL;
 }
 
-/* A domain that is being enabled. */
-typedef struct enabling {
-    target *owner;
-    const enable_step *step;
-} enabling;
-
 static void note_failure(target *state, const char *method, troupe_error error,
                          const troupe_envelope *answer)
 {
@@ -172,12 +166,11 @@ static void on_enabled(troupe_actor *self, void *context, troupe_error error,
                        const troupe_envelope *answer)
 {
     (void)self;
-    enabling *item = context;
+    const target_enabling *item = context;
     target *state = item->owner;
     if (error != TROUPE_OK && (answer == NULL || !is_unknown_method(answer))) {
         note_failure(state, item->step->method, error, answer);
     }
-    free(item);
     if (--state->enabling == 0 && state->phase == TARGET_CONNECTING) {
         enabled_all(state);
     }
@@ -210,19 +203,16 @@ static troupe_error send_step(target *state, const char *session, const enable_s
                           state->host->enable_timeout_ms, fn, context, NULL);
 }
 
-static void begin_step(target *state, const enable_step *step)
+static void begin_step(target *state, size_t number)
 {
-    enabling *item = calloc(1, sizeof *item);
-    troupe_error error = TROUPE_ENOMEM;
-    if (item != NULL) {
-        *item = (enabling){.owner = state, .step = step};
-        error = send_step(state, state->session, step, on_enabled, item);
-    }
+    const enable_step *step = &enable_steps[number];
+    target_enabling *item = &state->enablings[number];
+    *item = (target_enabling){.owner = state, .step = step};
+    troupe_error error = send_step(state, state->session, step, on_enabled, item);
     if (error == TROUPE_OK) {
         state->enabling++;
     } else {
         note_failure(state, step->method, error, NULL);
-        free(item);
     }
 }
 
@@ -232,7 +222,7 @@ static void enable(target *state)
     bool any = false;
     for (size_t i = 0; i < sizeof enable_steps / sizeof *enable_steps; i++) {
         if (is_for(&enable_steps[i], state->type)) {
-            begin_step(state, &enable_steps[i]);
+            begin_step(state, i);
             any = true;
         }
     }

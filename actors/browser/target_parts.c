@@ -38,24 +38,22 @@ static void part_free(target *state, target_part *part)
     free(part);
 }
 
-void target_parts_fini(target *state)
-{
-    target_part *part;
-    target_part *next;
-    HASH_ITER(hh, state->parts, part, next)
-    {
-        HASH_DEL(state->parts, part);
-        free(part);
-    }
-}
-
 /* Going on --------------------------------------------------------------------------------------
  */
 
-typedef struct resumption {
+/* The word to go on is under way, or to be sent again; in the target's list. */
+typedef struct target_resumption {
+    struct target_resumption *prev;
+    struct target_resumption *next;
     target *owner;
     char session[CHROME_ID_MAX];
 } resumption;
+
+static void resumption_free(resumption *what)
+{
+    DL_DELETE(what->owner->resumptions, what);
+    free(what);
+}
 
 static void resume(target *state, const char *session);
 
@@ -66,7 +64,7 @@ static void on_resume_again(troupe_actor *self, void *context)
     if (target_part_find(what->owner, what->session) != NULL) {
         resume(what->owner, what->session);
     }
-    free(what);
+    resumption_free(what);
 }
 
 /* There was no room for it. */
@@ -75,7 +73,7 @@ static void resume_later(resumption *what)
     if (troupe_timer_start(what->owner->self, RESUME_AGAIN_MS, 0, on_resume_again, what, NULL) !=
         TROUPE_OK) {
         troupe_log(TROUPE_LOG_ERROR, "target", "left-paused", what->owner->id, "out of memory");
-        free(what);
+        resumption_free(what);
     }
 }
 
@@ -84,10 +82,10 @@ static void on_resumed(troupe_actor *self, void *context, troupe_error error,
 {
     (void)self;
     (void)answer;
-    if (error == TROUPE_EBUSY) {
-        resume_later(context);
+    if (error == TROUPE_EBUSY || error == TROUPE_ETIMEOUT) {
+        resume_later(context); /* perhaps it was never sent; twice does no harm */
     } else {
-        free(context); /* it goes on, or it is gone */
+        resumption_free(context); /* it goes on, or it is gone */
     }
 }
 
@@ -100,12 +98,13 @@ static void resume(target *state, const char *session)
     }
     what->owner = state;
     snprintf(what->session, sizeof what->session, "%s", session);
+    DL_APPEND(state->resumptions, what);
     troupe_error error = target_command(state, session, RESUME, NULL, 0,
                                         state->host->enable_timeout_ms, on_resumed, what, NULL);
     if (error == TROUPE_EBUSY || error == TROUPE_ENOMEM) {
         resume_later(what);
     } else if (error != TROUPE_OK) {
-        free(what); /* the browser is gone */
+        resumption_free(what); /* the browser is gone */
     }
 }
 
@@ -168,4 +167,18 @@ bool target_part_detached(target *state, const char *params, size_t params_len)
         part_free(state, part);
     }
     return part != NULL;
+}
+
+void target_parts_fini(target *state)
+{
+    target_part *part;
+    target_part *next;
+    HASH_ITER(hh, state->parts, part, next)
+    {
+        HASH_DEL(state->parts, part);
+        free(part);
+    }
+    while (state->resumptions != NULL) {
+        resumption_free(state->resumptions);
+    }
 }

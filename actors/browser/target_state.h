@@ -21,6 +21,14 @@ typedef enum target_phase {
 typedef struct target target;
 typedef struct target_call target_call; /* target_calls.c */
 
+/** A domain that is being enabled. */
+typedef struct target_enabling {
+    target *owner;
+    const struct enable_step *step; /* target.c */
+} target_enabling;
+
+#define TARGET_ENABLE_STEPS 7
+
 /** A frame or worker of the target, in a session of its own. */
 typedef struct target_part {
     char session[CHROME_ID_MAX];
@@ -61,7 +69,8 @@ struct target {
     troupe_address store;
     target_phase phase;
     uint64_t epoch;
-    unsigned enabling;  /* domains not yet answered for */
+    unsigned enabling; /* domains not yet answered for */
+    target_enabling enablings[TARGET_ENABLE_STEPS];
     char reason[300];   /* of the phase */
     char detached[120]; /* what Inspector.detached said */
     char failure[300];  /* why enabling failed; "" = it did not */
@@ -70,6 +79,7 @@ struct target {
     bool loaded;                /* its load event came */
     target_request *requests;
     target_part *parts;
+    struct target_resumption *resumptions; /* target_parts.c */
     target_call *calls;
     size_t main_calls;      /* of them, those of its own session */
     uint64_t look_timer;    /* looks at how long the oldest call waits; 0 = none is under way */

@@ -188,6 +188,17 @@ Test(targets, part_whose_domains_are_refused_goes_on_all_the_same)
     await_state("p1:ffffff", "connected");
 }
 
+Test(targets, part_is_told_to_go_on_until_it_is_answered)
+{
+    connect_page();
+    chrome.options.enable_timeout_ms = 20;
+    chrome.mute = "F1";
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    fake_await_held(&chrome, 6 + 3); /* its domains once; to go on, several times */
+    chrome.mute = NULL;
+    await_state("p1:ffffff", "connected");
+}
+
 Test(targets, part_that_is_connected_by_itself_goes_on_and_is_detached)
 {
     connect_page();
