@@ -26,6 +26,7 @@ typedef struct message_stream_ops {
     size_t (*queued)(const message_stream *s);
     troupe_error (*receive)(message_stream *s, message_stream_fn fn, void *context,
                             troupe_reason *reason);
+    bool (*pending)(const message_stream *s);
     void (*destroy)(message_stream *s);
 } message_stream_ops;
 
@@ -83,6 +84,13 @@ static inline troupe_error message_stream_receive(message_stream *s, message_str
                                                   void *context, troupe_reason *reason)
 {
     return s->ops->receive(s, fn, context, reason);
+}
+
+/** Whether something was read already that receive has not looked at, so that no poll tells of it:
+ * over TLS, when receive has stopped at its limit. Then call receive again, after others. */
+static inline bool message_stream_pending(const message_stream *s)
+{
+    return s->ops->pending(s);
 }
 
 /** Close and free; a WebSocket sends its close frame if that does not block. NULL is fine. */

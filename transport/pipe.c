@@ -204,6 +204,13 @@ static int pipe_write_fd(const message_stream *s)
     return stream_write_fd(((const pipe_stream *)s)->stream);
 }
 
+/* What was read is delivered at once, but for the beginning of a message. */
+static bool pipe_pending(const message_stream *s)
+{
+    (void)s;
+    return false;
+}
+
 static void pipe_destroy(message_stream *s)
 {
     pipe_stream *p = pipe_of(s);
@@ -220,6 +227,7 @@ static const message_stream_ops pipe_ops = {
     .flush = pipe_flush,
     .queued = pipe_queued,
     .receive = pipe_receive,
+    .pending = pipe_pending,
     .destroy = pipe_destroy,
 };
 

@@ -348,8 +348,9 @@ static void receive_some(websocket *w, message_stream_fn fn, void *context, size
         end_by_codec(w, error, reason.text);
         return;
     }
-    /* What TLS has decrypted wakes no poll: read until it has no more. */
-    *more = stream_pending(w->stream) || (n == room && *total < TURN_BYTES);
+    /* What TLS has decrypted wakes no poll: read until it has no more, but for the turn's limit;
+     * of what is left after that wait_for and message_stream_pending tell. */
+    *more = *total < TURN_BYTES && !w->paused && (n == room || stream_pending(w->stream));
 }
 
 static void receive_turn(websocket *w, message_stream_fn fn, void *context)

@@ -210,8 +210,8 @@ message_stream *websocket_stream(websocket *w);
 websocket *websocket_of(message_stream *stream);
 
 /**
- * Make one and connect. message_stream_send queues a text message. Call receive once before the
- * first poll: over TLS a message that came with the server's answer wakes no poll.
+ * Make one and connect. message_stream_send queues a text message. Before each poll, the first one
+ * too, ask message_stream_pending: over TLS a message that was read already wakes no poll.
  *
  * Blocks: up to connect_timeout_ms.
  *

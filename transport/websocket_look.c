@@ -157,6 +157,13 @@ static troupe_error stream_op_receive(message_stream *s, message_stream_fn fn, v
     return websocket_receive(of(s), fn, context, reason);
 }
 
+static bool stream_op_pending(const message_stream *s)
+{
+    const websocket *w = of_const(s);
+    bool open = w->state == WEBSOCKET_CONNECTED || w->state == WEBSOCKET_CLOSING;
+    return open && w->stream != NULL && stream_pending(w->stream);
+}
+
 static void stream_op_destroy(message_stream *s)
 {
     websocket_destroy(of(s));
@@ -169,6 +176,7 @@ static const message_stream_ops websocket_ops = {
     .flush = stream_op_flush,
     .queued = stream_op_queued,
     .receive = stream_op_receive,
+    .pending = stream_op_pending,
     .destroy = stream_op_destroy,
 };
 

@@ -24,14 +24,36 @@
 #define MAILBOX_ENVELOPES 65536 /* a thousand targets that appear at once enable their domains */
 #define MALFORMED_SHOWN   48    /* bytes of a message that cannot be read, in the log */
 
-/* Sending ----------------------------------------------------------------------------------- */
+/* Waiting ----------------------------------------------------------------------------------- */
+
+static void on_read_on(troupe_actor *self, void *context);
+
+static bool reads(const browser *state)
+{
+    return !state->paused && !state->recording.waiting;
+}
+
+/* What the stream has read already wakes no poll: it is taken in a later turn. */
+static void read_on(browser *state)
+{
+    if (state->read_timer != 0 || !reads(state) || !message_stream_pending(state->stream)) {
+        return;
+    }
+    if (troupe_timer_at(state->self, troupe_now_ns(state->self), on_read_on, state,
+                        &state->read_timer) != TROUPE_OK) {
+        state->read_timer = 0;
+        troupe_log(TROUPE_LOG_ERROR, "browser", "out-of-memory", state->id,
+                   "no timer to read on: what was read waits for more");
+    }
+}
 
 /* Asks for POLLIN unless paused, for POLLOUT while something is queued. */
 void browser_want_events(browser *state)
 {
     int read_fd = message_stream_read_fd(state->stream);
     int write_fd = message_stream_write_fd(state->stream);
-    short in = state->paused || state->recording.waiting ? 0 : POLLIN;
+    short in = reads(state) ? POLLIN : 0;
+    read_on(state);
     short out = state->write_wanted ? POLLOUT : 0;
     if (read_fd == write_fd) {
         troupe_watch_events(state->self, read_fd, (short)(in | out));
@@ -40,6 +62,8 @@ void browser_want_events(browser *state)
     troupe_watch_events(state->self, read_fd, in);
     troupe_watch_events(state->self, write_fd, out);
 }
+
+/* Sending ----------------------------------------------------------------------------------- */
 
 static void lost(browser *state, troupe_error error, const char *why);
 
@@ -172,6 +196,29 @@ static void on_message(void *context, char *data, size_t len)
     }
 }
 
+static void receive(browser *state)
+{
+    state->wall_us = json_wall_us();
+    state->mono_us = (int64_t)(troupe_now_ns(state->self) / 1000);
+    troupe_reason reason = {{0}};
+    troupe_error error = message_stream_receive(state->stream, on_message, state, &reason);
+    if (error != TROUPE_OK) {
+        lost(state, error, reason.text);
+    } else if (!state->lost) {
+        read_on(state);
+    }
+}
+
+static void on_read_on(troupe_actor *self, void *context)
+{
+    browser *state = context;
+    (void)self;
+    state->read_timer = 0;
+    if (state->stream != NULL && !state->lost && reads(state)) {
+        receive(state);
+    }
+}
+
 static void on_stream(troupe_actor *self, void *context, int fd, short revents)
 {
     browser *state = context;
@@ -180,18 +227,11 @@ static void on_stream(troupe_actor *self, void *context, int fd, short revents)
         return;
     }
     if (fd == message_stream_read_fd(state->stream) &&
-        (revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !state->paused &&
-        !state->recording.waiting) {
-        state->wall_us = json_wall_us();
-        state->mono_us = (int64_t)(troupe_now_ns(state->self) / 1000);
-        troupe_reason reason = {{0}};
-        troupe_error error = message_stream_receive(state->stream, on_message, state, &reason);
-        if (error != TROUPE_OK) {
-            lost(state, error, reason.text);
-            return;
-        }
+        (revents & (POLLIN | POLLHUP | POLLERR)) != 0 && reads(state)) {
+        receive(state);
     }
-    if (fd == message_stream_write_fd(state->stream) && (revents & (POLLOUT | POLLERR)) != 0) {
+    if (!state->lost && fd == message_stream_write_fd(state->stream) &&
+        (revents & (POLLOUT | POLLERR)) != 0) {
         browser_flush(state);
     }
 }
@@ -299,6 +339,7 @@ static troupe_error browser_start(troupe_actor *self, void *context)
     if (error != TROUPE_OK) {
         return troupe_fail(&state->end->reason, error, "%s", troupe_error_text(error));
     }
+    read_on(state);
     browser_health_start(state);
     browser_send_own(state, "Browser.getVersion", NULL, on_version, NULL);
     return TROUPE_OK;

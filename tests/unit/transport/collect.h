@@ -51,7 +51,8 @@ static inline troupe_error collect_until(message_stream *stream, collect *c, siz
         if (message_stream_queued(stream) > 0) {
             (void)message_stream_flush(stream, reason);
         }
-        (void)poll(fds, message_stream_queued(stream) > 0 ? 2 : 1, -1);
+        (void)poll(fds, message_stream_queued(stream) > 0 ? 2 : 1,
+                   message_stream_pending(stream) ? 0 : -1);
         troupe_error error = message_stream_receive(stream, collect_message, c, reason);
         if (error != TROUPE_OK) {
             return error;

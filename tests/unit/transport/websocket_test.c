@@ -194,6 +194,54 @@ Test(websocket, echo_of_64_mib_between_small_messages_is_whole)
     cr_expect_null(strstr(s.request, "Origin"));
 }
 
+#define FLOOD_BYTES ((size_t)4 << 20)
+
+/** Sends without a pause, then waits. */
+static void script_flood(server *s)
+{
+    static char data[3000]; /* a record each */
+    server_upgrade(s, "", 0);
+    for (size_t sent = 0; sent < FLOOD_BYTES; sent += sizeof(data)) {
+        if (!server_write_frame(s, 0x82, data, sizeof(data))) {
+            return;
+        }
+    }
+    server_wait_for_end(s);
+}
+
+/** Takes its time, so that the peer is always ahead. */
+static void count_bytes(void *context, char *data, size_t len)
+{
+    (void)data;
+    poll(NULL, 0, 1);
+    *(size_t *)context += len;
+}
+
+Test(websocket, flood_over_tls_is_taken_in_turns_and_what_is_left_is_told)
+{
+    server s = {0};
+    message_stream *stream = NULL;
+    troupe_reason reason = {{0}};
+    size_t bytes = 0;
+    size_t most = 0;
+    server_start_tls(&s, script_flood);
+    cr_assert_eq(connect_to(&s, &stream, &reason), TROUPE_OK, "%s", reason.text);
+    while (bytes < FLOOD_BYTES) {
+        struct pollfd entry = {message_stream_read_fd(stream), POLLIN, 0};
+        if (!message_stream_pending(stream)) {
+            cr_assert_eq(poll(&entry, 1, 20000), 1, "stuck after %zu bytes", bytes);
+        }
+        uint64_t before = websocket_received_bytes(stream);
+        cr_assert_eq(message_stream_receive(stream, count_bytes, &bytes, &reason), TROUPE_OK, "%s",
+                     reason.text);
+        size_t taken = (size_t)(websocket_received_bytes(stream) - before);
+        most = taken > most ? taken : most;
+    }
+    cr_expect_lt(most, (size_t)2 << 20);
+    message_stream_destroy(stream);
+    server_stop(&s);
+}
+
 Test(websocket, echo_over_tls_is_whole)
 {
     server s = {0};
