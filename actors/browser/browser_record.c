@@ -100,9 +100,12 @@ static void on_too_long(troupe_actor *self, void *context)
 {
     (void)self;
     browser *state = context;
-    state->recording.timer = 0;
-    state->recording.shedding = true;
-    drop_held(&state->recording);
+    browser_recording *rec = &state->recording;
+    rec->timer = 0;
+    /* Asked once more, for it may be another store by now. If nobody will tell of room, the next
+     * event looks for itself. */
+    rec->shedding = rec->store != 0 && troupe_await_room(state->self, rec->store) == TROUPE_OK;
+    drop_held(rec);
     go_on(state);
 }
 
@@ -176,8 +179,8 @@ bool browser_record_room(browser *state, troupe_address actor)
         struct browser_held *item = rec->first;
         troupe_bytes payload = {(const uint8_t *)item->bytes + item->verb_len, item->payload_len};
         troupe_error error = post(state, TROUPE_EVENT, item->bytes, item->verb_len, payload);
-        if (error == TROUPE_EBUSY && troupe_await_room(state->self, actor) == TROUPE_OK) {
-            return true;
+        if (error == TROUPE_EBUSY && troupe_await_room(state->self, rec->store) == TROUPE_OK) {
+            return true; /* that store's room: perhaps it is not the one that was asked before */
         }
         if (error != TROUPE_OK) {
             count_gap(rec, item->payload_len);
