@@ -62,7 +62,7 @@ typedef struct stage {
     char endpoint[256];
     bool launched;
     bool settled; /* its targets were told */
-    bool silent;  /* it did not answer when it was last asked */
+    bool silent;  /* it owes answers and says nothing: told by browser.health */
     int64_t pid;
     troupe_address address;
     UT_hash_handle hh; /* by uid */
@@ -102,7 +102,7 @@ typedef struct errand {
     char target[TARGET_ID_MAX];          /* connect, open, close: for this member */
     char browser[BROWSER_ID_MAX];        /* open, context: on this one */
     json_t *params;                      /* as they came */
-    json_t *list;                        /* disconnect: ids done; several: warnings */
+    json_t *list;                        /* disconnect: ids done; several, pages: warnings */
     json_t *waiting;                     /* disconnect, several: ids not yet done, as keys */
     json_t *ids;                         /* connect to several: which */
     void (*finish)(struct errand *item); /* several: answers, and frees */

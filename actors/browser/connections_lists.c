@@ -138,10 +138,29 @@ json_t *members_json(const connections *state, member_filter filter, bool ids)
 static void answer_pages(errand *item)
 {
     connections *state = item->owner;
+    json_t *warnings = connections_warnings(state);
+    if (item->list != NULL) {
+        json_array_extend(warnings, item->list);
+    }
     json_reply(state->self, item->caller,
                json_pack("{s:o, s:I, s:o}", "pages", members_json(state, is_page, false), "epoch",
-                         (json_int_t)state->epoch, "warnings", connections_warnings(state)));
+                         (json_int_t)state->epoch, "warnings", warnings));
     errand_free(item);
+}
+
+/* For this answer alone: it may be slow. That it is silent, it tells itself (browser.health). */
+static void warn_of_titles(errand *item, const stage *browser)
+{
+    char text[BROWSER_ID_MAX + 60];
+    if (browser->silent) {
+        return; /* there is a warning of that already */
+    }
+    snprintf(text, sizeof text, "browser %s did not answer in time: titles may be old",
+             browser->id);
+    if (item->list == NULL) {
+        item->list = json_array();
+    }
+    json_array_append_new(item->list, json_string(text));
 }
 
 /* One browser's part in `pages`. */
@@ -160,8 +179,8 @@ static void on_titles(troupe_actor *self, void *context, troupe_error error,
     json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
     size_t index;
     json_t *info;
-    if (browser != NULL) {
-        browser->silent = error == TROUPE_ETIMEOUT;
+    if (browser != NULL && error == TROUPE_ETIMEOUT) {
+        warn_of_titles(item, browser);
     }
     json_array_foreach(json_object_get(result, "targetInfos"), index, info)
     {

@@ -136,6 +136,24 @@ Test(connections, domain_that_cannot_be_enabled_leaves_the_target_available, .in
     done("connect", "{\"target\":\"abc\"}");
 }
 
+static size_t warnings(const char *verb)
+{
+    json_t *answer = call(verb, "{}");
+    size_t count = json_array_size(json_object_get(answer, "warnings"));
+    json_decref(answer);
+    return count;
+}
+
+Test(connections, browser_that_is_slow_with_titles_is_warned_of_in_that_answer_alone,
+     .init = open_all, .fini = close_all, .timeout = 60)
+{
+    chrome.mute = "Target.getTargets";
+    cr_assert_eq(warnings("pages"), 1);
+    cr_assert_eq(warnings("targets"), 0);
+    chrome.mute = NULL;
+    cr_assert_eq(warnings("pages"), 0);
+}
+
 Test(connections, ambiguous_prefix_lists_the_matches, .init = open_all, .fini = close_all,
      .timeout = 60)
 {

@@ -25,7 +25,7 @@ typedef struct fake {
     troupe_address browser, connections, store;
     uint32_t hold_ms;   /* browser_limits */
     const char *refuse; /* a method or session that gets errors; set before it matters */
-    const char *mute;   /* a session whose commands are held; likewise */
+    const char *mute;   /* a method or session whose commands are held; likewise */
     int fd;             /* Chrome's end */
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows, and writing */

@@ -109,6 +109,12 @@ static void note_command(fake *chrome, const char *method, const char *session, 
     pthread_mutex_unlock(&chrome->mutex);
 }
 
+static bool is_muted(const fake *chrome, const char *method, const char *session)
+{
+    return chrome->mute != NULL && (strcmp(method, chrome->mute) == 0 ||
+                                    (session != NULL && strcmp(session, chrome->mute) == 0));
+}
+
 static void on_command(fake *chrome, json_t *command)
 {
     const char *method = json_string_value(json_object_get(command, "method"));
@@ -119,8 +125,8 @@ static void on_command(fake *chrome, json_t *command)
     note_command(chrome, method, session, params);
     if (strcmp(method, refuse) == 0 || (session != NULL && strcmp(session, refuse) == 0)) {
         reply(chrome, id, session, "\"error\":{\"code\":-32123,\"message\":\"no, thanks\"}");
-    } else if (chrome->mute != NULL && session != NULL && strcmp(session, chrome->mute) == 0) {
-        hold(chrome, id, session);
+    } else if (is_muted(chrome, method, session)) {
+        hold(chrome, id, session != NULL ? session : "");
     } else if (strcmp(method, "Browser.getVersion") == 0) {
         fake_send(chrome, "{\"id\":%lld,\"result\":{\"product\":\"Fake/1\"}}", (long long)id);
     } else if (strcmp(method, "Target.attachToTarget") == 0) {
