@@ -242,6 +242,32 @@ Test(targets, what_is_held_back_goes_on_when_the_actor_that_was_to_see_to_it_end
     await_state("p1:abcdef", "available");
 }
 
+/* For the leak checker. */
+Test(targets, what_is_under_way_is_freed_when_the_actor_ends)
+{
+    const char *params = "{\"target\":\"p1:bbbbbb\"}";
+    troupe_buffer payload = {0};
+    connect_page();
+    chrome.mute = "Runtime.runIfWaitingForDebugger";
+    attach_part("S1", "F1", "FFFFFF01", "iframe");
+    fake_await_held(&chrome, 1);
+    fake_page(&chrome, "BBBBBB0000000000");
+    troupe_pack(&payload, "j#", params, strlen(params));
+    cr_assert_eq(troupe_guest_call_start(chrome.guest, chrome.connections, "connect", NULL,
+                                         troupe_buffer_bytes(&payload), FAKE_WAIT_MS, NULL, NULL),
+                 TROUPE_OK);
+    troupe_guest_flush(chrome.guest);
+    troupe_buffer_fini(&payload);
+    fake_await_held(&chrome, 2);
+    static const char *const names[] = {NAME_TARGET "p1:abcdef", NAME_TARGET "p1:bbbbbb"};
+    for (size_t i = 0; i < 2; i++) {
+        troupe_address actor = troupe_whereis(chrome.system, names[i]);
+        cr_assert_eq(troupe_stop(chrome.system, actor, TROUPE_STOP_NOW), TROUPE_OK);
+    }
+    fake_await_line(&chrome, "> Target.detachFromTarget - S1");
+    fake_await_line(&chrome, "> Target.detachFromTarget - S2");
+}
+
 Test(targets, crash_of_a_frame_is_told_of_the_frame)
 {
     connect_page();
