@@ -94,19 +94,20 @@ static entry *find_endpoint(const launcher *state, const browser_endpoint *at)
     return item;
 }
 
-/* Start it, the caller waits. Taken: item, which is on no list. */
+/* Start it, the caller waits. Taken: item, which is on no list; if it cannot be started it is gone
+ * when that is known, so the waiter is made after. */
 static void start_port(launcher *state, troupe_caller caller, entry *item)
 {
     troupe_reason reason = {{0}};
+    item->since_us = json_wall_us();
+    troupe_error error = entry_start(state, item, &reason);
+    if (error != TROUPE_OK) {
+        troupe_fault(state->self, caller, error, NULL, "%s", reason.text);
+        return;
+    }
     waiter *wait = waiter_new(state, caller, WAIT_PORT);
     if (wait != NULL) {
         waiter_add(wait, item->id);
-    }
-    item->since_us = json_wall_us();
-    troupe_error error = entry_start(state, item, &reason);
-    if (error != TROUPE_OK && wait != NULL) {
-        troupe_fault(state->self, caller, error, NULL, "%s", reason.text);
-        waiter_free(state, wait);
     }
 }
 
@@ -144,6 +145,7 @@ static void add_again(launcher *state, troupe_caller caller, entry *present, bro
         present->released = false;
         present->seen_up = false;
         present->failed = false;
+        present->ended.text[0] = '\0';
         start_port(state, caller, present);
         return;
     case ENTRY_CLOSING:

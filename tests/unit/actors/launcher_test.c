@@ -16,16 +16,26 @@ static troupe_system *scene;
 static troupe_guest *guest;
 static troupe_address launcher;
 
-static void enter(void)
+static void enter_with(const troupe_system_options *system)
 {
     fixture_enter();
     fixture_host.launch_parallel = 2;
     fixture_host.browsers_max = 8;
     troupe_spawn_options options = {0};
-    cr_assert_eq(troupe_system_open(NULL, &scene), TROUPE_OK);
+    cr_assert_eq(troupe_system_open(system, &scene), TROUPE_OK);
     cr_assert_eq(troupe_guest_create(scene, &guest), TROUPE_OK);
     cr_assert_eq(launcher_prepare(NULL, &fixture_host, &options), TROUPE_OK);
     cr_assert_eq(troupe_spawn(scene, &options, &launcher), TROUPE_OK);
+}
+
+static void enter(void)
+{
+    enter_with(NULL);
+}
+
+static void enter_small(void)
+{
+    enter_with(&(troupe_system_options){.actors_max = 8});
 }
 
 static unsigned entries(const char *path)
@@ -51,6 +61,7 @@ static void leave(void)
 }
 
 TestSuite(launcher, .init = enter, .fini = leave);
+TestSuite(launcher_small, .init = enter_small, .fini = leave);
 
 /* The result, or NULL and the fault's text. */
 static json_t *ask(const char *verb, json_t *params, char *fault, size_t size)
@@ -202,4 +213,29 @@ Test(launcher, latest_outputs_are_kept_and_failures_the_longest)
                      "remember\n");
     json_decref(logs);
     fails("browsers.log", json_pack("{s:s}", "browser", "p99"), "no browser p99");
+}
+
+static troupe_error idle(troupe_actor *self, void *context, const troupe_envelope *envelope)
+{
+    (void)self;
+    (void)context;
+    (void)envelope;
+    return TROUPE_OK;
+}
+
+Test(launcher_small, port_that_cannot_be_started_is_a_fault_and_is_not_on_the_list)
+{
+    static const troupe_behaviour nobody = {.kind = "nobody", .receive = idle};
+    troupe_spawn_options options = {.behaviour = &nobody};
+    troupe_address address;
+    cr_assert_eq(metric("running"), 0); /* it has started */
+    while (troupe_spawn(scene, &options, &address) == TROUPE_OK) {
+    }
+    for (int i = 0; i < 2; i++) {
+        fails("ports.add", json_pack("{s:s}", "port", "http://127.0.0.1:9"),
+              troupe_error_text(TROUPE_ELIMIT));
+    }
+    json_t *ports = asked("ports.list", json_object());
+    cr_expect_eq(json_array_size(json_object_get(ports, "ports")), 0);
+    json_decref(ports);
 }
