@@ -111,9 +111,10 @@ static unsigned long long seconds_until(uint64_t then_ns, uint64_t now_ns)
 }
 
 troupe_error breaker_ask(breakers *all, const char *executable, const char *profile,
-                         uint64_t now_ns, troupe_reason *reason)
+                         uint64_t now_ns, bool *probe, troupe_reason *reason)
 {
     breaker *item = find(all, executable, profile);
+    *probe = false;
     if (item == NULL || item->state == BREAKER_CLOSED) {
         return TROUPE_OK;
     }
@@ -121,7 +122,7 @@ troupe_error breaker_ask(breakers *all, const char *executable, const char *prof
         breaker_set_state(item, BREAKER_HALF_OPEN, "the pause is over");
     }
     if (item->state == BREAKER_HALF_OPEN && !item->probing) {
-        item->probing = true;
+        item->probing = *probe = true;
         return TROUPE_OK;
     }
     const char *with = item->profile[0] != '\0' ? " with profile " : "";
@@ -160,8 +161,8 @@ static void open_it(breakers *all, breaker *item, uint64_t now_ns)
     breaker_set_state(item, BREAKER_OPEN, item->reason);
 }
 
-void breaker_failed(breakers *all, const char *executable, const char *profile, uint64_t now_ns,
-                    const char *why)
+void breaker_failed(breakers *all, const char *executable, const char *profile, bool probe,
+                    uint64_t now_ns, const char *why)
 {
     breaker *item = find(all, executable, profile);
     item = item != NULL ? item : create(all, executable, profile, now_ns);
@@ -170,16 +171,16 @@ void breaker_failed(breakers *all, const char *executable, const char *profile, 
     }
     item->failed_ns[item->failures++ % BREAKER_FAILURES] = now_ns > 0 ? now_ns : 1;
     snprintf(item->reason, sizeof item->reason, "%s", why);
-    if (item->state == BREAKER_HALF_OPEN ||
+    if ((item->state == BREAKER_HALF_OPEN && probe) ||
         (item->state == BREAKER_CLOSED && is_too_much(item, now_ns))) {
         open_it(all, item, now_ns);
     }
 }
 
-void breaker_succeeded(breakers *all, const char *executable, const char *profile)
+void breaker_succeeded(breakers *all, const char *executable, const char *profile, bool probe)
 {
     breaker *item = find(all, executable, profile);
-    if (item != NULL) {
+    if (item != NULL && (probe || item->state == BREAKER_CLOSED)) {
         breaker_set_state(item, BREAKER_CLOSED, "it works");
         discard(all, item);
     }

@@ -40,21 +40,23 @@ typedef struct breakers {
 
 /**
  * Whether a browser of that executable and profile may be started now. In half open the caller that
- * gets TROUPE_OK is the probe and must report how it went.
+ * gets TROUPE_OK is the probe and must report how it went, and that it was the probe: while it is
+ * under way, only its end counts.
  *
  * @param profile  NULL = a temporary one
  * @param now_ns   monotonic
+ * @param probe    stored always
  * @return TROUPE_OK; TROUPE_EUNAVAILABLE: the reason tells what failed last, and when it will be
  *         tried again
  */
 troupe_error breaker_ask(breakers *all, const char *executable, const char *profile,
-                         uint64_t now_ns, troupe_reason *reason) TROUPE_MUST_USE;
+                         uint64_t now_ns, bool *probe, troupe_reason *reason) TROUPE_MUST_USE;
 
 /** It did not come up, or ended too soon. why: one line, copied. */
-void breaker_failed(breakers *all, const char *executable, const char *profile, uint64_t now_ns,
-                    const char *why);
-/** It was worth starting. */
-void breaker_succeeded(breakers *all, const char *executable, const char *profile);
+void breaker_failed(breakers *all, const char *executable, const char *profile, bool probe,
+                    uint64_t now_ns, const char *why);
+/** It was worth starting: told as soon as that is known, not when it ends. */
+void breaker_succeeded(breakers *all, const char *executable, const char *profile, bool probe);
 /** A probe that ended without saying anything about the browser: closed meanwhile, or never
  * started. */
 void breaker_abandoned(breakers *all, const char *executable, const char *profile);

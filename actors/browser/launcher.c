@@ -99,16 +99,19 @@ static troupe_error prepare_launched(entry *item, browser_spec *spec, troupe_rea
         item->run = NULL;
     }
     const recipe *wanted = item->recipe;
+    bool probe;
     troupe_error error = breaker_ask(&state->breakers, wanted->executable, wanted->profile,
-                                     troupe_now_ns(state->self), reason);
+                                     troupe_now_ns(state->self), &probe, reason);
     if (error != TROUPE_OK) {
         state->counters.refused++;
         return error;
     }
     spec->limits = wanted->limits;
-    error = run_start(state, item, reason);
+    error = run_start(state, item, probe, reason);
     if (error != TROUPE_OK) {
-        breaker_abandoned(&state->breakers, wanted->executable, wanted->profile);
+        if (probe) {
+            breaker_abandoned(&state->breakers, wanted->executable, wanted->profile);
+        }
         item->failure = error == TROUPE_ENOMEM ? error : TROUPE_EUNAVAILABLE;
         item->failure = error == TROUPE_ESTATE ? error : item->failure;
         return error;
@@ -411,9 +414,7 @@ static void on_up(launcher *state, const troupe_envelope *envelope)
     item->unresponsive = false;
     item->seen_up = true;
     item->up_ns = troupe_now_ns(state->self);
-    if (item->run != NULL) {
-        item->run->up_ns = item->up_ns;
-    }
+    run_up(item);
     troupe_log(TROUPE_LOG_INFO, "launcher", "browser-up", item->id, "%s", item->product);
     launcher_settle(state, item, NULL);
     launcher_start_queued(state);

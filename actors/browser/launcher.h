@@ -39,6 +39,9 @@ typedef struct running {
     char browser[BROWSER_ID_MAX];
     bool asked;        /* its end was asked for, by a user or by the host's own */
     bool let_go;       /* it was told to end */
+    bool probe;        /* of a breaker that is half open, which waits for how it goes */
+    bool stable;       /* it was up for BREAKER_STABLE_MS, and the breaker was told */
+    uint64_t timer;    /* until it is stable; 0 = none */
     uint64_t start_ns; /* monotonic */
     uint64_t up_ns;    /* when it came up; 0 = not yet */
     char why[300];     /* why it was let go before it came up; "" = not known */
@@ -172,11 +175,14 @@ void entry_withdraw(entry *item);
 
 /* In launcher_runs.c: */
 
-/** Start the process of a launched entry. */
-troupe_error run_start(launcher *state, entry *item, troupe_reason *reason) TROUPE_MUST_USE;
+/** Start the process of a launched entry. probe: what breaker_ask said. */
+troupe_error run_start(launcher *state, entry *item, bool probe,
+                       troupe_reason *reason) TROUPE_MUST_USE;
 /** Have the entry's process end: with grace (a profile that is kept), or at once. why: in case it
  * never came up; NULL allowed. */
 void run_let_go(entry *item, const char *why);
+/** The entry's browser came up. */
+void run_up(entry *item);
 void ended_runs_free(launcher *state);
 
 /* In launcher_wait.c: */

@@ -14,7 +14,6 @@
 #include <utlist.h>
 
 #define ENDED_MAX 8
-#define NS_PER_MS UINT64_C(1000000)
 
 /* Chromium's complaint when it cannot listen on its port; it runs on, out of reach. */
 #define PORT_REFUSED "Cannot start http server for devtools"
@@ -86,15 +85,28 @@ static void judge(launcher *state, const running *run, int code, const char *tex
 {
     const char *executable = run->recipe->executable;
     const char *profile = run->recipe->profile;
-    uint64_t now = troupe_now_ns(state->self);
-    bool stable = run->up_ns != 0 && now - run->up_ns >= BREAKER_STABLE_MS * NS_PER_MS;
-    if (stable || (run->up_ns != 0 && run->asked)) {
-        breaker_succeeded(&state->breakers, executable, profile);
-    } else if (run->asked || (run->up_ns != 0 && code == 128 + SIGKILL)) {
-        breaker_abandoned(&state->breakers, executable, profile); /* it says nothing about it */
-    } else {
-        breaker_failed(&state->breakers, executable, profile, now, text);
+    if (run->stable) {
+        return; /* told when it became so */
     }
+    if (run->up_ns != 0 && run->asked) {
+        breaker_succeeded(&state->breakers, executable, profile, run->probe);
+    } else if (!run->asked && (run->up_ns == 0 || code != 128 + SIGKILL)) {
+        breaker_failed(&state->breakers, executable, profile, run->probe,
+                       troupe_now_ns(state->self), text);
+    } else if (run->probe) {
+        breaker_abandoned(&state->breakers, executable, profile); /* it says nothing about it */
+    }
+}
+
+/* It was up for BREAKER_STABLE_MS, and is. */
+static void on_stable(troupe_actor *self, void *context)
+{
+    (void)self;
+    running *run = context;
+    run->timer = 0;
+    run->stable = true;
+    breaker_succeeded(&run->owner->breakers, run->recipe->executable, run->recipe->profile,
+                      run->probe);
 }
 
 static void count_end(launcher *state, const running *run, int code)
@@ -168,6 +180,7 @@ static void on_process_end(troupe_actor *self, void *context, int fd, short reve
     int code = process_reap(run->process);
     char said[300];
     char text[400];
+    troupe_timer_cancel(self, run->timer);
     output_last_words(&run->process->output, said, sizeof said);
     describe_exit(text, sizeof text, code, said);
     count_end(state, run, code);
@@ -223,6 +236,19 @@ static void on_output(troupe_actor *self, void *context, int fd, short revents)
     }
 }
 
+void run_up(entry *item)
+{
+    running *run = item->run;
+    if (run == NULL || run->up_ns != 0) {
+        return;
+    }
+    run->up_ns = item->up_ns;
+    if (troupe_timer_start(run->owner->self, BREAKER_STABLE_MS, 0, on_stable, run, &run->timer) !=
+        TROUPE_OK) {
+        on_stable(run->owner->self, run); /* rather too soon than never */
+    }
+}
+
 void run_let_go(entry *item, const char *why)
 {
     running *run = item->run;
@@ -245,7 +271,7 @@ static void run_free(running *run)
     free(run);
 }
 
-troupe_error run_start(launcher *state, entry *item, troupe_reason *reason)
+troupe_error run_start(launcher *state, entry *item, bool probe, troupe_reason *reason)
 {
     process_options options = {.host = state->host, .recipe = item->recipe, .browser = item->id};
     running *run = calloc(1, sizeof *run);
@@ -253,6 +279,7 @@ troupe_error run_start(launcher *state, entry *item, troupe_reason *reason)
         return TROUPE_ENOMEM;
     }
     run->owner = state;
+    run->probe = probe;
     run->recipe = recipe_ref(item->recipe);
     run->start_ns = troupe_now_ns(state->self);
     snprintf(run->browser, sizeof run->browser, "%s", item->id);

@@ -10,6 +10,7 @@
 static breakers all;
 static uint64_t now;
 static uint64_t bits;
+static bool probe; /* what was said last */
 
 static uint64_t chosen(void *context)
 {
@@ -22,6 +23,7 @@ static void enter(void)
     all = (breakers){.random = chosen};
     now = 1000 * MS;
     bits = 0;
+    probe = false;
 }
 
 static void leave(void)
@@ -34,7 +36,7 @@ TestSuite(breaker, .init = enter, .fini = leave);
 static troupe_error ask(const char *profile)
 {
     troupe_reason reason = {{0}};
-    troupe_error error = breaker_ask(&all, "/b", profile, now, &reason);
+    troupe_error error = breaker_ask(&all, "/b", profile, now, &probe, &reason);
     cr_expect_eq(error != TROUPE_OK, reason.text[0] != '\0');
     return error;
 }
@@ -43,14 +45,14 @@ static void fail_times(unsigned times, uint64_t apart_ms)
 {
     for (unsigned i = 0; i < times; i++) {
         now += apart_ms * MS;
-        breaker_failed(&all, "/b", NULL, now, "it broke");
+        breaker_failed(&all, "/b", NULL, probe, now, "it broke");
     }
 }
 
 static void says(const char *text)
 {
     troupe_reason reason = {{0}};
-    cr_assert_eq(breaker_ask(&all, "/b", NULL, now, &reason), TROUPE_EUNAVAILABLE);
+    cr_assert_eq(breaker_ask(&all, "/b", NULL, now, &probe, &reason), TROUPE_EUNAVAILABLE);
     cr_expect_not_null(strstr(reason.text, text), "%s", reason.text);
 }
 
@@ -77,7 +79,7 @@ Test(breaker, another_profile_or_executable_is_not_concerned)
     troupe_reason reason = {{0}};
     fail_times(BREAKER_FAILURES, 10);
     cr_expect_eq(ask("/profile"), TROUPE_OK);
-    cr_expect_eq(breaker_ask(&all, "/c", NULL, now, &reason), TROUPE_OK);
+    cr_expect_eq(breaker_ask(&all, "/c", NULL, now, &probe, &reason), TROUPE_OK);
     cr_expect_eq(ask(NULL), TROUPE_EUNAVAILABLE);
 }
 
@@ -96,7 +98,7 @@ Test(breaker, success_of_the_probe_closes_it)
     fail_times(BREAKER_FAILURES, 10);
     now += BREAKER_PAUSE_MS * MS;
     cr_expect_eq(ask(NULL), TROUPE_OK);
-    breaker_succeeded(&all, "/b", NULL);
+    breaker_succeeded(&all, "/b", NULL, true);
     cr_expect_eq(ask(NULL), TROUPE_OK);
     cr_expect_eq(ask(NULL), TROUPE_OK);
     fail_times(BREAKER_FAILURES - 1, 10);
@@ -128,6 +130,29 @@ Test(breaker, abandoned_probe_leaves_room_for_another)
     cr_expect_eq(ask(NULL), TROUPE_OK);
 }
 
+Test(breaker, others_that_end_while_the_probe_is_under_way_do_not_count)
+{
+    fail_times(BREAKER_FAILURES, 10);
+    cr_expect_not(probe);
+    now += BREAKER_PAUSE_MS * MS;
+    cr_expect_eq(ask(NULL), TROUPE_OK);
+    cr_expect(probe);
+    breaker_succeeded(&all, "/b", NULL, false);
+    says("being tried once more just now");
+    breaker_failed(&all, "/b", NULL, false, now, "it broke");
+    says("being tried once more just now");
+    breaker_succeeded(&all, "/b", NULL, true);
+    cr_expect_eq(ask(NULL), TROUPE_OK);
+    cr_expect_not(probe);
+}
+
+Test(breaker, success_of_an_old_one_does_not_close_it)
+{
+    fail_times(BREAKER_FAILURES, 10);
+    breaker_succeeded(&all, "/b", NULL, false);
+    cr_expect_eq(ask(NULL), TROUPE_EUNAVAILABLE);
+}
+
 Test(breaker, list_tells_all)
 {
     fail_times(BREAKER_FAILURES, 10);
@@ -147,7 +172,7 @@ Test(breaker, executables_that_failed_long_ago_are_forgotten)
     for (int i = 0; i < 500; i++) {
         snprintf(name, sizeof name, "/b%d", i);
         now += BREAKER_WINDOW_MS * MS;
-        breaker_failed(&all, name, NULL, now, "no");
+        breaker_failed(&all, name, NULL, false, now, "no");
     }
     json_t *list = breakers_json(&all, now);
     cr_expect_leq(json_array_size(list), 2);
