@@ -101,6 +101,19 @@ static bool take_options(keeper *self, int argc, char **argv)
     return false;
 }
 
+/* Whether that is a scratch directory of ours, and the one whose lock the host handed over: nothing
+ * else is ever deleted, whatever the arguments say. */
+static bool holds_scratch(const keeper *self)
+{
+    struct stat held;
+    struct stat named;
+    const char *slash = strrchr(self->scratch, '/');
+    return slash != NULL && strncmp(slash + 1, "troupe-", 7) == 0 &&
+           fstat(KEEPER_SCRATCH_FD, &held) == 0 && lstat(self->scratch, &named) == 0 &&
+           S_ISDIR(named.st_mode) && named.st_uid == geteuid() && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
 /* The browser ------------------------------------------------------------------------------- */
 
 /* The first variable whose name begins with TROUPE_. */
@@ -283,6 +296,14 @@ static bool kill_all(keeper *self)
     }
 }
 
+/* True: it is gone. */
+static bool remove_scratch(const keeper *self)
+{
+    struct stat info;
+    return holds_scratch(self) ? tree_remove(self->scratch)
+                               : lstat(self->scratch, &info) != 0 && errno == ENOENT;
+}
+
 static int exit_code(const keeper *self, bool clean)
 {
     if (!clean) {
@@ -311,6 +332,13 @@ int keeper_main(int argc, char **argv)
         fprintf(stderr, "troupe --keeper is for the host's own use\n");
         return 2;
     }
+    if (!holds_scratch(&self)) {
+        fprintf(stderr,
+                "troupe --keeper is for the host's own use: %s is no directory of a browser"
+                " that was handed over\n",
+                self.scratch);
+        return 2;
+    }
     sigset_t all;
     sigset_t none;
     sigfillset(&all);
@@ -337,7 +365,7 @@ int keeper_main(int argc, char **argv)
     if (self.cgroup != NULL && !cgroup_remove(self.cgroup)) {
         fprintf(stderr, "control group %s: %s\n", self.cgroup, strerror(errno));
     }
-    clean = tree_remove(self.scratch) && clean;
+    clean = remove_scratch(&self) && clean;
     return exit_code(&self, clean);
 }
 

@@ -6,8 +6,11 @@
 #include "actors/cast.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(keeper, .init = fixture_enter, .fini = fixture_leave);
@@ -207,4 +210,41 @@ Test(keeper, alone_says_that_it_is_not_for_people)
 {
     char *arguments[] = {(char *)"troupe", (char *)"--keeper", NULL};
     cr_expect_eq(keeper_main(2, arguments), 2);
+}
+
+/* The keeper by hand, with a descriptor of that directory or none. */
+static int keep(const char *held, const char *named)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = held != NULL ? open(held, O_RDONLY | O_DIRECTORY) : -1;
+        (void)close(KEEPER_SCRATCH_FD);
+        if (fd >= 0) {
+            (void)dup2(fd, KEEPER_SCRATCH_FD);
+        }
+        execl("/proc/self/exe", "unit", "--keeper", named, "nice=0", "--", "/bin/true", NULL);
+        _exit(99);
+    }
+    int status = 0;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(keeper, directory_that_was_not_handed_over_is_not_touched)
+{
+    char data[200];
+    char one[200];
+    char other[200];
+    snprintf(data, sizeof data, "%s", fixture_path("run/data"));
+    snprintf(one, sizeof one, "%s", fixture_path("run/troupe-unit-abcdef"));
+    snprintf(other, sizeof other, "%s", fixture_path("run/troupe-unit-ghijkl"));
+    cr_assert(mkdir(data, 0700) == 0 && mkdir(one, 0700) == 0 && mkdir(other, 0700) == 0);
+    cr_expect_eq(keep(data, data), 2, "another name");
+    cr_expect_eq(keep(other, one), 2, "another descriptor");
+    cr_expect_eq(keep(NULL, one), 2, "no descriptor");
+    cr_expect(access(data, F_OK) == 0 && access(one, F_OK) == 0 && access(other, F_OK) == 0);
+    cr_expect_neq(keep(one, one), 2); /* no host holds it, so it may end early */
+    cr_expect_neq(access(one, F_OK), 0);
+    (void)rmdir(data);
+    (void)rmdir(other);
 }
