@@ -89,7 +89,7 @@ static bool uses_profile(pid_t pid, const char *path)
         close(fd);
     }
     if (len <= 0) {
-        return kill(pid, 0) == 0; /* not to be seen: be careful */
+        return kill(pid, 0) == 0 || errno == EPERM; /* not to be seen: be careful */
     }
     text[len] = '\0';
     for (char *at = text; at < text + len; at += strlen(at) + 1) {
