@@ -290,6 +290,7 @@ static void on_version(browser *state, void *context, troupe_error error, const 
         (void)browser_member_string(span, "product", &product, &product_len);
     }
     snprintf(state->product, sizeof state->product, "%.*s", (int)product_len, product);
+    json_clean(state->product);
     browser_discover(state);
 }
 

@@ -113,9 +113,12 @@ static troupe_error judge_body(const http_response *response, const json_t *answ
     const char *product = json_string_value(json_object_get(answer, "Browser"));
     const char *text = response->body + strspn(response->body, " \t\r\n\xEF\xBB\xBF");
     if (product != NULL) {
+        char shown[61];
+        snprintf(shown, sizeof shown, "%s", product);
+        json_clean(shown);
         return troupe_fail(reason, TROUPE_EPROTOCOL,
-                           "%.60s is there, which is no browser: it names no webSocketDebuggerUrl",
-                           product);
+                           "%s is there, which is no browser: it names no webSocketDebuggerUrl",
+                           shown);
     }
     if (answer == NULL && *text == '<') {
         return troupe_fail(

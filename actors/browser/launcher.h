@@ -112,6 +112,7 @@ typedef struct waiter {
     troupe_caller caller;
     waiter_kind kind;
     size_t expected;
+    size_t settled;
     json_t *browsers; /* up so far */
     json_t *failed;   /* [{browser, reason}] */
     troupe_error failure;

@@ -99,7 +99,7 @@ static void settle_launch(launcher *state, waiter *wait, const entry *item, cons
         json_array_append_new(wait->failed,
                               json_pack("{s:s, s:s}", "browser", item->id, "reason", failure));
     }
-    if (json_array_size(wait->browsers) + json_array_size(wait->failed) == wait->expected) {
+    if (++wait->settled == wait->expected) {
         answer_launch(state, wait);
         waiter_free(state, wait);
     }

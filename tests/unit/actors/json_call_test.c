@@ -48,3 +48,22 @@ Test(json_text, brackets_in_strings_do_not_count)
     cr_assert_eq(json_string_length(value), sizeof text - 2);
     json_decref(value);
 }
+
+Test(json_call, text_that_was_cut_becomes_whole_characters)
+{
+    static const struct {
+        const char *given, *wanted;
+    } cases[] = {{"", ""},
+                 {"plain", "plain"},
+                 {"caf\xc3\xa9", "caf\xc3\xa9"},
+                 {"caf\xc3", "caf?"},
+                 {"\xf0\x9f\x98\x80\xf0\x9f\x98", "\xf0\x9f\x98\x80???"},
+                 {"a\xe2\x82: why", "a??: why"},
+                 {"\xff\xa9z", "??z"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%s", cases[i].given);
+        json_clean(text);
+        cr_expect_str_eq(text, cases[i].wanted, "%zu", i);
+    }
+}

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define WAIT_MS 20000
 
@@ -132,6 +133,34 @@ Test(launcher, browser_that_ends_is_a_failed_launch_with_its_last_words)
     json_t *first = json_array_get(json_object_get(logs, "logs"), 0);
     cr_expect_str_eq(json_string_value(json_object_get(first, "output")), "the last word\n");
     json_decref(logs);
+}
+
+/* Whatever is cut, and wherever: the call is answered. */
+Test(launcher, long_path_of_other_letters_is_cut_between_them)
+{
+    char name[132];
+    for (size_t shift = 0; shift < 2; shift++) {
+        size_t len = shift;
+        memset(name, 'x', shift);
+        for (; len + 4 < sizeof name; len += 2) {
+            memcpy(name + len, "\xc3\xa9", 2);
+        }
+        name[len] = '\0';
+        char dir[200];
+        snprintf(dir, sizeof dir, "%s", fixture_path(name));
+        cr_assert_eq(mkdir(dir, 0700), 0);
+        strcat(name, "/");
+        strcat(dir, "/");
+        char path[400];
+        snprintf(path, sizeof path, "%s%.*s", dir, (int)len, name);
+        cr_assert_gt(strlen(path), 210);
+        FILE *file = fopen(path, "w");
+        fputs("#!/bin/sh\nexit 3\n", file);
+        fclose(file);
+        cr_assert_eq(chmod(path, 0755), 0);
+        fails("browsers.launch", json_pack("{s:s, s:i}", "executable", path, "count", 2),
+              "status 3 (none of the 2 did)");
+    }
 }
 
 Test(launcher, few_start_at_once_and_the_others_can_be_closed_while_they_wait)
