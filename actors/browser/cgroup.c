@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOOK_MS 5
 
 static bool write_text(const char *dir, const char *name, const char *text)
 {
@@ -196,4 +200,35 @@ bool cgroup_kill(const char *path)
 bool cgroup_remove(const char *path)
 {
     return rmdir(path) == 0 || errno == ENOENT;
+}
+
+/* For version 1, and kernels without cgroup.kill. */
+static void kill_each(const char *path)
+{
+    char name[CGROUP_PATH_MAX + 64];
+    snprintf(name, sizeof name, "%s/cgroup.procs", path);
+    FILE *file = fopen(name, "re");
+    for (long pid; file != NULL && fscanf(file, "%ld", &pid) == 1;) {
+        if (pid > 1 && pid != (long)getpid()) {
+            (void)kill((pid_t)pid, SIGKILL);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+}
+
+bool cgroup_end(const char *path, unsigned attempts)
+{
+    for (unsigned i = 0; i < attempts; i++) {
+        if (cgroup_remove(path)) {
+            return true;
+        }
+        if (!cgroup_kill(path)) {
+            kill_each(path);
+        }
+        struct timespec moment = {.tv_nsec = LOOK_MS * 1000000L};
+        nanosleep(&moment, NULL);
+    }
+    return cgroup_remove(path);
 }

@@ -38,4 +38,8 @@ bool cgroup_kill(const char *path);
 /** Remove the group; it must be empty. True: it is gone. */
 bool cgroup_remove(const char *path);
 
+/** Kill all in it and remove it: what was killed needs a moment until the group is empty, so it
+ * is tried that often, with 5 ms between. True: it is gone. Blocks: as long as that. */
+bool cgroup_end(const char *path, unsigned attempts);
+
 #endif

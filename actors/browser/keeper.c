@@ -43,6 +43,8 @@
     10000 /* what does not die within this (in the kernel's hands) is left, and told \
            */
 
+#define CGROUP_LOOKS 40 /* of 5 ms */
+
 extern char **environ;
 
 typedef struct keeper {
@@ -362,8 +364,9 @@ int keeper_main(int argc, char **argv)
         fprintf(stderr, "no process for %s: %s\n", self.argv[0], strerror(errno));
         self.status = KEEPER_NOT_STARTED << 8;
     }
-    if (self.cgroup != NULL && !cgroup_remove(self.cgroup)) {
+    if (self.cgroup != NULL && !cgroup_end(self.cgroup, CGROUP_LOOKS)) {
         fprintf(stderr, "control group %s: %s\n", self.cgroup, strerror(errno));
+        clean = false;
     }
     clean = remove_scratch(&self) && clean;
     return exit_code(&self, clean);

@@ -15,6 +15,12 @@ static troupe_error sweep_start(troupe_actor *self, void *context)
 {
     const troupe_host_options *host = *(const troupe_host_options **)context;
     scratch_leftovers done = scratch_sweep(host->runtime_dir, host->name, asked_to_stop, self);
+    if (done.failed > 0) {
+        troupe_log(TROUPE_LOG_ERROR, "launcher", "sweep-failed", NULL,
+                   "%zu directories of browsers whose host is gone, or their control groups, "
+                   "cannot be removed; see %s/troupe-%s-*",
+                   done.failed, host->runtime_dir, host->name);
+    }
     troupe_address to = troupe_whereis(troupe_self_system(self), NAME_LAUNCHER);
     if (done.directories + done.processes > 0 && to != 0) {
         troupe_log(TROUPE_LOG_WARN, "launcher", "swept", NULL,

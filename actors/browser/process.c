@@ -129,9 +129,13 @@ static void make_cgroup(process *made, const recipe *wanted)
     if (wanted->memory_bytes == 0 || slash == NULL) {
         return;
     }
-    if (cgroup_find(NULL, NULL, dir, sizeof dir, &reason) != TROUPE_OK ||
-        cgroup_create(dir, slash + 1, wanted->memory_bytes, made->cgroup, sizeof made->cgroup,
-                      &reason) != TROUPE_OK) {
+    troupe_error error = cgroup_find(NULL, NULL, dir, sizeof dir, &reason);
+    if (error == TROUPE_OK) {
+        (void)scratch_note_cgroup(made->scratch, dir); /* without it a sweep would not find it */
+        error = cgroup_create(dir, slash + 1, wanted->memory_bytes, made->cgroup,
+                              sizeof made->cgroup, &reason);
+    }
+    if (error != TROUPE_OK) {
         made->cgroup[0] = '\0';
         troupe_log(TROUPE_LOG_WARN, "launcher", "memory-limit", NULL,
                    "%s; the limit holds for each process, not for the browser", reason.text);
@@ -320,8 +324,7 @@ static void clean_up(process *run)
 {
     run->left_processes = proc_kill_marked(run->scratch, KILL_LOOKS, NULL);
     if (run->cgroup[0] != '\0') {
-        (void)cgroup_kill(run->cgroup);
-        (void)cgroup_remove(run->cgroup);
+        (void)cgroup_end(run->cgroup, KILL_LOOKS);
     }
     (void)tree_remove(run->scratch);
 }
@@ -339,6 +342,7 @@ int process_reap(process *run)
         clean_up(run);
     }
     run->left_directories = lstat(run->scratch, &info) == 0 ? 1 : 0;
+    run->left_directories += run->cgroup[0] != '\0' && lstat(run->cgroup, &info) == 0;
     return run->orphaned ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

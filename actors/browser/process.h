@@ -31,7 +31,7 @@ typedef struct process {
     char cgroup[SCRATCH_PATH_MAX + 2 * 128]; /* "" = none; removed by the keeper */
     output output;
     size_t left_processes;   /* after process_reap: what would not die */
-    size_t left_directories; /* and stayed on disk: 0 or 1 */
+    size_t left_directories; /* and stayed: the scratch directory, the control group */
 } process;
 
 /**

@@ -2,6 +2,7 @@
 /* Scratch directories of browsers. */
 #include "scratch.h"
 
+#include "cgroup.h"
 #include "proc.h"
 #include "tree.h"
 
@@ -19,6 +20,7 @@
 #define CREATE_ATTEMPTS 8
 #define KILL_LOOKS      40 /* of 5 ms: what is killed is gone by then */
 #define RANDOM_LEN      6
+#define CGROUP_NOTE     "cgroup"
 
 static int open_dir(const char *path)
 {
@@ -182,6 +184,35 @@ scratch_leftovers scratch_look(const char *runtime_dir, const char *name)
     return found;
 }
 
+bool scratch_note_cgroup(const char *path, const char *parent)
+{
+    char name[SCRATCH_PATH_MAX + 16];
+    snprintf(name, sizeof name, "%s/%s", path, CGROUP_NOTE);
+    FILE *file = fopen(name, "wxe");
+    bool done = file != NULL && fputs(parent, file) >= 0;
+    return file != NULL && fclose(file) == 0 && done;
+}
+
+/* Its control group is gone. Only one that is named as the directory is ever touched: the browser
+ * could have written the note anew. */
+static bool end_cgroup(const char *path)
+{
+    char parent[CGROUP_PATH_MAX] = "";
+    char group[CGROUP_PATH_MAX + SCRATCH_PATH_MAX];
+    char name[SCRATCH_PATH_MAX + 16];
+    snprintf(name, sizeof name, "%s/%s", path, CGROUP_NOTE);
+    int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, parent, sizeof parent - 1) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (len <= 0) {
+        return true; /* it has none */
+    }
+    int written = snprintf(group, sizeof group, "%s%s", parent, strrchr(path, '/'));
+    return parent[0] == '/' && written < CGROUP_PATH_MAX && cgroup_end(group, KILL_LOOKS);
+}
+
 typedef struct sweep {
     scratch_leftovers done;
     bool (*stop)(void *context);
@@ -197,7 +228,9 @@ static bool sweep_one(void *context, const char *path)
     size_t killed = 0;
     size_t there = proc_kill_marked(path, KILL_LOOKS, &killed);
     self->done.processes += killed;
-    self->done.directories += there == 0 && tree_remove(path);
+    bool gone = end_cgroup(path) && there == 0 && tree_remove(path);
+    self->done.directories += gone;
+    self->done.failed += !gone;
     return true;
 }
 

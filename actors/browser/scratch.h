@@ -26,14 +26,19 @@ troupe_error scratch_create(const char *runtime_dir, const char *name, char *pat
 typedef struct scratch_leftovers {
     size_t directories;
     size_t processes;
+    size_t failed; /* scratch_sweep: directories that stay, or their control groups do */
 } scratch_leftovers;
+
+/** Write down that the browser's control group, named as the directory, is made in PARENT: for the
+ * sweep, if it is orphaned. */
+bool scratch_note_cgroup(const char *path, const char *parent);
 
 /** Look for orphans of hosts of that name; nothing is changed. Thread: any. */
 scratch_leftovers scratch_look(const char *runtime_dir, const char *name);
 
 /**
  * Kill and delete orphans of hosts of that name: directories that are ours (owner), are no link and
- * whose lock is free, and the processes that belong to them.
+ * whose lock is free, the processes that belong to them, and their control groups.
  *
  * @param stop  asked between two directories; NULL = never
  * @return what was removed. What could not be removed is found by scratch_look

@@ -123,6 +123,36 @@ Test(scratch, process_of_an_orphan_is_found_and_killed)
     cr_expect_eq(scratch_look(fixture_host.runtime_dir, "unit").processes, 0);
 }
 
+Test(scratch, control_group_of_an_orphan_is_ended_before_it)
+{
+    char path[200];
+    char group[200];
+    make_dir("run/troupe-unit-abcdef");
+    make_dir("groups");
+    make_dir("groups/troupe-unit-abcdef");
+    snprintf(path, sizeof path, "%s", fixture_path("run/troupe-unit-abcdef"));
+    snprintf(group, sizeof group, "%s", fixture_path("groups"));
+    cr_assert(scratch_note_cgroup(path, group));
+    pid_t pid;
+    char *argv[] = {(char *)"sleep", (char *)"1000", NULL};
+    cr_assert_eq(posix_spawn(&pid, "/bin/sleep", NULL, NULL, argv, environ), 0);
+    FILE *file = fopen(fixture_path("groups/troupe-unit-abcdef/cgroup.procs"), "w");
+    fprintf(file, "%d\n", (int)pid);
+    fclose(file);
+    scratch_leftovers done = scratch_sweep(fixture_host.runtime_dir, "unit", NULL, NULL);
+    cr_expect_eq(done.failed, 1, "the group stays, so does what tells of it");
+    cr_expect(is_there("run/troupe-unit-abcdef"));
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+    cr_assert_eq(unlink(fixture_path("groups/troupe-unit-abcdef/cgroup.procs")), 0);
+    done = scratch_sweep(fixture_host.runtime_dir, "unit", NULL, NULL);
+    cr_expect_eq(done.failed, 0);
+    cr_expect_eq(done.directories, 1);
+    cr_expect_not(is_there("groups/troupe-unit-abcdef"));
+}
+
 Test(scratch, tree_that_is_no_directory_or_not_there)
 {
     cr_expect(tree_remove(fixture_path("nothing")));
