@@ -11,7 +11,8 @@
  * Descriptors it is born with: see keeper.h. It starts the browser in a process group of its own,
  * with TMPDIR inside SCRATCH_DIR. When the browser ends, or the host lets go of the pipe (also by
  * being killed), it kills the group and every process that descends from it, those too that left
- * group and session (it is a subreaper: orphans come to it), waits until all are reaped, deletes
+ * group and session (it is a subreaper: orphans come to it) but for other hosts and what is theirs
+ * (see proc.h), waits until all are reaped, deletes
  * SCRATCH_DIR, and exits with the browser's status.
  *
  * One thread, no nng: it may fork.
@@ -43,7 +44,9 @@
     10000 /* what does not die within this (in the kernel's hands) is left, and told \
            */
 
-#define CGROUP_LOOKS 40 /* of 5 ms */
+#define LOOK_AGAIN_MS 20
+#define QUIET_LOOKS   5  /* a look may miss one that is forked meanwhile */
+#define CGROUP_LOOKS  40 /* of 5 ms */
 
 extern char **environ;
 
@@ -271,12 +274,14 @@ static void ask_to_end(keeper *self)
 static bool kill_all(keeper *self)
 {
     int64_t deadline = now_ms() + KILL_MS;
+    int quiet = 0;
     kill(-self->browser, SIGKILL);
     for (;;) {
         if (self->cgroup != NULL) {
             (void)cgroup_kill(self->cgroup);
         }
-        (void)proc_kill_descendants();
+        bool only_apart;
+        (void)proc_kill_descendants(self->scratch, &only_apart);
         int status;
         pid_t pid;
         while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
@@ -285,14 +290,15 @@ static bool kill_all(keeper *self)
             }
         }
         int64_t left = deadline - now_ms();
-        if (pid < 0 && errno == ECHILD) {
+        quiet = pid == 0 && only_apart ? quiet + 1 : 0;
+        if ((pid < 0 && errno == ECHILD) || quiet == QUIET_LOOKS) {
             return true;
         }
         if (left <= 0) {
             return false;
         }
         struct pollfd signals = {.fd = self->signal_fd, .events = POLLIN};
-        if (poll(&signals, 1, (int)left) > 0) {
+        if (poll(&signals, 1, left < LOOK_AGAIN_MS ? (int)left : LOOK_AGAIN_MS) > 0) {
             drain_signals(self);
         }
     }

@@ -16,6 +16,7 @@
 
 #define STAT_MAX    1024
 #define ENVIRON_MAX (256u << 10)
+#define NO_ROOT     ((pid_t)-1)
 #define LOOK_MS     5 /* between two looks: what was killed needs a moment to be gone */
 
 static ssize_t read_file(pid_t pid, const char *name, char *buffer, size_t size)
@@ -58,6 +59,8 @@ static bool read_stat(pid_t pid, proc_entry *out)
     out->group = (pid_t)group;
     out->start = start;
     out->descendant = false;
+    out->belongs = false;
+    out->apart = false;
     return true;
 }
 
@@ -132,7 +135,7 @@ size_t proc_mark_descendants(proc_table *table, pid_t root)
         for (size_t i = 0; i < table->count; i++) {
             proc_entry *entry = &table->entries[i];
             const proc_entry *parent = find(table, entry->parent);
-            if (!entry->descendant && entry->pid != root &&
+            if (!entry->descendant && entry->pid != root && !entry->apart &&
                 (entry->parent == root || (parent != NULL && parent->descendant))) {
                 entry->descendant = true;
                 more = true;
@@ -157,6 +160,59 @@ bool proc_belongs(pid_t pid, const char *scratch, bool prefix)
     return found;
 }
 
+/* Whether its TMPDIR is in the scratch directory of another browser. */
+static bool belongs_to_another(pid_t pid, const char *scratch)
+{
+    char *text = malloc(ENVIRON_MAX);
+    ssize_t len = text != NULL ? read_file(pid, "environ", text, ENVIRON_MAX) : -1;
+    bool found = false;
+    for (char *at = text; len > 0 && !found && at < text + len; at += strlen(at) + 1) {
+        size_t size = strlen(at);
+        if (strncmp(at, "TMPDIR=", 7) != 0 || size < 11 || strcmp(at + size - 4, "/tmp") != 0) {
+            continue;
+        }
+        at[size - 4] = '\0';
+        const char *name = strrchr(at, '/');
+        found = name != NULL && strncmp(name, "/troupe-", 8) == 0 && strcmp(at + 7, scratch) != 0;
+        at[size - 4] = '/';
+    }
+    free(text);
+    return found;
+}
+
+typedef enum role { ROLE_NONE, ROLE_HOST, ROLE_KEEPER } role;
+
+/* "troupe serve …", or the keeper of another browser: "… --keeper SCRATCH …". */
+static role role_of(pid_t pid, const char *scratch)
+{
+    char text[1024];
+    ssize_t len = read_file(pid, "cmdline", text, sizeof text);
+    const char *words[3] = {"", "", ""};
+    const char *at = text;
+    for (size_t i = 0; i < 3 && len > 0 && at < text + len; i++) {
+        words[i] = at;
+        at += strlen(at) + 1;
+    }
+    const char *slash = strrchr(words[0], '/');
+    if (strcmp(words[1], "--keeper") == 0) {
+        return strcmp(words[2], scratch) != 0 ? ROLE_KEEPER : ROLE_NONE;
+    }
+    bool troupe = strcmp(slash != NULL ? slash + 1 : words[0], "troupe") == 0;
+    return troupe && strcmp(words[1], "serve") == 0 ? ROLE_HOST : ROLE_NONE;
+}
+
+/* A process that may be killed for that browser: see whether it is apart. Whoever has keepers is a
+ * host, whatever its program is called. */
+static void look_closer(proc_table *table, proc_entry *entry, pid_t root, const char *scratch)
+{
+    role found = role_of(entry->pid, scratch);
+    proc_entry *parent = find(table, entry->parent);
+    if (found == ROLE_KEEPER && parent != NULL && parent->pid != root) {
+        parent->apart = true;
+    }
+    entry->apart = entry->apart || found != ROLE_NONE || belongs_to_another(entry->pid, scratch);
+}
+
 bool proc_kill(const proc_entry *entry)
 {
     int fd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
@@ -170,22 +226,43 @@ bool proc_kill(const proc_entry *entry)
     return done;
 }
 
-size_t proc_kill_descendants(void)
+/* Marks those that belong to the browser, or descend from them or from root, and are not apart. */
+static void mark_family(proc_table *table, pid_t root, const char *scratch)
 {
-    size_t kills = 0;
-    size_t alive = 1;
-    proc_table table = {0};
-    /* Those that were forked while we looked are found the next time. */
-    for (unsigned look = 0; alive > 0 && look < 100 && proc_table_read(&table); look++) {
-        alive = 0;
-        (void)proc_mark_descendants(&table, getpid());
-        for (size_t i = 0; i < table.count; i++) {
-            if (table.entries[i].descendant && table.entries[i].state != 'Z' &&
-                proc_kill(&table.entries[i])) {
-                alive++;
+    for (int round = 0; round < 2; round++) { /* the second knows who is apart */
+        for (size_t i = 0; i < table->count; i++) {
+            table->entries[i].descendant = table->entries[i].belongs && !table->entries[i].apart;
+        }
+        (void)proc_mark_descendants(table, root);
+        for (size_t i = 0; round == 0 && i < table->count; i++) {
+            if (table->entries[i].descendant && table->entries[i].state != 'Z') {
+                look_closer(table, &table->entries[i], root, scratch);
             }
         }
-        kills += alive;
+    }
+}
+
+size_t proc_kill_descendants(const char *scratch, bool *only_apart)
+{
+    size_t kills = 0;
+    size_t killed = 1;
+    proc_table table = {0};
+    *only_apart = false;
+    /* Those that were forked while we looked are found the next time. */
+    for (unsigned look = 0; killed > 0 && look < 100 && proc_table_read(&table); look++) {
+        size_t there = 0;
+        size_t apart = 0;
+        killed = 0;
+        mark_family(&table, getpid(), scratch);
+        for (size_t i = 0; i < table.count; i++) {
+            if (table.entries[i].descendant && table.entries[i].state != 'Z') {
+                there++;
+                killed += proc_kill(&table.entries[i]);
+            }
+            apart += table.entries[i].apart;
+        }
+        kills += killed;
+        *only_apart = there == 0 && apart > 0;
     }
     proc_table_fini(&table);
     return kills;
@@ -198,17 +275,18 @@ static size_t kill_marked_once(const char *scratch, proc_table *table, size_t *k
         return 0;
     }
     size_t there = 0;
-    pid_t self = getpid();
-    for (size_t i = 0; i < table->count; i++) {
-        const proc_entry *entry = &table->entries[i];
-        if (entry->pid != self && entry->state != 'Z' && proc_belongs(entry->pid, scratch, false)) {
-            (void)proc_mark_descendants(table, entry->pid);
-            table->entries[i].descendant = true;
-        }
+    proc_entry *self = find(table, getpid());
+    if (self != NULL) {
+        self->apart = true;
     }
     for (size_t i = 0; i < table->count; i++) {
+        proc_entry *entry = &table->entries[i];
+        entry->belongs = entry->state != 'Z' && proc_belongs(entry->pid, scratch, false);
+    }
+    mark_family(table, NO_ROOT, scratch);
+    for (size_t i = 0; i < table->count; i++) {
         const proc_entry *entry = &table->entries[i];
-        if (entry->descendant && entry->pid != self && entry->state != 'Z') {
+        if (entry->descendant && entry->state != 'Z') {
             there++;
             *killed += proc_kill(entry);
         }

@@ -5,6 +5,9 @@
  * A browser's processes are known by their ancestors, and by TMPDIR in their environment, which
  * they inherit: helpers that left the group and the session and were orphaned are found by it, also
  * by a host that never saw them start.
+ *
+ * An application that a browser opened may have started a host of its own (from a terminal, say).
+ * That host, its keepers and its browsers descend from the browser, and are no part of it.
  */
 #ifndef TROUPE_ACTORS_BROWSER_PROC_H
 #define TROUPE_ACTORS_BROWSER_PROC_H
@@ -21,6 +24,8 @@ typedef struct proc_entry {
     char state;      /* as in /proc/PID/stat: 'Z' is a zombie, 'T' is stopped */
     uint64_t start;  /* clock ticks since boot: tells a pid that was used again */
     bool descendant; /* set by proc_mark_descendants */
+    bool belongs;    /* proc_kill_marked: its TMPDIR is the browser's */
+    bool apart;      /* below, but of another host or browser: it is spared, and so is its family */
 } proc_entry;
 
 /** All processes at one time. Zero-initialised is empty. */
@@ -44,13 +49,19 @@ bool proc_belongs(pid_t pid, const char *scratch, bool prefix);
 /** Kill a process, but not one that has got its pid meanwhile. False if it was gone. */
 bool proc_kill(const proc_entry *entry);
 
-/** Kill each descendant of this process (and what re-parents to it), as often as some are found.
- * Does not reap. Returns how many kills. */
-size_t proc_kill_descendants(void);
+/**
+ * Kill each descendant of this process (and what re-parents to it), as often as some are found, but
+ * for what is apart. Does not reap.
+ *
+ * @param scratch  whose keeper this is
+ * @param only_apart  the last look saw descendants that are apart, and no others
+ * @return how many kills
+ */
+size_t proc_kill_descendants(const char *scratch, bool *only_apart);
 
 /**
  * Kill all processes that belong to a scratch directory, with their descendants, until a look finds
- * none or `attempts` looks were taken.
+ * none or `attempts` looks were taken. This process, its family and what is apart are spared.
  *
  * @param killed  how many were killed; NULL allowed
  * @return how many were still there at the last look

@@ -248,3 +248,57 @@ Test(keeper, directory_that_was_not_handed_over_is_not_touched)
     (void)rmdir(data);
     (void)rmdir(other);
 }
+
+/* A browser that opened a terminal in which a host was started, which keeps a browser of its own.
+ * All of it descends from the browser, and the first two have its TMPDIR. */
+static process *start_nested(long pids[3])
+{
+    char self[300] = "";
+    char body[900];
+    cr_assert_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
+    snprintf(body, sizeof body,
+             "mkdir -p $0.d/troupe-other-abcdef && cd $0.d && mkfifo hold\n"
+             "exec 5<>hold 6<troupe-other-abcdef\n"
+             "%s --keeper $PWD/troupe-other-abcdef nice=0 --"
+             " sh -c 'echo theirs=$$; exec sleep 1000' &\n"
+             "echo keeper=$! host=$$\nwait\n",
+             self);
+    const char *host = fixture_script("host", body);
+    snprintf(body, sizeof body, "(setsid %s &)\nexec sleep 1000", host);
+    process *run = fixture_start(fixture_script("opener", body), "{}");
+    fixture_await(run, "host=");
+    fixture_await(run, "theirs=");
+    static const char *const keys[] = {"keeper=", "host=", "theirs="};
+    for (size_t i = 0; i < 3; i++) {
+        pids[i] = fixture_number(run, keys[i]);
+        cr_assert(fixture_alive(pids[i]), "%s", keys[i]);
+    }
+    return run;
+}
+
+static void check_spared(const long pids[3])
+{
+    for (size_t i = 0; i < 3; i++) {
+        cr_expect(fixture_alive(pids[i]), "%zu", i);
+    }
+    kill((pid_t)pids[0], SIGKILL); /* its browser goes with it */
+    kill((pid_t)pids[1], SIGKILL);
+}
+
+Test(keeper, host_that_was_started_from_within_the_browser_is_spared)
+{
+    long pids[3];
+    process *run = start_nested(pids);
+    process_let_go(run, false);
+    cr_expect_eq(fixture_end(run), 128 + SIGKILL);
+    check_spared(pids);
+}
+
+Test(keeper, host_within_is_spared_too_when_the_keeper_was_killed)
+{
+    long pids[3];
+    process *run = start_nested(pids);
+    kill(run->pid, SIGKILL);
+    cr_expect_eq(fixture_end(run), 128 + SIGKILL);
+    check_spared(pids);
+}
