@@ -2,7 +2,6 @@
 /* A blocking HTTP client for small documents. */
 #include "http_client.h"
 
-#include "byte_queue.h"
 #include "curl_session.h"
 
 #include <stdio.h>
@@ -98,6 +97,7 @@ static troupe_error take_response(transfer *t, http_response *out)
     out->status = (int)status;
     out->body = t->body.data; /* nothing was consumed: the body begins there */
     out->body_len = byte_queue_len(&t->body);
+    out->memory = t->body;
     memset(&t->body, 0, sizeof(t->body));
     return TROUPE_OK;
 }
@@ -177,6 +177,6 @@ troupe_error http_send(const http_request *request, http_response *out, troupe_r
 
 void http_response_fini(http_response *response)
 {
-    free(response->body);
+    byte_queue_fini(&response->memory);
     memset(response, 0, sizeof(*response));
 }

@@ -3,6 +3,7 @@
 #ifndef TROUPE_TRANSPORT_HTTP_CLIENT_H
 #define TROUPE_TRANSPORT_HTTP_CLIENT_H
 
+#include "byte_queue.h"
 #include "troupe/error.h"
 
 #include <stdbool.h>
@@ -32,8 +33,9 @@ typedef struct http_request {
 
 typedef struct http_response {
     int status;
-    char *body; /* body_len bytes and a NUL behind them; freed with http_response_fini */
+    char *body; /* body_len bytes and a NUL behind them; lives in `memory` */
     size_t body_len;
+    byte_queue memory; /* freed with http_response_fini */
 } http_response;
 
 /** An answer of any status is TROUPE_OK. Otherwise TROUPE_EPARAMS (URL, token, header, file),

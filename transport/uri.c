@@ -287,10 +287,11 @@ troupe_error websocket_uri_build(const char *base, const char *session_id, const
     troupe_error error = build(&url, text, session_id, token)
                              ? websocket_uri_check(url.data, reason)
                              : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the URL");
-    if (error != TROUPE_OK) {
-        byte_queue_fini(&url);
-        return error;
+    if (error == TROUPE_OK) {
+        *out = strdup(url.data); /* nothing was consumed: it begins there */
+        error = *out != NULL ? TROUPE_OK
+                             : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the URL");
     }
-    *out = url.data; /* nothing was consumed: it begins there */
-    return TROUPE_OK;
+    byte_queue_fini(&url); /* long ones are no memory of malloc's */
+    return error;
 }

@@ -64,6 +64,10 @@ test("a session with two browsers, by commands alone", async (t) => {
     assert.equal(thrown.code, 1);
     assert.match(thrown.stderr, /nosuchthing/);
   });
+  await t.test("js with a result of 3 MiB", async () => {
+    const { value } = await json("js", "--target", target, `"x".repeat(${3 << 20})`);
+    assert.equal(value.length, 3 << 20);
+  });
   await t.test("pages", async () => {
     assert.ok((await json("pages")).pages.some((page) => page.target === target));
     assert.match(await text("pages"), new RegExp(target));

@@ -106,6 +106,40 @@ Test(http_client, send_longer_answer_than_allowed_is_refused)
     server_stop(&s);
 }
 
+/* As many bytes as the request's query says. */
+static void script_large(server *s)
+{
+    server_read_request(s);
+    size_t len = strtoul(strstr(s->request, "?") + 1, NULL, 10);
+    char head[100];
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", len);
+    char *body = malloc(len);
+    memset(body, 'x', len);
+    (void)(server_say(s, head) && server_write(s, body, len));
+    free(body);
+}
+
+Test(http_client, send_large_answers_arrive_and_are_freed)
+{
+    static const size_t sizes[] = {(size_t)3 << 20, (size_t)4 << 20, (size_t)9 << 20};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        server s = {0};
+        http_response response;
+        troupe_reason reason = {{0}};
+        char url[100];
+        server_start(&s, script_large);
+        snprintf(url, sizeof(url), "http://127.0.0.1:%d/?%zu", s.port, sizes[i]);
+        http_request request = {.url = url};
+        cr_assert_eq(http_send(&request, &response, &reason), TROUPE_OK, "%s", reason.text);
+        server_stop(&s);
+        cr_assert_eq(response.body_len, sizes[i]);
+        cr_expect_eq(response.body[0], 'x');
+        cr_expect_eq(strlen(response.body), sizes[i]);
+        http_response_fini(&response);
+        cr_expect_null(response.body);
+    }
+}
+
 static void script_silent(server *s)
 {
     server_wait_for_end(s);
