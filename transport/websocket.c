@@ -437,10 +437,11 @@ static void wait_for_stream(const websocket *w, websocket_wait *out)
     int write_fd = stream_write_fd(w->stream);
     bool writes = byte_queue_len(&w->codec.out) > 0 || stream_wants_write(w->stream);
     short in = w->paused && is_open(w) ? 0 : POLLIN;
-    out->fds[0] = (struct pollfd){read_fd, in, 0};
+    /* Not -1, it would be reported at its end whatever is asked for. */
+    out->fds[0] = (struct pollfd){in != 0 ? read_fd : -1, in, 0};
     out->count = 1;
     if (writes && write_fd == read_fd) {
-        out->fds[0].events = (short)(in | POLLOUT);
+        out->fds[0] = (struct pollfd){read_fd, (short)(in | POLLOUT), 0};
     } else if (writes) {
         out->fds[1] = (struct pollfd){write_fd, POLLOUT, 0};
         out->count = 2;

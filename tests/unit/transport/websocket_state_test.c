@@ -507,6 +507,35 @@ Test(websocket_state, any_byte_after_a_ping_counts_also_one_that_is_not_read)
     }
 }
 
+static void script_reset(server *s)
+{
+    struct linger at_once = {.l_onoff = 1};
+    server_upgrade(s, "", 0);
+    (void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+Test(websocket_state, a_reset_while_paused_wakes_nobody_until_it_is_read)
+{
+    server s = {0};
+    collect c = {0};
+    websocket_wait wait;
+    server_start(&s, script_reset);
+    websocket_options options = options_for(&s);
+    websocket *w = open_until(&options, WEBSOCKET_CONNECTED, &c);
+    websocket_pause(w, true);
+    server_stop(&s);
+    struct pollfd entry = {message_stream_read_fd(websocket_stream(w)), 0, 0};
+    cr_assert_eq(poll(&entry, 1, WAIT_MS), 1, "the reset has arrived");
+    websocket_wait_for(w, &wait);
+    cr_expect_eq(poll(wait.fds, wait.count, 0), 0);
+    websocket_pause(w, false);
+    websocket_wait_for(w, &wait);
+    cr_expect_eq(poll(wait.fds, wait.count, WAIT_MS), 1);
+    cr_expect_neq(websocket_step(w, collect_message, &c, NULL), TROUPE_OK);
+    websocket_destroy(w);
+    collect_fini(&c);
+}
+
 Test(websocket_state, pings_can_be_left_out)
 {
     server s = {0};
