@@ -33,6 +33,10 @@ typedef struct stream_connect_options {
 
 typedef struct stream_attempt stream_attempt;
 
+/** The proxy that the environment names for that address; "" = none, also for loopback and what is
+ * in no_proxy. Borrowed from the environment; never logged. */
+const char *stream_environment_proxy(const uri_parts *uri);
+
 /**
  * Begin to connect. Nothing is waited for.
  *

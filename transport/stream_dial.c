@@ -138,19 +138,52 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 
 /* --- settings ------------------------------------------------------------------------------- */
 
-/** The proxy that the environment names for such an address; "" = none. libcurl would look by the
- * URL's scheme, and it is given http for both; no_proxy it observes itself. */
-static const char *environment_proxy(bool tls)
+/** The first of these variables that says something; "" = none does. */
+static const char *environment_text(const char *const *names, size_t count)
 {
-    const char *const names[] = {tls ? "https_proxy" : "http_proxy", tls ? "HTTPS_PROXY" : NULL,
-                                 "all_proxy", "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < count; i++) {
         const char *value = names[i] == NULL ? NULL : getenv(names[i]);
         if (value != NULL && value[0] != '\0') {
             return value;
         }
     }
     return "";
+}
+
+/** Whether that name is in no_proxy: "*", or a list of names that stand for what ends in them too.
+ */
+static bool is_excepted(const char *host)
+{
+    static const char *const names[] = {"no_proxy", "NO_PROXY"};
+    static const char between[] = " \t,";
+    const char *list = environment_text(names, 2);
+    size_t host_len = strlen(host);
+    host_len -= host_len > 0 && host[host_len - 1] == '.';
+    if (strcmp(list, "*") == 0) {
+        return true;
+    }
+    for (list += strspn(list, between); *list != '\0'; list += strspn(list, between)) {
+        size_t len = strcspn(list, between);
+        const char *name = list + (*list == '.');
+        size_t name_len = len - (*list == '.');
+        list += len;
+        name_len -= name_len > 0 && name[name_len - 1] == '.';
+        bool ends = name_len > 0 && name_len <= host_len &&
+                    strncasecmp(host + host_len - name_len, name, name_len) == 0;
+        if (ends && (name_len == host_len || host[host_len - name_len - 1] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* libcurl would look by the URL's scheme, and it is given http for both. no_proxy it observes
+ * itself as well, and for addresses alone. */
+const char *stream_environment_proxy(const uri_parts *uri)
+{
+    const char *const names[] = {uri->tls ? "https_proxy" : "http_proxy",
+                                 uri->tls ? "HTTPS_PROXY" : NULL, "all_proxy", "ALL_PROXY"};
+    return uri->loopback || is_excepted(uri->host) ? "" : environment_text(names, 4);
 }
 
 static bool set_proxy(stream_dial *dial)
@@ -161,7 +194,7 @@ static bool set_proxy(stream_dial *dial)
     if (proxy != NULL && proxy[0] != '\0') {
         curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* asked for: no exceptions */
     } else if (proxy == NULL) {
-        proxy = options->uri->loopback ? "" : environment_proxy(options->uri->tls);
+        proxy = stream_environment_proxy(options->uri);
     }
     dial->tls_proxy = strncasecmp(proxy, "https://", 8) == 0;
     if (dial->tls_proxy && options->ca_file != NULL) {

@@ -70,7 +70,8 @@ troupe_error endpoint_by_address(const endpoint_options *options, const char *ur
     if (error != TROUPE_OK) {
         return error;
     }
-    bool proxied = options->at->proxy != NULL && options->at->proxy[0] != '\0';
+    const char *proxy = options->at->proxy;
+    bool proxied = (proxy != NULL ? proxy : stream_environment_proxy(&parts))[0] != '\0';
     if (parts.tls || proxied || is_address(parts.host) || options->at->unix_path != NULL) {
         error = TROUPE_EUNAVAILABLE;
     } else {

@@ -2,6 +2,7 @@
 /* Finding a browser's WebSocket: what is wrong is told, what is not there yet is waited for. */
 #include "actors/browser/endpoint_claims.h"
 #include "actors/browser/endpoint_connect.h"
+#include "actors/browser/endpoint_discover.h"
 #include "tests/unit/transport/chromium.h"
 
 #include <arpa/inet.h>
@@ -398,6 +399,64 @@ Test(endpoint, chromium_is_reached_by_a_name)
     chromium_stop(&browser);
     close(browser.to);
     close(browser.from);
+}
+
+/* What an environment with that proxy and those exceptions lets be asked by address. */
+static troupe_error by_address(const char *host, uint16_t port, const char *proxy,
+                               const char *excepted)
+{
+    char json[100];
+    char url[100];
+    char resolve[100];
+    char wanted[100];
+    char *numeric = NULL;
+    browser_endpoint *at;
+    troupe_reason reason = {{0}};
+    setenv("http_proxy", proxy, 1);
+    setenv("no_proxy", excepted, 1);
+    snprintf(json, sizeof json, "{\"port\": \"%s:%u\"}", host, port);
+    snprintf(url, sizeof url, "http://%s:%u/x", host, port);
+    snprintf(resolve, sizeof resolve, "%s:%u:127.0.0.1", host, port);
+    snprintf(wanted, sizeof wanted, "http://127.0.0.1:%u/x", port);
+    cr_assert_eq(create(json, &at, &reason), TROUPE_OK, "%s", reason.text);
+    endpoint_options options = {.at = at, .pid_fd = -1, .timeout_ms = 20000, .resolve = resolve};
+    troupe_error error = endpoint_by_address(&options, url, &numeric, &reason);
+    if (error == TROUPE_OK) {
+        cr_expect_str_eq(numeric, wanted);
+    }
+    free(numeric);
+    endpoint_unref(at);
+    return error;
+}
+
+Test(endpoint, proxy_of_the_environment_is_not_gone_around)
+{
+    static const struct {
+        const char *host;
+        const char *proxy;
+        const char *excepted;
+        troupe_error error;
+    } rows[] = {
+        {"browser.example", "http://127.0.0.1:1", "", TROUPE_EUNAVAILABLE},
+        {"browser.example", "http://127.0.0.1:1", "ser.example, other", TROUPE_EUNAVAILABLE},
+        {"browser.example", "http://127.0.0.1:1", "other, .EXAMPLE", TROUPE_OK},
+        {"browser.example", "http://127.0.0.1:1", "browser.example", TROUPE_OK},
+        {"browser.example", "http://127.0.0.1:1", "*", TROUPE_OK},
+        {"browser.example", "", "", TROUPE_OK},
+        {"app.localhost", "http://127.0.0.1:1", "", TROUPE_OK},
+    };
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, len), 0);
+    cr_assert_eq(listen(fd, 16), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        cr_expect_eq(
+            by_address(rows[i].host, ntohs(address.sin_port), rows[i].proxy, rows[i].excepted),
+            rows[i].error, "%zu", i);
+    }
+    close(fd);
 }
 
 Test(endpoint, claims_tell_a_browser_under_two_addresses)
