@@ -4,9 +4,11 @@
 #include "uri.h"
 
 #include "byte_queue.h"
+#include "utf8_check.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +81,39 @@ static char *part(CURLU *handle, CURLUPart which)
     return curl_url_get(handle, which, &text, 0) == CURLUE_OK ? text : NULL;
 }
 
+static bool is_ascii(const char *text)
+{
+    while (*text != '\0' && (unsigned char)*text < 0x80) {
+        text++;
+    }
+    return *text == '\0';
+}
+
+/** The host's name as DNS, certificates and headers have it: in ASCII. Freed with curl_free; NULL:
+ * that cannot be. */
+static char *ascii_host(CURLU *handle)
+{
+    char *text = NULL;
+#ifdef CURLU_PUNYCODE
+    /* libcurl takes names to be in the locale's encoding; ours are UTF-8 everywhere. */
+    locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    locale_t before = utf8 != (locale_t)0 ? uselocale(utf8) : (locale_t)0;
+    CURLUcode code = curl_url_get(handle, CURLUPART_HOST, &text, CURLU_PUNYCODE);
+    if (utf8 != (locale_t)0) {
+        (void)uselocale(before);
+        freelocale(utf8);
+    }
+    text = code == CURLUE_OK ? text : NULL;
+#else
+    text = part(handle, CURLUPART_HOST);
+#endif
+    if (text != NULL && !is_ascii(text)) {
+        curl_free(text);
+        text = NULL;
+    }
+    return text;
+}
+
 static bool has_part(CURLU *handle, CURLUPart which)
 {
     char *text = part(handle, which);
@@ -86,26 +121,52 @@ static bool has_part(CURLU *handle, CURLUPart which)
     return text != NULL;
 }
 
-static troupe_error fill(CURLU *handle, const scheme *kind, uri_parts *out)
+static troupe_error fill(CURLU *handle, const char *host, const scheme *kind, uri_parts *out)
 {
-    char *host = part(handle, CURLUPART_HOST);
     char *port = part(handle, CURLUPART_PORT);
     char *path = part(handle, CURLUPART_PATH);
     char *query = part(handle, CURLUPART_QUERY);
     bool named = port != NULL && strcmp(port, kind->port) != 0;
-    if (host != NULL && path != NULL) {
+    if (path != NULL) {
         out->host = strdup(host);
         out->authority = join(host, named ? ":" : "", named ? port : "");
         out->target = join(path, query != NULL ? "?" : "", query != NULL ? query : "");
         out->loopback = uri_host_is_loopback(host);
         out->port = (uint16_t)strtoul(port != NULL ? port : kind->port, NULL, 10);
     }
-    curl_free(host);
     curl_free(port);
     curl_free(path);
     curl_free(query);
     bool whole = out->host != NULL && out->authority != NULL && out->target != NULL;
     return whole ? TROUPE_OK : TROUPE_ENOMEM;
+}
+
+/** The parts; http_url anew, when the host is to be written in another way. */
+static troupe_error take_parts(CURLU *handle, const scheme *kind, uri_parts *out,
+                               troupe_reason *reason)
+{
+    char *given = part(handle, CURLUPART_HOST);
+    /* Of what is not UTF-8 libcurl 7.88 would lose the memory. */
+    char *host = given != NULL && utf8_ok(given, strlen(given)) ? ascii_host(handle) : NULL;
+    troupe_error error = TROUPE_ENOMEM;
+    if (host == NULL || given == NULL) {
+        error = troupe_fail(reason, TROUPE_EPARAMS,
+                            "the URL's host is no name that can be written in ASCII (punycode)");
+    } else {
+        error = fill(handle, host, kind, out);
+    }
+    if (error == TROUPE_OK && strcmp(given, host) != 0) {
+        char *whole = NULL;
+        if (asprintf(&whole, "%s%s%s", kind->http, out->authority, out->target) < 0) {
+            error = TROUPE_ENOMEM;
+        } else {
+            free(out->http_url);
+            out->http_url = whole;
+        }
+    }
+    curl_free(given);
+    curl_free(host);
+    return error;
 }
 
 static troupe_error take_apart(const scheme *kind, uri_parts *out, troupe_reason *reason)
@@ -123,8 +184,11 @@ static troupe_error take_apart(const scheme *kind, uri_parts *out, troupe_reason
         error = troupe_fail(reason, TROUPE_EPARAMS, "the URL contains a user or password");
     } else if (has_part(handle, CURLUPART_FRAGMENT)) {
         error = troupe_fail(reason, TROUPE_EPARAMS, "the URL contains a fragment");
+    } else if (has_part(handle, CURLUPART_ZONEID)) {
+        error = troupe_fail(reason, TROUPE_EPARAMS,
+                            "the URL's address has a zone (%%…), which is not supported");
     } else {
-        error = fill(handle, kind, out);
+        error = take_parts(handle, kind, out, reason);
     }
     curl_url_cleanup(handle);
     return error;
@@ -289,8 +353,8 @@ troupe_error websocket_uri_build(const char *base, const char *session_id, const
                              : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the URL");
     if (error == TROUPE_OK) {
         *out = strdup(url.data); /* nothing was consumed: it begins there */
-        error = *out != NULL ? TROUPE_OK
-                             : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the URL");
+        error =
+            *out != NULL ? TROUPE_OK : troupe_fail(reason, TROUPE_ENOMEM, "no memory for the URL");
     }
     byte_queue_fini(&url); /* long ones are no memory of malloc's */
     return error;

@@ -12,18 +12,18 @@ typedef struct uri_parts {
     bool tls;        /* wss or https */
     bool loopback;   /* localhost, *.localhost, 127.0.0.0/8, ::1 */
     uint16_t port;   /* given, or the scheme's own */
-    char *host;      /* name or IP; IPv6 in brackets */
+    char *host;      /* name, in ASCII (IDNA), or IP; IPv6 in brackets */
     char *authority; /* for the Host header: host, and port unless it is the scheme's own */
     char *target;    /* path and query, begins with a slash */
     char *http_url;  /* the same address with http or https as its scheme */
 } uri_parts;
 
 /**
- * Take a ws, wss, http or https URL apart.
+ * Take a ws, wss, http or https URL apart. A host's name in UTF-8 becomes its IDNA form everywhere.
  *
  * @param out  filled on TROUPE_OK; freed with uri_parts_fini
- * @return TROUPE_OK; TROUPE_EPARAMS: another scheme, malformed, a fragment, or a user in it (reason
- *         says which, never the URL); TROUPE_ENOMEM
+ * @return TROUPE_OK; TROUPE_EPARAMS: another scheme, malformed, a fragment, a user or a zone in it,
+ *         a name that has no IDNA form (reason says which, never the URL); TROUPE_ENOMEM
  */
 troupe_error uri_parse(const char *url, uri_parts *out, troupe_reason *reason) TROUPE_MUST_USE;
 

@@ -80,7 +80,8 @@ static inline void certificates_make(certificates *c)
 {
     snprintf(c->directory, sizeof(c->directory), "/tmp/troupe-certs-XXXXXX");
     cr_assert_not_null(mkdtemp(c->directory));
-    const char *here = "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:browser.example";
+    const char *here = "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:browser.example,"
+                       "DNS:xn--bcher-kva.example";
     certificate_pair ca = certificate_make("authority", NULL, 2, NULL);
     certificate_pair other = certificate_make("other authority", NULL, 2, NULL);
     certificate_pair server = certificate_make("server", here, 2, &ca);

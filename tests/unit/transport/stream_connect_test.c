@@ -290,7 +290,9 @@ static void expect_tls(const char *url, const stream_tls_options *server_files,
     stream *server = NULL;
     int listener = pair_listen_tcp(&port);
     aim(&c, url, port);
-    snprintf(resolve, sizeof(resolve), "browser.example:%d:127.0.0.1", port);
+    const char *host = c.options.uri->host;
+    snprintf(resolve, sizeof(resolve), "%s:%d:127.0.0.1",
+             strstr(host, ".example") != NULL ? host : "browser.example", port);
     c.options.resolve = resolve;
     c.options.proxy = "";
     c.options.ca_file = client_files->ca_file;
@@ -330,6 +332,7 @@ Test(stream_connect, tls_certificate_is_verified)
     expect_tls("wss://127.0.0.1:%d/", &good, &ours, TROUPE_OK, NULL);
     expect_tls("wss://browser.example:%d/", &good, &ours, TROUPE_OK, NULL);
     expect_tls("wss://browser.example:%d/", &good, &pinned, TROUPE_OK, NULL);
+    expect_tls("wss://b\u00fccher.example:%d/", &good, &ours, TROUPE_OK, NULL);
     expect_tls("wss://browser.example:%d/", &good, &others, TROUPE_EPROTOCOL,
                "TLS: the certificate of browser.example is not trusted: ");
     expect_tls("wss://127.0.0.1:%d/", &good, &system, TROUPE_EPROTOCOL,

@@ -30,6 +30,23 @@ Test(uri, parse_good_urls_gives_their_parts)
                  "http://app.localhost:8080", true);
 }
 
+Test(uri, parse_names_beyond_ascii_become_what_certificates_say)
+{
+    expect_parts("wss://b\u00fccher.example:9/\u00fc?a", true, "xn--bcher-kva.example:9",
+                 "/\u00fc?a", "https://xn--bcher-kva.example:9/\u00fc?a", false);
+    expect_parts("ws://xn--bcher-kva.example", false, "xn--bcher-kva.example", "/",
+                 "http://xn--bcher-kva.example", false);
+}
+
+Test(uri, parse_addresses_with_a_zone_are_refused_in_words)
+{
+    uri_parts p;
+    troupe_reason reason = {{0}};
+    cr_expect_eq(uri_parse("wss://[fe80::1%25eth0]:9222/x", &p, &reason), TROUPE_EPARAMS);
+    cr_expect_not_null(strstr(reason.text, "zone"), "%s", reason.text);
+    cr_expect_eq(uri_parse("wss://b\xff.example/", &p, &reason), TROUPE_EPARAMS, "%s", reason.text);
+}
+
 Test(uri, parse_bad_urls_are_refused_without_echo)
 {
     static const char *const bad[] = {
