@@ -3,6 +3,7 @@
 #include "actors/json_call.h"
 
 #include "runtime/json_depth.h"
+#include "runtime/text.h"
 #include "transport/utf8_check.h"
 
 #include <stdarg.h>
@@ -74,6 +75,7 @@ void json_fault(troupe_actor *self, troupe_caller caller, troupe_error code, jso
     va_start(args, format);
     vsnprintf(reason.text, sizeof reason.text, format, args);
     va_end(args);
+    text_repair(reason.text);
     char *text = data != NULL ? json_dumps(data, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     json_decref(data);
     troupe_fault(self, caller, code, text, "%s", reason.text);

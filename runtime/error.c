@@ -2,6 +2,8 @@
 /* The error list: names, texts and JSON-RPC codes, all from the one X-macro. */
 #include "troupe/error.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -53,20 +55,6 @@ troupe_error troupe_error_by_name(const char *name)
     return TROUPE_EINTERNAL;
 }
 
-/* Cut at the last whole UTF-8 sequence, so that a cut text is still valid. */
-static void cut_to_whole_characters(char *text, size_t len)
-{
-    size_t at = len;
-    while (at > 0 && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
-        at--;
-    if (at == 0)
-        return;
-    unsigned char lead = (unsigned char)text[at - 1];
-    size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-    if (len - (at - 1) < need)
-        text[at - 1] = '\0';
-}
-
 troupe_error troupe_fail(troupe_reason *reason, troupe_error error, const char *format, ...)
 {
     if (reason == NULL)
@@ -77,7 +65,6 @@ troupe_error troupe_fail(troupe_reason *reason, troupe_error error, const char *
     va_end(args);
     if (len < 0)
         reason->text[0] = '\0';
-    else if ((size_t)len >= sizeof reason->text)
-        cut_to_whole_characters(reason->text, sizeof reason->text - 1);
+    text_repair(reason->text);
     return error;
 }

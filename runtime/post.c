@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "envelope.h"
 #include "system.h"
+#include "text.h"
 #include "wire.h"
 
 #include <stdarg.h>
@@ -175,8 +176,10 @@ void troupe_fault(troupe_actor *self, troupe_caller caller, troupe_error code, c
     if (format != NULL) {
         va_list args;
         va_start(args, format);
-        if (vsnprintf(message, sizeof message, format, args) >= 0)
+        if (vsnprintf(message, sizeof message, format, args) >= 0) {
+            text_repair(message);
             text.message = message;
+        }
         va_end(args);
     }
     answer_call(self, caller, &text);

@@ -4,6 +4,7 @@
 
 #include "actors/json_call.h"
 #include "actors/verbs.h"
+#include "runtime/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -147,6 +148,7 @@ bool feed_subscribe(feed *state, rpc_call *call)
     char text[120];
     if (!topics_read(json_object_get(call->params, "topics"), &topics, &wrong)) {
         snprintf(text, sizeof text, "\"%.40s\" is no topic: network, console, target", wrong);
+        text_repair(text);
         rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL, text);
         return false;
     }

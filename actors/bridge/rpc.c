@@ -47,12 +47,19 @@ static json_t *error_data(troupe_error code, const char *data)
     return merged;
 }
 
+static json_t *error_object(troupe_error code, const char *data, const char *message)
+{
+    return json_pack("{s:i, s:s, s:o}", "code", troupe_error_rpc_code(code), "message", message,
+                     "data", error_data(code, data));
+}
+
 static void write_error(troupe_buffer *out, const json_t *id, troupe_error code, const char *data,
                         const char *message)
 {
-    json_t *error = json_pack("{s:i, s:s, s:o}", "code", troupe_error_rpc_code(code), "message",
-                              message != NULL ? message : troupe_error_text(code), "data",
-                              error_data(code, data));
+    json_t *error = message != NULL ? error_object(code, data, message) : NULL;
+    if (error == NULL) { /* no message, or one that is not UTF-8 */
+        error = error_object(code, data, troupe_error_text(code));
+    }
     append(out, "{\"jsonrpc\":\"2.0\",\"error\":");
     append_json(out, error);
     append(out, ",\"id\":");

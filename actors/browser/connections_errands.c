@@ -6,6 +6,7 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "connections.h"
+#include "runtime/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,7 @@ static void on_attach(troupe_actor *self, void *context, troupe_error error,
         if (who != NULL && who->state == MEMBER_CONNECTING && who->address == 0) {
             char why[200];
             snprintf(why, sizeof why, "not attached: %.*s", (int)fault.message_len, fault.message);
+            text_repair(why);
             member_set_state(state, who, MEMBER_AVAILABLE,
                              answer != NULL ? why : troupe_error_text(error));
             connections_settle(state, who, error);

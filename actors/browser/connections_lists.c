@@ -4,6 +4,7 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "connections.h"
+#include "runtime/text.h"
 #include "troupe/version.h"
 
 #include <stdio.h>
@@ -77,10 +78,13 @@ static json_t *silence_warning(const member *item)
                         item->dialog != NULL ? "has a dialog open" : "is paused by a debugger");
     }
     if (item->dialog != NULL) {
-        const char *message = json_string_value(json_object_get(item->dialog, "message"));
+        char message[121];
+        const char *whole = json_string_value(json_object_get(item->dialog, "message"));
         const char *type = json_string_value(json_object_get(item->dialog, "type"));
-        snprintf(text + used, sizeof text - (size_t)used, " (%s: %.120s)", type != NULL ? type : "",
-                 message != NULL ? message : "");
+        snprintf(message, sizeof message, "%s", whole != NULL ? whole : "");
+        text_repair(message);
+        snprintf(text + used, sizeof text - (size_t)used, " (%s: %s)", type != NULL ? type : "",
+                 message);
     }
     return json_string(text);
 }

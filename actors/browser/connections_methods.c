@@ -7,6 +7,7 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "connections.h"
+#include "runtime/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -199,6 +200,7 @@ static void run_resolve(connections *state, const troupe_envelope *call, json_t 
             if (who == NULL) {
                 char note[TARGET_ID_MAX + 40];
                 snprintf(note, sizeof note, "%.150s is not there now", id);
+                text_repair(note);
                 json_array_append_new(warnings, json_string(note));
             }
             json_array_append_new(ids, json_string(who != NULL ? who->id : id));

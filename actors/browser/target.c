@@ -11,6 +11,7 @@
 
 #include "actors/json_call.h"
 #include "actors/verbs.h"
+#include "runtime/text.h"
 #include "target_state.h"
 #include "transport/json_scan.h"
 
@@ -159,6 +160,7 @@ static void note_failure(target *state, const char *method, troupe_error error,
         snprintf(state->failure, sizeof state->failure, "%s: %.*s", method,
                  answer != NULL ? (int)fault.message_len : (int)strlen(troupe_error_text(error)),
                  answer != NULL ? fault.message : troupe_error_text(error));
+        text_repair(state->failure);
     }
 }
 
@@ -312,6 +314,7 @@ static void on_inspector(target *state, const troupe_envelope *event, const char
                json_plain_string(span, &reason, &len)) {
         snprintf(state->detached, sizeof state->detached, "detached by the browser: %.*s", (int)len,
                  reason);
+        text_repair(state->detached);
     }
 }
 

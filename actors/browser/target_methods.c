@@ -5,6 +5,7 @@
  */
 #include "actors/json_call.h"
 #include "actors/verbs.h"
+#include "runtime/text.h"
 #include "target_state.h"
 #include "transport/json_scan.h"
 
@@ -393,6 +394,7 @@ static void on_body(troupe_actor *self, void *context, troupe_error error,
         troupe_fault_read(answer, &fault);
         char why[200];
         snprintf(why, sizeof why, "%.*s", (int)fault.message_len, fault.message);
+        text_repair(why);
         record_body(request, NULL, 0, false, why);
     }
     json_span result;

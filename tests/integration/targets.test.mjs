@@ -302,6 +302,30 @@ test("a page with an open dialog says so", async (t) => {
   assert.equal((await answering(host, target)).dialog, undefined);
 });
 
+test("what pages say beyond ASCII is cut to whole characters", async (t) => {
+  const host = await startHost(t, { args: ["--launch", "1", ...QUICK] });
+  await host.launched();
+  const site = await startSite(t);
+  const { target } = await host.rpc("open", { url: `${site.home}/` });
+  for (const start of ["", "x"]) {
+    const thrown = `${start}${"é".repeat(300)}`;
+    await assert.rejects(host.rpc("js", { target, code: `throw new Error("${thrown}")` }), (error) => {
+      assert.equal(error.code, -32010);
+      assert.equal(error.wire, "JS_EXCEPTION");
+      assert.match(error.message, /^Error: x?é{190,}$/);
+      assert.ok(error.data.text.startsWith(`Error: ${thrown}`));
+      return true;
+    });
+    const call = hang(host, target, `alert("${start}${"é".repeat(200)}")`);
+    await silent(host, target);
+    const { warnings } = await host.rpc("status");
+    assert.match(warnings[0], /a dialog is open \(alert: x?é{59,60}\)$/);
+    await host.rpc("cdp", { target, command: "Page.handleJavaScriptDialog", params: { accept: true } });
+    await call;
+    await answering(host, target);
+  }
+});
+
 test("a page that a debugger holds says so", async (t) => {
   const host = await startHost(t, { args: ["--launch", "1", ...QUICK] });
   await host.launched();

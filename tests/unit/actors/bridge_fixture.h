@@ -29,8 +29,8 @@ void stage_options(bridge_stage *stage);
  *
  * The stubs answer a call with {"actor": their name, "verb": …, "params": …}, unless params say
  * otherwise by `code` (js) or `sql` (query.sql): "silent" is never answered, "fault" gets a fault
- * with data, "nil" a nil, "junk" something that is no JSON, "big:N" a string of N bytes, "hold" is
- * answered when a later call says "release".
+ * with data, "fault:TEXT" one of those words, "nil" a nil, "junk" something that is no JSON,
+ * "big:N" a string of N bytes, "hold" is answered when a later call says "release".
  */
 troupe_error stage_open(bridge_stage *stage, troupe_reason *reason);
 void stage_close(bridge_stage *stage);

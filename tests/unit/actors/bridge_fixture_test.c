@@ -62,6 +62,8 @@ static void stub_call(troupe_actor *self, stub *state, const troupe_envelope *ca
         json_fault(self, caller, TROUPE_ECDP,
                    json_pack("{s:i, s:s}", "cdp_code", -32000, "hint", "x"), "the browser said %s",
                    "no");
+    } else if (strncmp(word, "fault:", 6) == 0) {
+        json_fault(self, caller, TROUPE_EJS, json_pack("{s:s}", "text", word), "%s", word + 6);
     } else if (strcmp(word, "nil") == 0) {
         troupe_reply(self, caller, (troupe_bytes){0});
     } else if (strcmp(word, "junk") == 0) {

@@ -238,6 +238,28 @@ Test(rpc, faults_carry_their_data)
     json_decref(answer);
 }
 
+/* Two bytes a character, and the place of the cut is odd or even. */
+Test(rpc, faults_of_long_words_keep_code_name_and_data)
+{
+    for (int odd = 0; odd < 2; odd++) {
+        char word[1300] = "";
+        char request[1400];
+        for (int i = 0; i < 600; i++) {
+            memcpy(word + 2 * i, "\xc3\xa9", 3);
+        }
+        snprintf(request, sizeof request,
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"js\",\"params\":[\"fault:%s%s\"],\"id\":1}",
+                 odd ? "x" : "", word);
+        fails(request, -32010, "JS_EXCEPTION", "1");
+        json_t *answer = rpc_value(&theatre, request);
+        json_t *error = json_object_get(answer, "error");
+        cr_expect_gt(json_string_length(json_object_get(error, "message")), 390);
+        cr_expect_eq(json_string_length(json_object_get(json_object_get(error, "data"), "text")),
+                     (size_t)(1206 + odd));
+        json_decref(answer);
+    }
+}
+
 Test(rpc, deadlines_end_calls)
 {
     fails("{\"jsonrpc\":\"2.0\",\"method\":\"js\",\"params\":{\"code\":\"silent\","

@@ -17,6 +17,11 @@ static troupe_error serve(troupe_actor *self, part *p, const troupe_envelope *e)
         troupe_reply_json(self, caller, "{\"a\":1}", 7);
     } else if (troupe_verb_is(e, "fault")) {
         troupe_fault(self, caller, TROUPE_ENOTFOUND, "{\"id\":5}", "no page %d", 5);
+    } else if (troupe_verb_is(e, "long fault")) {
+        char text[2001] = "";
+        for (size_t i = 0; i < 1000; i++)
+            memcpy(text + 2 * i, "\xc3\xa9", 3);
+        troupe_fault(self, caller, TROUPE_EJS, NULL, "%s%s", (const char *)p->data, text);
     } else if (troupe_verb_is(e, "plain fault")) {
         troupe_fault(self, caller, TROUPE_EBUSY, NULL, NULL);
     } else if (troupe_verb_is(e, "twice")) {
@@ -35,6 +40,34 @@ static troupe_error serve(troupe_actor *self, part *p, const troupe_envelope *e)
         troupe_reply(self, caller, e->payload);
     }
     return TROUPE_OK;
+}
+
+/* The message of a fault that is too long, behind `start`, and how long it is then. */
+static void expect_message(const char *start, const char *seen_start, size_t seen_len)
+{
+    part p = PART_INIT(.receive = serve, .data = (void *)start);
+    troupe_address address = enter(&p);
+    troupe_answer a;
+    cr_assert(troupe_guest_call(guest, address, "long fault", NULL, nothing, LONG_MS, &a) ==
+              TROUPE_EJS);
+    cr_expect_eq(strlen(a.message), seen_len);
+    cr_expect_eq(strncmp(a.message, seen_start, strlen(seen_start)), 0, "%s", a.message);
+    cr_expect_eq((unsigned char)a.message[seen_len - 1], 0xa9);
+    troupe_answer_fini(&a);
+    leave(address);
+}
+
+Test(call, messages_of_faults_are_whole_characters)
+{
+    expect_message("", "\xc3\xa9", 1022);
+    expect_message("x", "x\xc3\xa9", 1023);
+    expect_message("\xff\xc3:", "??:\xc3\xa9", 1023);
+    expect_message("\xed\xa0\x80\xf4\x90\x80\x80\xe0\x80\x80",
+                   "???"
+                   "????"
+                   "???\xc3\xa9",
+                   1022);
+    expect_message("\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80\xc3\xa9", 1022);
 }
 
 Test(call, guest_gets_reply_json_and_faults)
