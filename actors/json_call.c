@@ -4,7 +4,6 @@
 
 #include "runtime/json_depth.h"
 #include "runtime/text.h"
-#include "transport/utf8_check.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,21 +127,4 @@ int64_t json_wall_us(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-void json_clean(char *text)
-{
-    size_t left = strlen(text);
-    while (left > 0) {
-        size_t len = 1;
-        while (len < left && len < 4 && !utf8_ok(text, len)) {
-            len++;
-        }
-        if (!utf8_ok(text, len)) {
-            *text = '?';
-            len = 1;
-        }
-        text += len;
-        left -= len;
-    }
 }

@@ -52,8 +52,4 @@ troupe_error json_call(troupe_actor *self, troupe_address to, const char *verb, 
 /** Wall clock in microseconds since 1970. */
 int64_t json_wall_us(void);
 
-/** Make it UTF-8, in place: each byte that belongs to no whole character becomes '?'. For text that
- * was cut, or is a file's name. */
-void json_clean(char *text);
-
 #endif

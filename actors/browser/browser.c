@@ -12,6 +12,7 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "endpoint_connect.h"
+#include "runtime/text.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -290,7 +291,7 @@ static void on_version(browser *state, void *context, troupe_error error, const 
         (void)browser_member_string(span, "product", &product, &product_len);
     }
     snprintf(state->product, sizeof state->product, "%.*s", (int)product_len, product);
-    json_clean(state->product);
+    text_repair(state->product);
     browser_discover(state);
 }
 

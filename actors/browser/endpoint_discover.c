@@ -4,6 +4,7 @@
 #include "endpoint_discover.h"
 
 #include "actors/json_call.h"
+#include "runtime/text.h"
 #include "transport/http_client.h"
 #include "transport/stream_connect.h"
 
@@ -116,7 +117,7 @@ static troupe_error judge_body(const http_response *response, const json_t *answ
     if (product != NULL) {
         char shown[61];
         snprintf(shown, sizeof shown, "%s", product);
-        json_clean(shown);
+        text_repair(shown);
         return troupe_fail(reason, TROUPE_EPROTOCOL,
                            "%s is there, which is no browser: it names no webSocketDebuggerUrl",
                            shown);

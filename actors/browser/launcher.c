@@ -11,6 +11,7 @@
 #include "actors/cast.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
+#include "runtime/text.h"
 #include "transport/pipe.h"
 
 #include <stdio.h>
@@ -201,7 +202,7 @@ static void give_up(launcher *state, const entry *item)
     char text[1200];
     const char *what = item->launched ? item->recipe->executable : endpoint_text(item->endpoint);
     snprintf(text, sizeof text, "%.200s: %s", what != NULL ? what : item->id, why);
-    json_clean(text);
+    text_repair(text);
     launcher_settle(state, item, text);
     tell_failed(state, item);
 }
@@ -250,7 +251,7 @@ static void refuse_port(launcher *state, entry *item)
     char text[700];
     memcpy(name, item->id, sizeof name);
     snprintf(text, sizeof text, "%.200s: %s", endpoint_text(item->endpoint), item->last_error);
-    json_clean(text);
+    text_repair(text);
     troupe_log(TROUPE_LOG_ERROR, "launcher", "browser-refused", name, "%s", text);
     item->state = ENTRY_REFUSED;
     launcher_settle(state, item, text);
@@ -412,9 +413,9 @@ static void on_up(launcher *state, const troupe_envelope *envelope)
     snprintf(item->uid, sizeof item->uid, "%.*s", (int)uid_len, uid);
     snprintf(item->product, sizeof item->product, "%.*s", (int)product_len, product);
     snprintf(item->url, sizeof item->url, "%.*s", (int)url_len, url);
-    json_clean(item->uid);
-    json_clean(item->product);
-    json_clean(item->url);
+    text_repair(item->uid);
+    text_repair(item->product);
+    text_repair(item->url);
     item->state = ENTRY_UP;
     launcher_port_up(item);
     item->unresponsive = false;
