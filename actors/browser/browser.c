@@ -357,6 +357,7 @@ static void on_signal(browser *state, const troupe_envelope *signal)
     uint64_t actor;
     if (troupe_verb_is(signal, "room") &&
         troupe_unpack(signal->payload, "U", &actor) == TROUPE_OK) {
+        browser_tell_room(state);
         if (!browser_record_room(state, actor)) {
             browser_on_room(state, actor);
         }
@@ -410,6 +411,7 @@ static void browser_free(browser *state)
     browser_end_unref(state->end);
     endpoint_release(state->host, state->id);
     endpoint_unref(state->endpoint);
+    browser_tell_fini(state);
     capture_fini(state);
     command_queue_fini(&state->queue);
     pending_fini(&state->pending);

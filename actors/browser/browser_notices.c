@@ -14,20 +14,7 @@
 #include <uuid/uuid.h>
 
 #define ENTER_TIMEOUT_MS 5000
-
-static void tell(browser *state, const char *name, const char *verb, troupe_buffer *payload)
-{
-    troupe_error error = TROUPE_EUNAVAILABLE;
-    troupe_address to = troupe_whereis(troupe_self_system(state->self), name);
-    if (to != 0) {
-        error = troupe_post(state->self, to, TROUPE_CAST, verb, NULL, troupe_buffer_bytes(payload));
-    }
-    if (error != TROUPE_OK && to != 0) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "notice-lost", state->id, "%s to %s: %s", verb, name,
-                   troupe_error_text(error));
-    }
-    troupe_buffer_fini(payload);
-}
+#define ENTER_AGAIN_MS   100
 
 /* One target ----------------------------------------------------------------------------------- */
 
@@ -36,21 +23,21 @@ void browser_tell_info(browser *state, const roster_target *target, json_span in
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:s,s:s,s:s,s:j#}", "browser", state->id, "uid", state->uid, "target",
                 target->id, "info", info.data, info.len);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_INFO, &payload);
+    browser_tell(state, NAME_CONNECTIONS, VERB_TARGET_INFO, &payload);
 }
 
 void browser_tell_destroyed(browser *state, const roster_target *target)
 {
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:s,s:s}", "browser", state->id, "target", target->id);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_DESTROYED, &payload);
+    browser_tell(state, NAME_CONNECTIONS, VERB_TARGET_DESTROYED, &payload);
 }
 
 void browser_tell_crashed(browser *state, const roster_target *target, const char *why, size_t len)
 {
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:s,s:s#}", "target", target->id, "why", why, len);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_CRASHED, &payload);
+    browser_tell(state, NAME_CONNECTIONS, VERB_TARGET_CRASHED, &payload);
 }
 
 void browser_tell_part(browser *state, const roster_target *target, const roster_target *parent,
@@ -60,7 +47,7 @@ void browser_tell_part(browser *state, const roster_target *target, const roster
     troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:U}", "target", target->id, "parent",
                 parent != NULL ? parent->id : "", "session", session, "state", how, "epoch",
                 target->epoch);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_PART, &payload);
+    browser_tell(state, NAME_CONNECTIONS, VERB_TARGET_PART, &payload);
 }
 
 void browser_tell_connecting(browser *state, const roster_target *target)
@@ -68,7 +55,7 @@ void browser_tell_connecting(browser *state, const roster_target *target)
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:s,s:i,s:s,s:U}", "target", target->id, "address", 0, "state",
                 "connecting", "epoch", target->epoch);
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_STATE, &payload);
+    browser_tell(state, NAME_CONNECTIONS, VERB_TARGET_STATE, &payload);
 }
 
 void browser_tell_ended(browser *state, const roster_target *target, troupe_error reason)
@@ -76,7 +63,7 @@ void browser_tell_ended(browser *state, const roster_target *target, troupe_erro
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:s,s:U,s:s}", "target", target->id, "epoch", target->epoch, "reason",
                 troupe_error_name(reason));
-    tell(state, NAME_CONNECTIONS, VERB_TARGET_ENDED, &payload);
+    browser_tell(state, NAME_CONNECTIONS, VERB_TARGET_ENDED, &payload);
 }
 
 /* A session is about to be forgotten (roster.h): what it was of is on its own again. */
@@ -101,14 +88,14 @@ static void tell_up(browser *state)
 {
     troupe_buffer payload = {0};
     pack_up(state, &payload);
-    tell(state, NAME_LAUNCHER, VERB_BROWSER_UP, &payload);
+    browser_tell(state, NAME_LAUNCHER, VERB_BROWSER_UP, &payload);
 }
 
 static void tell_settled(browser *state)
 {
     troupe_buffer payload = {0};
     troupe_pack(&payload, "{s:s,s:s}", "browser", state->id, "uid", state->uid);
-    tell(state, NAME_CONNECTIONS, VERB_BROWSER_SETTLED, &payload);
+    browser_tell(state, NAME_CONNECTIONS, VERB_BROWSER_SETTLED, &payload);
 }
 
 /* Chrome's name of this run is the last part of its address: ws://HOST:PORT/devtools/browser/RUN.
@@ -199,12 +186,31 @@ static void take_known(browser *state, const json_t *list)
     }
 }
 
+/* Connections is there but has no time: nothing it knows is known here, so nothing can begin. */
+static bool ask_again(browser *state, troupe_error error, troupe_timer_fn fn)
+{
+    if (error != TROUPE_EBUSY && error != TROUPE_ETIMEOUT) {
+        return false;
+    }
+    troupe_log(TROUPE_LOG_WARN, "browser", "not-entered", state->id, "%s; asking again",
+               troupe_error_text(error));
+    troupe_timer_cancel(state->self, state->start_timer); /* it is not the browser that is slow */
+    state->start_timer = 0;
+    return troupe_timer_start(state->self, ENTER_AGAIN_MS, 0, fn, state, NULL) == TROUPE_OK;
+}
+
+static void on_time_to_enter(troupe_actor *self, void *context)
+{
+    (void)self;
+    browser_discover(context);
+}
+
 static void on_entered(troupe_actor *self, void *context, troupe_error error,
                        const troupe_envelope *answer)
 {
     browser *state = context;
     (void)self;
-    if (state->lost) {
+    if (state->lost || ask_again(state, error, on_time_to_enter)) {
         return;
     }
     if (error == TROUPE_OK) {
@@ -233,6 +239,9 @@ static troupe_error enter(browser *state, troupe_answer_fn fn)
 
 void browser_discover(browser *state)
 {
+    if (state->lost) {
+        return;
+    }
     state->roster.ended = on_session_ended;
     state->roster.context = state;
     troupe_error error = enter(state, on_entered);
@@ -278,6 +287,12 @@ static void on_listed(browser *state, void *context, troupe_error error, const c
     tell_settled(state);
 }
 
+static void on_time_to_report(troupe_actor *self, void *context)
+{
+    (void)self;
+    browser_report(context);
+}
+
 static void on_entered_again(troupe_actor *self, void *context, troupe_error error,
                              const troupe_envelope *answer)
 {
@@ -286,12 +301,19 @@ static void on_entered_again(troupe_actor *self, void *context, troupe_error err
     (void)answer;
     if (error == TROUPE_OK && !state->lost) {
         browser_send_own(state, "Target.getTargets", NULL, on_listed, NULL);
+    } else if (!state->lost && !ask_again(state, error, on_time_to_report)) {
+        troupe_log(TROUPE_LOG_WARN, "browser", "not-entered", state->id, "again: %s",
+                   troupe_error_text(error));
     }
 }
 
 void browser_report(browser *state)
 {
-    if (state->product[0] != '\0' && enter(state, on_entered_again) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_WARN, "browser", "not-entered", state->id, "again");
+    if (state->product[0] == '\0') {
+        return; /* it enters by itself, when its browser has answered */
+    }
+    troupe_error error = enter(state, on_entered_again);
+    if (error != TROUPE_OK) {
+        on_entered_again(state->self, state, error, NULL);
     }
 }

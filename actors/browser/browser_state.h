@@ -63,6 +63,13 @@ typedef struct browser_recording {
     uint64_t gap_bytes;
 } browser_recording;
 
+/** Notices that found no room (browser_tell.c). */
+typedef struct browser_notices {
+    struct browser_notice *first;
+    struct browser_notice *last;
+    size_t bytes;
+} browser_notices;
+
 struct browser {
     troupe_actor *self;
     const troupe_host_options *host;
@@ -84,6 +91,7 @@ struct browser {
     roster roster;
     browser_recording recording;
     uint64_t read_timer;     /* to take what the stream has read already; 0 = none */
+    browser_notices notices;
     bool write_wanted;       /* POLLOUT is asked for */
     bool paused;             /* reading is stopped: some target has no room */
     bool flush_due;          /* commands were queued in this turn */
@@ -238,6 +246,14 @@ void browser_on_inspector(browser *state, roster_target *owner, const cdp_messag
 roster_target *browser_on_attached(browser *state, const cdp_message *event);
 roster_target *browser_on_detached(browser *state, const cdp_message *event);
 void browser_on_target_down(browser *state, const troupe_down *down);
+
+/* In browser_tell.c: */
+
+/** Post a cast to the actor of that name, now or when it has room, in order. payload: finished. */
+void browser_tell(browser *state, const char *name, const char *verb, troupe_buffer *payload);
+/** Some actor has room, or is gone: perhaps one that notices are kept for. */
+void browser_tell_room(browser *state);
+void browser_tell_fini(browser *state);
 
 /* In browser_notices.c: */
 

@@ -30,9 +30,15 @@ const char *target_phase_name(target_phase phase)
 void target_tell(target *state, const char *verb, troupe_buffer *payload)
 {
     troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_CONNECTIONS);
-    if (to != 0 && troupe_post(state->self, to, TROUPE_CAST, verb, NULL,
-                               troupe_buffer_bytes(payload)) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_WARN, "target", "notice-lost", state->id, "%s", verb);
+    troupe_error error = to != 0 ? troupe_post(state->self, to, TROUPE_CAST, verb, NULL,
+                                               troupe_buffer_bytes(payload))
+                                 : TROUPE_OK;
+    if (error == TROUPE_EBUSY) { /* told anew when there is room: what counts is what is so then */
+        error = troupe_await_room(state->self, to);
+    }
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "target", "notice-lost", state->id, "%s: %s", verb,
+                   troupe_error_text(error));
     }
     troupe_buffer_fini(payload);
 }
@@ -387,6 +393,12 @@ static void on_detach(target *state, const troupe_envelope *call)
     }
 }
 
+static void report(target *state)
+{
+    tell_state(state);
+    target_tell_health(state);
+}
+
 static troupe_error target_receive(troupe_actor *self, void *context,
                                    const troupe_envelope *envelope)
 {
@@ -398,13 +410,14 @@ static troupe_error target_receive(troupe_actor *self, void *context,
         on_event(state, envelope);
     } else if (envelope->kind == TROUPE_SIGNAL) {
         if (troupe_down_read(envelope, &down) == TROUPE_OK) {
-            troupe_exit(self, TROUPE_ECLOSED); /* the browser: nothing is left to own */
+            troupe_exit(self, TROUPE_ECLOSED);         /* the browser: nothing is left to own */
+        } else if (troupe_verb_is(envelope, "room")) { /* in connections (target_tell) */
+            report(state);
         }
     } else if (troupe_verb_is(envelope, VERB_TARGET_DETACH)) {
         on_detach(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_TARGET_REPORT)) {
-        tell_state(state);
-        target_tell_health(state);
+        report(state);
     } else if (!target_method(state, envelope)) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL,
                      "a target has no method %.*s", (int)envelope->verb_len, envelope->verb);

@@ -77,6 +77,18 @@ static void detach(fake *chrome, int64_t id, const char *session)
     fake_send(chrome, "{\"id\":%lld,\"result\":{}}", (long long)id);
 }
 
+/* What is there already comes before the answer. */
+static void discover(fake *chrome, int64_t id)
+{
+    if (chrome->page != NULL) {
+        fake_send(chrome,
+                  "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{\"targetId\":"
+                  "\"%s\",\"type\":\"page\",\"title\":\"t\",\"url\":\"about:blank\"}}}",
+                  chrome->page);
+    }
+    fake_send(chrome, "{\"id\":%lld,\"result\":{}}", (long long)id);
+}
+
 static void hold(fake *chrome, int64_t id, const char *session)
 {
     pthread_mutex_lock(&chrome->mutex);
@@ -133,6 +145,8 @@ static void on_command(fake *chrome, json_t *command)
         attach(chrome, id, json_string_value(json_object_get(params, "targetId")));
     } else if (strcmp(method, "Target.detachFromTarget") == 0) {
         detach(chrome, id, json_string_value(json_object_get(params, "sessionId")));
+    } else if (strcmp(method, "Target.setDiscoverTargets") == 0) {
+        discover(chrome, id);
     } else if (strcmp(method, "Target.getTargets") == 0) {
         pthread_mutex_lock(&chrome->mutex);
         char *infos = json_dumps(chrome->infos, JSON_COMPACT);
@@ -329,13 +343,16 @@ void fake_open(fake *chrome)
     fake_open_holding(chrome, FAKE_WAIT_MS);
 }
 
-void fake_open_holding(fake *chrome, uint32_t hold_ms)
+/* connections NULL: the real one. */
+static void open_with(fake *chrome, uint32_t hold_ms, const troupe_spawn_options *connections,
+                      const char *page)
 {
     int ends[2];
     *chrome = (fake){.mutex = PTHREAD_MUTEX_INITIALIZER,
                      .changed = PTHREAD_COND_INITIALIZER,
                      .in_order = true,
                      .infos = json_array(),
+                     .page = page,
                      .hold_ms = hold_ms};
     troupe_host_options_default(&chrome->options);
     chrome->options.attach = "none";
@@ -352,11 +369,23 @@ void fake_open_holding(fake *chrome, uint32_t hold_ms)
                                   .mailbox_envelopes = 16384,
                                   .mailbox_bytes = 64u << 20};
     chrome->store = spawn(chrome, &store);
-    troupe_spawn_options connections;
-    cr_assert_eq(connections_prepare(NULL, &chrome->options, &connections), TROUPE_OK);
-    chrome->connections = spawn(chrome, &connections);
+    troupe_spawn_options real;
+    if (connections == NULL) {
+        cr_assert_eq(connections_prepare(NULL, &chrome->options, &real), TROUPE_OK);
+    }
+    chrome->connections = spawn(chrome, connections != NULL ? connections : &real);
     spawn_browser(chrome, ends[1]);
+}
+
+void fake_open_holding(fake *chrome, uint32_t hold_ms)
+{
+    open_with(chrome, hold_ms, NULL, NULL);
     fake_await_line(chrome, "record.browser  up");
+}
+
+void fake_open_before(fake *chrome, const troupe_spawn_options *connections, const char *page)
+{
+    open_with(chrome, FAKE_WAIT_MS, connections, page);
 }
 
 void fake_die(fake *chrome)
