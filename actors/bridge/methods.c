@@ -142,7 +142,7 @@ const rpc_method method_table[] = {
     {"watch", ROUTE_ACTOR, NAME_CONNECTIONS, true, 30000,
      "Keep targets connected whenever they are there", "{watching: {targets: […], urls: […]}, targets: […], warnings: […]}",
      {{"targets", SA, false, NULL, NULL, "id or prefix, or a list of them; what they open is watched too"},
-      {"urls", SA, false, NULL, NULL, "part of an address (* and ? stand for anything), or a list of them"}}},
+      {"urls", SA, false, NULL, NULL, "part of an address (* and ? stand for anything), or a list of them; frames and workers come with their page"}}},
     {"unwatch", ROUTE_ACTOR, NAME_CONNECTIONS, true, 30000,
      "Watch no longer; what was connected for it is let go", "{watching: {targets: […], urls: […]}, targets: […], disconnected: […]}",
      {{"targets", SA, false, NULL, NULL, "id or prefix, or a list of them; without any param: everything"},

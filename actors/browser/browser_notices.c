@@ -78,10 +78,11 @@ static void on_session_ended(void *context, roster_session *session)
 
 static void pack_up(browser *state, troupe_buffer *payload)
 {
-    troupe_pack(payload, "{s:s,s:s,s:U,s:s,s:s,s:s,s:I}", "browser", state->id, "uid", state->uid,
-                "address", troupe_self_address(state->self), "origin",
+    troupe_pack(payload, "{s:s,s:s,s:U,s:s,s:s,s:s,s:I,s:b}", "browser", state->id, "uid",
+                state->uid, "address", troupe_self_address(state->self), "origin",
                 state->launched ? "launched" : "attached", "product", state->product, "endpoint",
-                state->url[0] != '\0' ? state->url : "pipe", "pid", (int64_t)state->pid);
+                state->url[0] != '\0' ? state->url : "pipe", "pid", (int64_t)state->pid, "attach",
+                (int)state->attach);
 }
 
 static void tell_up(browser *state)

@@ -201,7 +201,7 @@ static bool read_attachment(const cdp_message *event, attachment *out)
 static void on_root_attached(browser *state, const attachment *what)
 {
     roster_target *target = browser_note_target(state, what->info);
-    if (target == NULL || target->actor != 0) {
+    if (target == NULL || target->actor != 0 || target->part != NULL) {
         refuse_session(state, NULL, what->session, what->paused);
         return;
     }

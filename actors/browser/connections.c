@@ -106,11 +106,12 @@ static stage *read_up(const troupe_envelope *notice)
     size_t id_len, uid_len, origin_len, product_len, endpoint_len;
     uint64_t address;
     int64_t pid;
+    int attaches = 0;
     stage *item = NULL;
-    if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:U,s:s#,s:s#,s:s#,s:I}", "browser", &id,
+    if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:U,s:s#,s:s#,s:s#,s:I,s?:b}", "browser", &id,
                       &id_len, "uid", &uid, &uid_len, "address", &address, "origin", &origin,
                       &origin_len, "product", &product, &product_len, "endpoint", &endpoint,
-                      &endpoint_len, "pid", &pid) == TROUPE_OK) {
+                      &endpoint_len, "pid", &pid, "attach", &attaches) == TROUPE_OK) {
         item = calloc(1, sizeof *item);
     }
     if (item != NULL) {
@@ -121,6 +122,7 @@ static stage *read_up(const troupe_envelope *notice)
         item->launched = origin_len == 8 && memcmp(origin, "launched", 8) == 0;
         item->address = address;
         item->pid = pid;
+        item->attaches = attaches != 0;
     }
     return item;
 }

@@ -45,6 +45,8 @@ typedef struct member {
     bool watched;    /* by its id */
     bool followed;   /* opened by one that is watched */
     bool by_watch;   /* connected because it is watched */
+    bool unwatched;  /* no longer, while it was being connected: it is let go when it is */
+    bool at_birth;   /* its browser attaches it by itself: nobody else need */
     bool restore;    /* was connected when the connection was lost */
     int64_t lost_us; /* when that was; 0 = nothing is missing */
     size_t awaited;  /* errands that wait for it */
@@ -61,8 +63,9 @@ typedef struct stage {
     char product[128];
     char endpoint[256];
     bool launched;
-    bool settled; /* its targets were told */
-    bool silent;  /* it owes answers and says nothing: told by browser.health */
+    bool attaches; /* by itself, what is there and what comes, at its birth */
+    bool settled;  /* its targets were told */
+    bool silent;   /* it owes answers and says nothing: told by browser.health */
     int64_t pid;
     troupe_address address;
     UT_hash_handle hh; /* by uid */
@@ -206,8 +209,8 @@ void connections_attach(connections *state, member *who);
 /** The errand waits for this member too (its `waiting`), or no longer. */
 void errand_wait_for(errand *item, member *who);
 void errand_waited_for(errand *item, member *who);
-/** Have a member's actor let go of it, unless it is about to. */
-void connections_detach(connections *state, member *who);
+/** Have a member's actor let go of it. false: it has none of its own, or is about to. */
+bool connections_detach(connections *state, member *who);
 /** For calls whose outcome is told another way (by the browser, when a target ends). */
 void errand_ignore(troupe_actor *self, void *context, troupe_error error,
                    const troupe_envelope *answer);
@@ -246,6 +249,8 @@ void connections_watch(connections *state, const troupe_envelope *call, json_t *
 void connections_unwatch(connections *state, const troupe_envelope *call, json_t *params);
 /** Whether somebody wants it connected whenever it is there. */
 bool member_is_watched(const connections *state, const member *item);
+/** It is connected: let go of it if it is watched no longer since this began. */
+void connections_reconsider(connections *state, member *item);
 /** It appeared, came back, or has another address: connect it if it is watched. */
 void connections_consider(connections *state, member *item);
 /** Finish it if it waits for nobody (any more). */

@@ -279,10 +279,10 @@ void errand_ignore(troupe_actor *self, void *context, troupe_error error,
     (void)answer;
 }
 
-void connections_detach(connections *state, member *who)
+bool connections_detach(connections *state, member *who)
 {
     if (!is_attached(who) || who->parent != NULL) {
-        return;
+        return false;
     }
     who->state = MEMBER_DISCONNECTING;
     connections_changed(state);
@@ -292,6 +292,7 @@ void connections_detach(connections *state, member *who)
     if (error == TROUPE_EBUSY || error == TROUPE_ENOMEM) {
         (void)troupe_stop(troupe_self_system(state->self), who->address, TROUPE_STOP_NOW);
     }
+    return true;
 }
 
 static void settle_disconnect(errand *item, member *who, troupe_error error)
@@ -300,7 +301,7 @@ static void settle_disconnect(errand *item, member *who, troupe_error error)
         return;
     }
     if (error == TROUPE_OK) { /* it was being connected: now it can be let go */
-        connections_detach(item->owner, who);
+        (void)connections_detach(item->owner, who);
         return;
     }
     errand_waited_for(item, who);
@@ -354,7 +355,7 @@ static void let_go(connections *state, errand *item, member *who)
     }
     errand_wait_for(item, who);
     if (who->state != MEMBER_CONNECTING) {
-        connections_detach(state, who);
+        (void)connections_detach(state, who);
     }
 }
 

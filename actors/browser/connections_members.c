@@ -230,14 +230,25 @@ static void revive(connections *state, member *item)
     }
 }
 
+/* The browser actor asks Chrome to attach these (browser_notices.c). */
+static bool attached_at_birth(const stage *browser, const member *item)
+{
+    return browser->attaches &&
+           (strcmp(item->type, "page") == 0 || strcmp(item->type, "service_worker") == 0 ||
+            strcmp(item->type, "shared_worker") == 0);
+}
+
 void members_on_info(connections *state, const troupe_envelope *notice)
 {
     const char *browser, *uid, *id, *info;
     size_t browser_len, uid_len, id_len, info_len;
     if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:s#,s:j#}", "browser", &browser, &browser_len,
                       "uid", &uid, &uid_len, "target", &id, &id_len, "info", &info,
-                      &info_len) != TROUPE_OK ||
-        stage_of_run(state, uid, uid_len) == NULL) {
+                      &info_len) != TROUPE_OK) {
+        return;
+    }
+    const stage *run = stage_of_run(state, uid, uid_len);
+    if (run == NULL) {
         return; /* the end of its browser overtook it */
     }
     char key[TARGET_ID_MAX];
@@ -255,6 +266,7 @@ void members_on_info(connections *state, const troupe_envelope *notice)
             record_target(state, item);
         }
         bool back = item->state == MEMBER_GONE;
+        item->at_birth |= (added || back) && attached_at_birth(run, item);
         revive(state, item);
         if (added || changed || back) {
             connections_consider(state, item);
@@ -367,9 +379,11 @@ void members_on_state(connections *state, const troupe_envelope *notice)
     member_state next = state_by_name(name, len);
     item->address = address;
     item->epoch = epoch;
+    item->at_birth = false;
     member_set_state(state, item, next, next == MEMBER_CONNECTED ? NULL : text);
     if (next == MEMBER_CONNECTED || next == MEMBER_CRASHED || next == MEMBER_SUSPENDED) {
         connections_settle(state, item, TROUPE_OK);
+        connections_reconsider(state, item);
     }
 }
 
@@ -409,7 +423,7 @@ void members_on_ended(connections *state, const troupe_envelope *notice)
     }
     item->address = 0;
     item->epoch = epoch;
-    item->by_watch = false;
+    item->by_watch = item->unwatched = item->at_birth = false;
     char name[32];
     connections_copy(name, sizeof name, reason, len);
     troupe_error error = troupe_error_by_name(name);

@@ -38,9 +38,16 @@ static bool by_address(const connections *state, const member *item)
     return false;
 }
 
+/* Connected with their page: a second session would record them twice. */
+static bool comes_with_its_page(const member *item)
+{
+    return strcmp(item->type, "iframe") == 0 || strcmp(item->type, "worker") == 0;
+}
+
 bool member_is_watched(const connections *state, const member *item)
 {
-    return item->watched || item->followed || by_address(state, item);
+    return item->watched ||
+           (!comes_with_its_page(item) && (item->followed || by_address(state, item)));
 }
 
 void connections_consider(connections *state, member *item)
@@ -49,9 +56,18 @@ void connections_consider(connections *state, member *item)
     if (opener != NULL && member_is_watched(state, opener)) {
         item->followed = true;
     }
-    if (item->state == MEMBER_AVAILABLE && item->parent == NULL && member_is_watched(state, item)) {
+    if (item->state == MEMBER_AVAILABLE && item->parent == NULL && !item->at_birth &&
+        member_is_watched(state, item)) {
         item->by_watch = true;
         connections_attach(state, item);
+    }
+}
+
+void connections_reconsider(connections *state, member *item)
+{
+    if (item->unwatched) {
+        item->unwatched = item->by_watch = false;
+        (void)connections_detach(state, item);
     }
 }
 
@@ -230,6 +246,8 @@ void connections_watch(connections *state, const troupe_envelope *call, json_t *
     }
     json_decref(ids);
     for (member *who = state->members; who != NULL; who = who->hh.next) {
+        who->at_birth = false; /* it was not, or it would be connected */
+        who->unwatched &= !member_is_watched(state, who);
         connections_consider(state, who);
         if (who->state == MEMBER_CONNECTING && member_is_watched(state, who)) {
             errand_wait_for(item, who);
@@ -278,10 +296,14 @@ void connections_unwatch(connections *state, const troupe_envelope *call, json_t
     json_decref(ids);
     json_t *let_go = json_array();
     for (member *who = state->members; who != NULL; who = who->hh.next) {
-        if (who->by_watch && !member_is_watched(state, who)) {
-            who->by_watch = who->restore = false;
+        if (!who->by_watch || member_is_watched(state, who)) {
+            continue;
+        }
+        who->restore = false;
+        who->unwatched = who->state == MEMBER_CONNECTING;
+        who->by_watch = who->unwatched;
+        if (connections_detach(state, who)) {
             json_array_append_new(let_go, json_string(who->id));
-            connections_detach(state, who);
         }
     }
     json_t *result = watching(state);

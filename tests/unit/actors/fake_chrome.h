@@ -26,6 +26,7 @@ typedef struct fake {
     uint32_t hold_ms;   /* browser_limits */
     const char *refuse; /* a method or session that gets errors; set before it matters */
     const char *mute;   /* a method or session whose commands are held; likewise */
+    bool attach;        /* browser_spec */
     const char *page;   /* is there from the beginning; NULL = none */
     int fd;             /* Chrome's end */
     pthread_t thread;
@@ -48,6 +49,8 @@ typedef struct fake {
 void fake_open(fake *chrome);
 /** The same; but a target without room is waited for as long as that. */
 void fake_open_holding(fake *chrome, uint32_t hold_ms);
+/** The same; but the browser actor has Chrome attach what comes (which the test does). */
+void fake_open_attaching(fake *chrome);
 /** The same with that actor in the place of connections, and a page there from the beginning; does
  * not wait for the browser. */
 void fake_open_before(fake *chrome, const troupe_spawn_options *connections, const char *page);

@@ -329,6 +329,7 @@ static void spawn_browser(fake *chrome, int fd)
                          .id = "p1",
                          .launched = true,
                          .pid_fd = -1,
+                         .attach = chrome->attach,
                          .end = end,
                          .limits = {.hold_ms = chrome->hold_ms}};
     troupe_spawn_options options;
@@ -344,8 +345,8 @@ void fake_open(fake *chrome)
 }
 
 /* connections NULL: the real one. */
-static void open_with(fake *chrome, uint32_t hold_ms, const troupe_spawn_options *connections,
-                      const char *page)
+static void open_with(fake *chrome, uint32_t hold_ms, bool attach,
+                      const troupe_spawn_options *connections, const char *page)
 {
     int ends[2];
     *chrome = (fake){.mutex = PTHREAD_MUTEX_INITIALIZER,
@@ -353,6 +354,7 @@ static void open_with(fake *chrome, uint32_t hold_ms, const troupe_spawn_options
                      .in_order = true,
                      .infos = json_array(),
                      .page = page,
+                     .attach = attach,
                      .hold_ms = hold_ms};
     troupe_host_options_default(&chrome->options);
     chrome->options.attach = "none";
@@ -379,13 +381,19 @@ static void open_with(fake *chrome, uint32_t hold_ms, const troupe_spawn_options
 
 void fake_open_holding(fake *chrome, uint32_t hold_ms)
 {
-    open_with(chrome, hold_ms, NULL, NULL);
+    open_with(chrome, hold_ms, false, NULL, NULL);
+    fake_await_line(chrome, "record.browser  up");
+}
+
+void fake_open_attaching(fake *chrome)
+{
+    open_with(chrome, FAKE_WAIT_MS, true, NULL, NULL);
     fake_await_line(chrome, "record.browser  up");
 }
 
 void fake_open_before(fake *chrome, const troupe_spawn_options *connections, const char *page)
 {
-    open_with(chrome, FAKE_WAIT_MS, connections, page);
+    open_with(chrome, FAKE_WAIT_MS, false, connections, page);
 }
 
 void fake_die(fake *chrome)

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* Watched targets, several at once and contexts, before a scripted Chrome. */
+#include "fake_chrome.h"
+
+#include "actors/browser/browser.h"
+
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdio.h>
+
+#define PAGE  "ABCDEF0123456789"
+#define POPUP "BCDEFA0123456789"
+
+static fake chrome;
+static troupe_error error;
+static char message[2048];
+
+static void open_all(void)
+{
+    fake_open(&chrome);
+}
+
+static void open_attaching(void)
+{
+    fake_open_attaching(&chrome);
+}
+
+static void close_all(void)
+{
+    fake_close(&chrome);
+}
+
+static json_t *call(const char *verb, const char *params)
+{
+    return fake_call(&chrome, verb, params, &error, message, sizeof message);
+}
+
+/* New reference to the result. */
+static json_t *done(const char *verb, const char *params)
+{
+    json_t *result = call(verb, params);
+    cr_assert_eq(error, TROUPE_OK, "%s %s: %s", verb, params, message);
+    return result;
+}
+
+static bool is_in_state(const char *id, const char *wanted)
+{
+    json_t *all = done("targets", "{}");
+    size_t index;
+    json_t *one;
+    bool is = false;
+    json_array_foreach(json_object_get(all, "targets"), index, one)
+    {
+        is |= strcmp(json_string_value(json_object_get(one, "target")), id) == 0 &&
+              strcmp(json_string_value(json_object_get(one, "state")), wanted) == 0;
+    }
+    json_decref(all);
+    return is;
+}
+
+/* Asked again: what one actor tells another comes some time. */
+static void await_state(const char *id, const char *wanted)
+{
+    for (int i = 0; i < FAKE_WAIT_MS && !is_in_state(id, wanted); i++) {
+        poll(NULL, 0, 1);
+    }
+    cr_assert(is_in_state(id, wanted), "%s is not %s", id, wanted);
+}
+
+static void create(const char *chrome_id, const char *type, const char *opener)
+{
+    fake_send(&chrome,
+              "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{\"targetId\":"
+              "\"%s\",\"type\":\"%s\",\"title\":\"t\",\"url\":\"about:blank\",\"openerId\":"
+              "\"%s\"}}}",
+              chrome_id, type, opener);
+}
+
+/* Chrome attaches it; above: in that session, or "" for the browser. */
+static void attach(const char *above, const char *session, const char *chrome_id, const char *type)
+{
+    fake_send(&chrome,
+              "{\"method\":\"Target.attachedToTarget\"%s%s%s,\"params\":{\"sessionId\":\"%s\","
+              "\"targetInfo\":{\"targetId\":\"%s\",\"type\":\"%s\",\"title\":\"t\","
+              "\"url\":\"about:blank\"},\"waitingForDebugger\":true}}",
+              *above != '\0' ? ",\"sessionId\":\"" : "", above, *above != '\0' ? "\"" : "", session,
+              chrome_id, type);
+}
+
+static size_t count_in(json_t *result, const char *key)
+{
+    return json_array_size(json_object_get(result, key));
+}
+
+TestSuite(watch, .init = open_all, .fini = close_all, .timeout = 60);
+
+Test(births, what_the_browser_attaches_at_birth_is_neither_attached_again_nor_let_go,
+     .init = open_attaching, .fini = close_all, .timeout = 60)
+{
+    create(PAGE, "page", "");
+    attach("", "R1", PAGE, "page");
+    await_state("p1:abcdef", "connected");
+    json_decref(done("watch", "{\"targets\":\"p1:abcdef\"}"));
+    create(POPUP, "page", PAGE); /* on its own for a moment, and watched */
+    await_state("p1:bcdefa", "available");
+    attach("", "R2", POPUP, "page");
+    await_state("p1:bcdefa", "connected");
+    cr_assert_eq(chrome.attached, 0);
+    json_t *result = done("unwatch", "{}");
+    cr_assert_eq(count_in(result, "disconnected"), 0);
+    cr_assert(is_in_state("p1:bcdefa", "connected"));
+    json_decref(result);
+}
+
+Test(watch, address_that_a_part_has_too_leaves_it_to_its_page)
+{
+    fake_page(&chrome, PAGE);
+    json_decref(done("watch", "{\"urls\":\"about:blank\"}"));
+    await_state("p1:abcdef", "connected");
+    create("EEEEEE01", "worker", "");
+    await_state("p1:eeeeee", "available");
+    attach("S1", "W1", "EEEEEE01", "worker");
+    await_state("p1:eeeeee", "connected");
+    cr_assert_eq(chrome.attached, 1);
+    json_t *result = done("unwatch", "{}");
+    cr_assert_eq(count_in(result, "disconnected"), 1);
+    json_decref(result);
+}
+
+Test(watch, second_session_of_a_part_goes_on_and_is_detached)
+{
+    fake_page(&chrome, PAGE);
+    json_decref(done("connect", "{\"target\":\"p1:abcdef\"}"));
+    attach("S1", "W1", "EEEEEE01", "worker");
+    await_state("p1:eeeeee", "connected");
+    attach("", "S9", "EEEEEE01", "worker");
+    fake_await_line(&chrome, "> Runtime.runIfWaitingForDebugger S9");
+    fake_await_line(&chrome, "> Target.detachFromTarget - S9");
+}
+
+Test(watch, page_unwatched_while_it_is_connected_is_let_go_when_it_is)
+{
+    chrome.mute = "S1";
+    fake_page(&chrome, PAGE);
+    troupe_buffer payload = {0};
+    const char *params = "{\"targets\":\"p1:abcdef\"}";
+    troupe_pack(&payload, "j#", params, strlen(params));
+    cr_assert_eq(troupe_guest_post(chrome.guest, chrome.connections, TROUPE_CAST, "watch", NULL,
+                                   troupe_buffer_bytes(&payload)),
+                 TROUPE_OK);
+    troupe_buffer_fini(&payload);
+    fake_await_held(&chrome, 7);
+    json_t *result = done("unwatch", "{}");
+    cr_assert_eq(count_in(result, "disconnected"), 0);
+    json_decref(result);
+    int64_t last = chrome.held_id;
+    for (chrome.held_id = last - 6; chrome.held_id <= last; chrome.held_id++) {
+        fake_answer(&chrome, "{}");
+    }
+    fake_await_line(&chrome, "> Target.detachFromTarget - S1");
+    await_state("p1:abcdef", "available");
+}
