@@ -93,7 +93,8 @@ void member_set_state(connections *state, member *item, member_state next, const
                    item->parent == NULL; /* parts come and go with their page */
     item->state = next;
     member_set_text(&item->reason, reason);
-    if (next == MEMBER_AVAILABLE || next == MEMBER_GONE || next == MEMBER_CRASHED) {
+    if (next == MEMBER_AVAILABLE || next == MEMBER_GONE || next == MEMBER_CRASHED ||
+        next == MEMBER_SUSPENDED) {
         forget_health(item);
     }
     if (next == MEMBER_CONNECTED) {

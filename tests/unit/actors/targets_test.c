@@ -377,6 +377,22 @@ Test(targets, silent_one_is_probed_refuses_a_crowd_and_is_back_when_the_probe_is
     done("cdp", "{\"target\":\"abc\",\"command\":\"Fake.anything\"}");
 }
 
+Test(targets, service_worker_that_is_stopped_is_silent_no_longer, .init = become_impatient)
+{
+    fake_info(&chrome, PAGE, "service_worker");
+    fake_send(&chrome, "{\"method\":\"Target.attachedToTarget\",\"params\":{\"sessionId\":\"S1\","
+                       "\"targetInfo\":{\"targetId\":\"" PAGE "\",\"type\":\"service_worker\","
+                       "\"title\":\"\",\"url\":\"x\"},\"waitingForDebugger\":false}}");
+    await_state("p1:abcdef", "connected");
+    chrome.mute = "S1";
+    start_cdp("Fake.one");
+    fake_await_held(&chrome, 2); /* the call and the probe */
+    await_silence(true);
+    fake_send(&chrome, "{\"method\":\"Inspector.targetCrashed\",\"sessionId\":\"S1\"}");
+    await_state("p1:abcdef", "suspended");
+    cr_assert(!is_silent());
+}
+
 Test(targets, slow_one_that_answers_the_probe_is_not_silent, .init = become_impatient)
 {
     connect_page();
