@@ -117,11 +117,6 @@ static bool urls_are_fine(connections *state, troupe_caller caller, json_t *give
             return false;
         }
     }
-    if (json_array_size(state->patterns) + count_of(given) > PATTERNS_MAX) {
-        troupe_fault(state->self, caller, TROUPE_ELIMIT, NULL, "at most %d addresses are watched",
-                     PATTERNS_MAX);
-        return false;
-    }
     return true;
 }
 
@@ -136,6 +131,20 @@ static size_t place_of(const json_t *list, const char *text)
         }
     }
     return SIZE_MAX;
+}
+
+static bool there_is_room(connections *state, troupe_caller caller, json_t *given)
+{
+    size_t count = json_array_size(state->patterns);
+    for (size_t i = 0; i < count_of(given); i++) {
+        count += place_of(state->patterns, json_string_value(item_of(given, i))) == SIZE_MAX;
+    }
+    if (count > PATTERNS_MAX) {
+        troupe_fault(state->self, caller, TROUPE_ELIMIT, NULL, "at most %d addresses are watched",
+                     PATTERNS_MAX);
+        return false;
+    }
+    return true;
 }
 
 /* Answers ---------------------------------------------------------------------------------------
@@ -234,8 +243,8 @@ void connections_watch(connections *state, const troupe_envelope *call, json_t *
                      "`targets` or `urls` is needed: what to watch");
         return;
     }
-    json_t *ids =
-        urls_are_fine(state, caller, urls) ? read_targets(state, caller, targets, "targets") : NULL;
+    bool fine = urls_are_fine(state, caller, urls) && there_is_room(state, caller, urls);
+    json_t *ids = fine ? read_targets(state, caller, targets, "targets") : NULL;
     errand *item = ids != NULL ? several_new(state, call, params, answer_watch) : NULL;
     if (item == NULL) {
         json_decref(ids);

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define PAGE  "ABCDEF0123456789"
 #define POPUP "BCDEFA0123456789"
@@ -159,4 +160,25 @@ Test(watch, page_unwatched_while_it_is_connected_is_let_go_when_it_is)
     }
     fake_await_line(&chrome, "> Target.detachFromTarget - S1");
     await_state("p1:abcdef", "available");
+}
+
+Test(watch, limit_of_addresses_is_for_new_ones)
+{
+    char *urls = strdup("{\"urls\":[\"u0\"");
+    for (int i = 1; i < 1000; i++) {
+        char *more;
+        cr_assert_geq(asprintf(&more, "%s,\"u%d\"", urls, i), 0);
+        free(urls);
+        urls = more;
+    }
+    char *all;
+    cr_assert_geq(asprintf(&all, "%s]}", urls), 0);
+    json_decref(done("watch", all));
+    json_decref(done("watch", "{\"urls\":[\"u7\",\"u8\"]}")); /* known already */
+    cr_assert_null(call("watch", "{\"urls\":[\"u7\",\"new\"]}"));
+    cr_assert_eq(error, TROUPE_ELIMIT);
+    json_decref(done("unwatch", "{\"urls\":[\"u7\"]}"));
+    json_decref(done("watch", "{\"urls\":[\"new\"]}"));
+    free(all);
+    free(urls);
 }
