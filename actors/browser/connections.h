@@ -106,7 +106,8 @@ typedef struct errand {
     char browser[BROWSER_ID_MAX];        /* open, context: on this one */
     json_t *params;                      /* as they came */
     json_t *list;                        /* disconnect: ids done; several, pages: warnings */
-    json_t *waiting;                     /* disconnect, several: ids not yet done, as keys */
+    json_t *waiting;                     /* disconnect, several: ids not yet done, as keys; false =
+                                            first it is to be let go, then connected */
     json_t *ids;                         /* connect to several: which */
     void (*finish)(struct errand *item); /* several: answers, and frees */
     size_t asked;                        /* pages: browsers that have not answered */
@@ -204,8 +205,12 @@ void errand_fault(errand *item, troupe_error error, const char *why);
 /** Have the errand wait for the member to be connected; begins what is needed for that. It may be
  * answered and freed at once. */
 void errand_await(errand *item, member *who);
-/** Attach to it; nobody waits. The reason of a failure is logged. */
-void connections_attach(connections *state, member *who);
+/** It can be attached: nobody has it, and its browser is there. */
+bool member_is_free(const member *who);
+/** It has an actor, of its own or that of the page it is a part of. */
+bool member_is_attached(const member *who);
+/** Attach to it; nobody waits. The reason of a failure is logged. TROUPE_OK: it is connecting. */
+troupe_error connections_attach(connections *state, member *who);
 /** The errand waits for this member too (its `waiting`), or no longer. */
 void errand_wait_for(errand *item, member *who);
 void errand_waited_for(errand *item, member *who);

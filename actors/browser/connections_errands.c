@@ -193,13 +193,14 @@ static troupe_error begin_attach(connections *state, member *who)
     return TROUPE_OK;
 }
 
-void connections_attach(connections *state, member *who)
+troupe_error connections_attach(connections *state, member *who)
 {
     troupe_error error = begin_attach(state, who);
     if (error != TROUPE_OK) {
         troupe_log(TROUPE_LOG_WARN, "connections", "attach-failed", who->id, "%s",
                    troupe_error_text(error));
     }
+    return error;
 }
 
 static void not_connected(errand *item, const member *who, troupe_error error)
@@ -210,16 +211,21 @@ static void not_connected(errand *item, const member *who, troupe_error error)
     errand_fault(item, error == TROUPE_EGONE ? TROUPE_EGONE : TROUPE_ENOTCONNECTED, why);
 }
 
+bool member_is_free(const member *who)
+{
+    bool crashed = who->state == MEMBER_CRASHED && who->address == 0; /* nobody was connected */
+    return who->state == MEMBER_AVAILABLE || (crashed && who->parent == NULL);
+}
+
 /* Has the errand wait for the member to be connected; begins what is needed for that. */
 void errand_await(errand *item, member *who)
 {
     aim(item, who);
-    bool crashed = who->state == MEMBER_CRASHED && who->address == 0; /* nobody was connected */
     if (who->state == MEMBER_DISCONNECTING) {
         item->retry = true;
     } else if (who->state == MEMBER_GONE) {
         not_connected(item, who, TROUPE_EGONE);
-    } else if (who->state == MEMBER_AVAILABLE || crashed) {
+    } else if (member_is_free(who)) {
         troupe_error error = begin_attach(item->owner, who);
         if (error != TROUPE_OK) {
             not_connected(item, who, error);
@@ -227,8 +233,7 @@ void errand_await(errand *item, member *who)
     }
 }
 
-/* It has an actor, of its own or that of the page it is a part of. */
-static bool is_attached(const member *who)
+bool member_is_attached(const member *who)
 {
     return who->state == MEMBER_CONNECTED || who->state == MEMBER_SUSPENDED ||
            (who->state == MEMBER_CRASHED && (who->address != 0 || who->parent != NULL));
@@ -247,7 +252,7 @@ void connections_connect(connections *state, const troupe_envelope *call, json_t
     if (item == NULL) {
         return;
     }
-    if (is_attached(who)) {
+    if (member_is_attached(who)) {
         answer_connected(item, who, true);
         return;
     }
@@ -281,7 +286,7 @@ void errand_ignore(troupe_actor *self, void *context, troupe_error error,
 
 bool connections_detach(connections *state, member *who)
 {
-    if (!is_attached(who) || who->parent != NULL) {
+    if (!member_is_attached(who) || who->parent != NULL) {
         return false;
     }
     who->state = MEMBER_DISCONNECTING;

@@ -227,7 +227,7 @@ static void revive(connections *state, member *item)
         member_set_state(state, item, MEMBER_AVAILABLE, NULL);
     }
     if (back && item->restore && strcmp(state->host->attach, "all") != 0) {
-        connections_attach(state, item);
+        (void)connections_attach(state, item);
     }
 }
 

@@ -59,7 +59,7 @@ void connections_consider(connections *state, member *item)
     if (item->state == MEMBER_AVAILABLE && item->parent == NULL && !item->at_birth &&
         member_is_watched(state, item)) {
         item->by_watch = true;
-        connections_attach(state, item);
+        (void)connections_attach(state, item);
     }
 }
 
@@ -181,16 +181,40 @@ void errand_several(errand *item)
     }
 }
 
+static void warn_not_connected(errand *item, const member *who, troupe_error error)
+{
+    char why[TARGET_ID_MAX + 300];
+    snprintf(why, sizeof why, "%s could not be connected: %s", who->id,
+             who->reason != NULL ? who->reason : troupe_error_text(error));
+    json_array_append_new(item->list, json_string(why));
+}
+
+/* It is to be connected when it has been let go. */
+static void wait_twice_for(errand *item, member *who)
+{
+    errand_wait_for(item, who);
+    json_object_set_new(item->waiting, who->id, json_false());
+}
+
 void errand_settle_several(errand *item, member *who, troupe_error error)
 {
-    if (json_object_get(item->waiting, who->id) == NULL) {
+    json_t *how = json_object_get(item->waiting, who->id);
+    if (how == NULL) {
+        return;
+    }
+    if (error == TROUPE_OK && item->ids != NULL && who->state == MEMBER_DISCONNECTING) {
+        wait_twice_for(item, who); /* who came between wanted it let go */
+        return;
+    }
+    if (error != TROUPE_OK && json_is_false(how) && member_is_free(who)) {
+        json_object_set_new(item->waiting, who->id, json_true());
+        error = connections_attach(item->owner, who);
+    }
+    if (who->state == MEMBER_CONNECTING) {
         return;
     }
     if (error != TROUPE_OK) {
-        char why[TARGET_ID_MAX + 300];
-        snprintf(why, sizeof why, "%s could not be connected: %s", who->id,
-                 who->reason != NULL ? who->reason : troupe_error_text(error));
-        json_array_append_new(item->list, json_string(why));
+        warn_not_connected(item, who, error);
     }
     errand_waited_for(item, who);
     errand_several(item);
@@ -368,11 +392,16 @@ void connections_connect_several(connections *state, const troupe_envelope *call
     json_array_foreach(ids, index, one)
     {
         member *who = member_find(state, json_string_value(one));
-        if (who->state == MEMBER_AVAILABLE) {
-            connections_attach(state, who);
+        troupe_error error = TROUPE_EGONE;
+        if (member_is_free(who)) {
+            error = connections_attach(state, who);
         }
         if (who->state == MEMBER_CONNECTING) {
             errand_wait_for(item, who);
+        } else if (who->state == MEMBER_DISCONNECTING) {
+            wait_twice_for(item, who);
+        } else if (!member_is_attached(who)) {
+            warn_not_connected(item, who, error);
         }
     }
     errand_several(item);

@@ -182,3 +182,58 @@ Test(watch, limit_of_addresses_is_for_new_ones)
     free(all);
     free(urls);
 }
+
+/* Several to connect to ----------------------------------------------------------------------- */
+
+static void start(const char *verb, const char *params)
+{
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "j#", params, strlen(params));
+    cr_assert_eq(troupe_guest_call_start(chrome.guest, chrome.connections, verb, NULL,
+                                         troupe_buffer_bytes(&payload), FAKE_WAIT_MS, NULL, NULL),
+                 TROUPE_OK);
+    troupe_guest_flush(chrome.guest);
+    troupe_buffer_fini(&payload);
+}
+
+/* New reference to the result of the call that was started first. */
+static json_t *finish(void)
+{
+    troupe_answer answer = {0};
+    const char *text;
+    size_t len;
+    cr_assert_eq(troupe_guest_wait(chrome.guest, FAKE_WAIT_MS, &answer), TROUPE_OK);
+    cr_assert_eq(answer.error, TROUPE_OK, "%s", answer.message);
+    cr_assert_eq(troupe_payload_json(answer.payload, &text, &len), TROUPE_OK);
+    json_t *result = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+    troupe_answer_fini(&answer);
+    return result;
+}
+
+Test(watch, crashed_page_that_nobody_had_is_connected_with_the_others)
+{
+    fake_page(&chrome, PAGE);
+    fake_page(&chrome, POPUP);
+    fake_send(&chrome, "{\"method\":\"Target.targetCrashed\",\"params\":{\"targetId\":\"" PAGE
+                       "\",\"status\":\"crashed\",\"errorCode\":1}}");
+    await_state("p1:abcdef", "crashed");
+    json_t *result = done("connect", "{\"target\":\"*\"}");
+    cr_assert_eq(count_in(result, "connected"), 2);
+    cr_assert_eq(count_in(result, "warnings"), 0);
+    json_decref(result);
+}
+
+Test(watch, page_that_is_being_let_go_is_connected_again_with_the_others)
+{
+    fake_page(&chrome, PAGE);
+    fake_page(&chrome, POPUP);
+    json_decref(done("connect", "{\"target\":\"p1:abcdef\"}"));
+    start("disconnect", "{\"target\":\"p1:abcdef\"}");
+    start("connect", "{\"target\":[\"p1:abcdef\",\"p1:bcdefa\"]}");
+    json_decref(finish());
+    json_t *result = finish();
+    cr_assert_eq(count_in(result, "connected"), 2);
+    cr_assert_eq(count_in(result, "warnings"), 0);
+    json_decref(result);
+    cr_assert_eq(chrome.attached, 3);
+}
