@@ -71,7 +71,7 @@ typedef struct stage {
     UT_hash_handle hh; /* by uid */
 } stage;
 
-/** A browser context that was made here. */
+/** A browser context that was made here, or is being made. */
 typedef struct browser_context {
     struct browser_context *prev;
     struct browser_context *next;
@@ -80,6 +80,7 @@ typedef struct browser_context {
     char uid[40];
     char chrome_id[CHROME_ID_MAX];
     char *proxy;
+    const struct errand *maker; /* its name is taken, Chrome has not made it yet; NULL = it has */
     bool disposing;
 } browser_context;
 

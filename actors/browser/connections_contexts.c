@@ -11,6 +11,8 @@
 
 #include <utlist.h>
 
+#define LATE_MS 60000 /* a context that Chrome makes this late is still disposed of */
+
 static browser_context *find(const connections *state, const char *id)
 {
     browser_context *item;
@@ -66,7 +68,7 @@ browser_context *contexts_named(connections *state, troupe_caller caller, json_t
         return NULL;
     }
     browser_context *item = id != NULL ? find(state, id) : NULL;
-    if (item == NULL || item->disposing) {
+    if (item == NULL || item->disposing || item->maker != NULL) {
         *failed = true;
         json_fault(state->self, caller, id != NULL ? TROUPE_ENOTFOUND : TROUPE_EPARAMS,
                    id != NULL ? json_pack("{s:s}", "context", id) : NULL,
@@ -104,59 +106,115 @@ static bool choose_id(connections *state, const errand *item, char *id, size_t s
     return true;
 }
 
+/* The context that it is to make; NULL: forgotten meanwhile, with its browser. */
+static browser_context *reserved_by(const connections *state, const errand *item)
+{
+    browser_context *made;
+    DL_SEARCH_SCALAR(state->contexts, made, maker, item);
+    return made;
+}
+
+/* All that can fail here does so before Chrome makes anything. NULL after answering the fault, and
+ * freeing the errand. */
+static browser_context *reserve(errand *item, const stage *browser)
+{
+    connections *state = item->owner;
+    const char *proxy = json_string_value(json_object_get(item->params, "proxy"));
+    browser_context *made = calloc(1, sizeof *made);
+    char *copy = made != NULL && proxy != NULL ? strdup(proxy) : NULL;
+    if (made == NULL || (copy == NULL && proxy != NULL)) {
+        free(made);
+        errand_fault(item, TROUPE_ENOMEM, troupe_error_text(TROUPE_ENOMEM));
+        return NULL;
+    }
+    if (!choose_id(state, item, made->id, sizeof made->id)) {
+        char why[sizeof made->id + 40];
+        snprintf(why, sizeof why, "there is a context %s already", made->id);
+        free(copy);
+        free(made);
+        errand_fault(item, TROUPE_ESTATE, why);
+        return NULL;
+    }
+    connections_copy(made->browser, sizeof made->browser, browser->id, strlen(browser->id));
+    connections_copy(made->uid, sizeof made->uid, browser->uid, strlen(browser->uid));
+    made->proxy = copy;
+    made->maker = item;
+    DL_APPEND(state->contexts, made);
+    return made;
+}
+
+/* Chrome made it, but nobody is to have it. */
+static void discard(errand *item, const char *chrome_id)
+{
+    connections *state = item->owner;
+    const stage *browser = stage_find(state, item->browser);
+    if (browser != NULL &&
+        connections_command(state, browser->address, "Target.disposeBrowserContext",
+                            json_pack("{s:s}", "browserContextId", chrome_id), LATE_MS,
+                            errand_ignore, NULL) != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "connections", "context-left", item->browser, "%s", chrome_id);
+    }
+}
+
+/* NULL: made as reserved. */
+static const char *take_context(errand *item, browser_context *made, const char *chrome_id)
+{
+    bool late = item->deadline_ns <= troupe_now_ns(item->owner->self);
+    if (chrome_id == NULL) {
+        return "the context was not made";
+    }
+    if (made == NULL || late || strlen(chrome_id) >= sizeof made->chrome_id) {
+        discard(item, chrome_id);
+        return made == NULL ? "the browser is gone"
+               : late       ? "the context was made too late"
+                            : "the context was not made";
+    }
+    connections_copy(made->chrome_id, sizeof made->chrome_id, chrome_id, strlen(chrome_id));
+    made->maker = NULL;
+    return NULL;
+}
+
 static void on_context(troupe_actor *self, void *data, troupe_error error,
                        const troupe_envelope *answer)
 {
     errand *item = data;
-    connections *state = item->owner;
-    if (error != TROUPE_OK) {
-        json_fault_forward(self, item->caller, error, answer);
-        errand_free(item);
-        return;
-    }
-    json_t *result = json_payload(answer->payload);
+    browser_context *made = reserved_by(item->owner, item);
+    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
     const char *chrome_id = json_string_value(json_object_get(result, "browserContextId"));
-    const stage *browser = stage_find(state, item->browser);
-    browser_context *made = calloc(1, sizeof *made);
-    if (made == NULL || chrome_id == NULL || strlen(chrome_id) >= sizeof made->chrome_id ||
-        browser == NULL || !choose_id(state, item, made->id, sizeof made->id)) {
-        free(made);
-        errand_fault(item, browser == NULL ? TROUPE_ECLOSED : TROUPE_ESTATE,
-                     browser == NULL ? "the browser is gone" : "the context was not made");
-        json_decref(result);
-        return;
+    const char *failure = error == TROUPE_OK ? take_context(item, made, chrome_id) : "";
+    if (failure == NULL) {
+        json_reply(self, item->caller,
+                   json_pack("{s:s, s:s}", "context", made->id, "browser", made->browser));
+        errand_free(item);
+    } else {
+        if (made != NULL) {
+            context_free(item->owner, made);
+        }
+        if (error != TROUPE_OK) {
+            json_fault_forward(self, item->caller, error, answer);
+            errand_free(item);
+        } else {
+            errand_fault(item, made == NULL ? TROUPE_ECLOSED : TROUPE_ESTATE, failure);
+        }
     }
-    connections_copy(made->browser, sizeof made->browser, item->browser, strlen(item->browser));
-    connections_copy(made->uid, sizeof made->uid, browser->uid, strlen(browser->uid));
-    connections_copy(made->chrome_id, sizeof made->chrome_id, chrome_id, strlen(chrome_id));
-    const char *proxy = json_string_value(json_object_get(item->params, "proxy"));
-    made->proxy = proxy != NULL ? strdup(proxy) : NULL;
-    DL_APPEND(state->contexts, made);
-    json_reply(self, item->caller,
-               json_pack("{s:s, s:s}", "context", made->id, "browser", made->browser));
-    errand_free(item);
     json_decref(result);
 }
 
+/* The answer is waited for longer than the caller does, so that nothing is left in Chrome. */
 void contexts_create_on(errand *item, const stage *browser)
 {
     connections *state = item->owner;
-    const char *name = json_string_value(json_object_get(item->params, "name"));
     connections_copy(item->browser, sizeof item->browser, browser->id, strlen(browser->id));
-    char id[2 * BROWSER_ID_MAX];
-    snprintf(id, sizeof id, "%s/%s", browser->id, name != NULL ? name : "");
-    if (name != NULL && find(state, id) != NULL) {
-        char why[2 * BROWSER_ID_MAX + 40];
-        snprintf(why, sizeof why, "there is a context %s already", id);
-        errand_fault(item, TROUPE_ESTATE, why);
+    browser_context *made = reserve(item, browser);
+    if (made == NULL) {
         return;
     }
-    json_t *params = json_pack("{s:s*}", "proxyServer",
-                               json_string_value(json_object_get(item->params, "proxy")));
+    json_t *params = json_pack("{s:s*}", "proxyServer", made->proxy);
     item->kind = ERRAND_ANSWER;
     troupe_error error = connections_command(state, browser->address, "Target.createBrowserContext",
-                                             params, item->timeout_ms, on_context, item);
+                                             params, item->timeout_ms + LATE_MS, on_context, item);
     if (error != TROUPE_OK) {
+        context_free(state, made);
         errand_fault(item, error, troupe_error_text(error));
     }
 }
@@ -242,6 +300,9 @@ void contexts_list(connections *state, const troupe_envelope *call, json_t *para
     const browser_context *item;
     DL_FOREACH(state->contexts, item)
     {
+        if (item->maker != NULL) {
+            continue;
+        }
         json_t *pages = json_array();
         for (const member *each = state->members; each != NULL; each = each->hh.next) {
             const char *in = strcmp(each->type, "page") == 0 ? contexts_name(state, each) : NULL;

@@ -237,3 +237,62 @@ Test(watch, page_that_is_being_let_go_is_connected_again_with_the_others)
     json_decref(result);
     cr_assert_eq(chrome.attached, 3);
 }
+
+/* Contexts ------------------------------------------------------------------------------------ */
+
+static size_t times_told(const char *line)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&chrome.mutex);
+    for (const char *at = chrome.lines; (at = strstr(at, line)) != NULL; at++) {
+        count++;
+    }
+    pthread_mutex_unlock(&chrome.mutex);
+    return count;
+}
+
+Test(watch, name_of_a_context_is_taken_while_it_is_made)
+{
+    chrome.mute = "Target.createBrowserContext";
+    start("contexts.create", "{\"name\":\"one\"}");
+    fake_await_held(&chrome, 1);
+    cr_assert_null(call("contexts.create", "{\"name\":\"one\"}"));
+    cr_assert_eq(error, TROUPE_ESTATE);
+    cr_assert_eq(times_told("> Target.createBrowserContext"), 1);
+    json_t *list = done("contexts.list", "{}");
+    cr_assert_eq(count_in(list, "contexts"), 0);
+    json_decref(list);
+    fake_answer(&chrome, "{\"browserContextId\":\"CTX1\"}");
+    json_t *result = finish();
+    cr_assert_str_eq(json_string_value(json_object_get(result, "context")), "p1/one");
+    json_decref(result);
+}
+
+/* Nobody answers it in that time. */
+static void time_out(const char *verb, const char *params)
+{
+    troupe_buffer payload = {0};
+    troupe_answer answer = {0};
+    troupe_pack(&payload, "j#", params, strlen(params));
+    cr_assert_eq(troupe_guest_call(chrome.guest, chrome.connections, verb, NULL,
+                                   troupe_buffer_bytes(&payload), 20, &answer),
+                 TROUPE_ETIMEOUT);
+    troupe_answer_fini(&answer);
+    troupe_buffer_fini(&payload);
+}
+
+Test(watch, context_that_is_made_too_late_is_disposed_of)
+{
+    chrome.mute = "Target.createBrowserContext";
+    time_out("contexts.create", "{\"name\":\"one\"}");
+    fake_await_held(&chrome, 1);
+    int64_t first = chrome.held_id;
+    time_out("contexts.create", "{\"name\":\"two\"}"); /* connections knows it too by now */
+    fake_await_held(&chrome, 2);
+    chrome.held_id = first;
+    fake_answer(&chrome, "{\"browserContextId\":\"CTX1\"}");
+    fake_await_line(&chrome, "> Target.disposeBrowserContext");
+    json_t *list = done("contexts.list", "{}");
+    cr_assert_eq(count_in(list, "contexts"), 0);
+    json_decref(list);
+}
