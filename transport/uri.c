@@ -155,7 +155,7 @@ static troupe_error take_parts(CURLU *handle, const scheme *kind, uri_parts *out
     } else {
         error = fill(handle, host, kind, out);
     }
-    if (error == TROUPE_OK && strcmp(given, host) != 0) {
+    if (error == TROUPE_OK && given != NULL && host != NULL && strcmp(given, host) != 0) {
         char *whole = NULL;
         if (asprintf(&whole, "%s%s%s", kind->http, out->authority, out->target) < 0) {
             error = TROUPE_ENOMEM;
