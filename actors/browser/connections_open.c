@@ -163,10 +163,11 @@ static void on_browsers_listed(troupe_actor *self, void *context, troupe_error e
     }
 }
 
-/* For those who wait to open a page: find out whether a browser is coming, one time for all. */
+/* For those who wait to open a page: find out whether a browser is coming, one time for all. One
+ * that is here and not settled yet will be. */
 static troupe_error seek_browser(connections *state)
 {
-    if (state->seeking) {
+    if (state->seeking || state->stages != NULL) {
         return TROUPE_OK;
     }
     troupe_address launcher = troupe_whereis(troupe_self_system(state->self), NAME_LAUNCHER);

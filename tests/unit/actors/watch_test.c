@@ -274,9 +274,9 @@ static void time_out(const char *verb, const char *params)
     troupe_buffer payload = {0};
     troupe_answer answer = {0};
     troupe_pack(&payload, "j#", params, strlen(params));
-    cr_assert_eq(troupe_guest_call(chrome.guest, chrome.connections, verb, NULL,
-                                   troupe_buffer_bytes(&payload), 20, &answer),
-                 TROUPE_ETIMEOUT);
+    troupe_error outcome = troupe_guest_call(chrome.guest, chrome.connections, verb, NULL,
+                                             troupe_buffer_bytes(&payload), 20, &answer);
+    cr_assert_eq(outcome, TROUPE_ETIMEOUT, "%s", troupe_error_name(outcome));
     troupe_answer_fini(&answer);
     troupe_buffer_fini(&payload);
 }
