@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "state.h"
+#include "transport/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,13 +104,6 @@ static int spawn_detached(char *const *argv, const char *log, pid_t *out)
     return error;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void drain(int fd)
 {
     char events[4096] __attribute__((aligned(8)));
@@ -122,14 +116,14 @@ static troupe_error await_state(const cli_config *config, int watch, int child, 
                                 troupe_reason *reason)
 {
     const troupe_host_options *options = &config->settings.host;
-    int64_t deadline = now_ms() + START_TIMEOUT_MS;
+    int64_t deadline = monotonic_ms() + START_TIMEOUT_MS;
     for (;;) {
         host_state state;
         if (state_find(options->state_dir, options->name, &state, NULL) == TROUPE_OK) {
             return TROUPE_OK;
         }
         struct pollfd polled[] = {{watch, POLLIN, 0}, {child, POLLIN, 0}};
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - monotonic_ms();
         if (left <= 0) {
             return troupe_fail(reason, TROUPE_ETIMEOUT,
                                "the host started (pid %ld) but is not ready", (long)pid);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Lets a burst gather before it is read. */
 #include "burst.h"
+#include "clock.h"
 
 #include <sched.h>
 #include <time.h>
@@ -9,21 +10,14 @@
 #define EXPENSIVE_NS 1500000   /* a yield that took this long met a machine with other work */
 #define PAUSE_NS     250000000 /* so long without yields after that */
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void burst_before_read(burst *b)
 {
-    int64_t now = now_ns();
+    int64_t now = monotonic_ns();
     if ((b->messages < 2 && now - b->ended_ns > DENSE_NS) || now < b->resume_ns) {
         return;
     }
     sched_yield();
-    int64_t back = now_ns();
+    int64_t back = monotonic_ns();
     if (back - now > EXPENSIVE_NS) {
         b->resume_ns = back + PAUSE_NS;
     }
@@ -32,5 +26,5 @@ void burst_before_read(burst *b)
 void burst_after_read(burst *b, size_t messages)
 {
     b->messages = messages;
-    b->ended_ns = now_ns();
+    b->ended_ns = monotonic_ns();
 }

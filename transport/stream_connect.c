@@ -3,6 +3,7 @@
  * libcurl's sockets, ours during TLS, and a timer armed for whichever limit comes first. */
 #include "stream_connect.h"
 
+#include "clock.h"
 #include "stream_dial.h"
 #include "stream_tls.h"
 
@@ -42,13 +43,6 @@ struct stream_attempt {
     uint32_t watched; /* events asked for of `made`; 0 = not in the epoll set */
     char where[300];  /* for reasons */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static troupe_error fail(stream_attempt *a, troupe_error error, const char *text,
                          troupe_reason *reason)
@@ -155,7 +149,7 @@ static troupe_error begin_local(stream_attempt *a, troupe_reason *reason)
                            "the path of a Unix socket has 1 to %zu bytes: this has %zu",
                            sizeof(address.sun_path) - 1, len);
     }
-    a->due_ms = now_ms();
+    a->due_ms = monotonic_ms();
     arm(a);
     return TROUPE_OK;
 }
@@ -164,7 +158,7 @@ static troupe_error step_local(stream_attempt *a, bool *done, troupe_reason *rea
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     *done = false;
-    if (a->due_ms < 0 || now_ms() < a->due_ms) {
+    if (a->due_ms < 0 || monotonic_ms() < a->due_ms) {
         return TROUPE_OK;
     }
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", a->options.unix_path);
@@ -178,7 +172,7 @@ static troupe_error step_local(stream_attempt *a, bool *done, troupe_reason *rea
         if (code != EAGAIN && code != EINTR) {
             return fail_at(a, TROUPE_EUNAVAILABLE, strerror(code), reason);
         }
-        a->due_ms = now_ms() + LOCAL_RETRY_MS;
+        a->due_ms = monotonic_ms() + LOCAL_RETRY_MS;
         arm(a);
         return TROUPE_OK;
     }
@@ -251,7 +245,7 @@ troupe_error stream_connect_begin(const stream_connect_options *options, stream_
     a->options.timeout_ms =
         options->timeout_ms == 0 ? STREAM_CONNECT_TIMEOUT_MS : options->timeout_ms;
     a->due_ms = -1;
-    a->deadline_ms = now_ms() + (int64_t)a->options.timeout_ms;
+    a->deadline_ms = monotonic_ms() + (int64_t)a->options.timeout_ms;
     bool local = options->unix_path != NULL;
     if (local) {
         snprintf(a->where, sizeof(a->where), "unix:%s", options->unix_path);
@@ -322,7 +316,7 @@ troupe_error stream_connect_step(stream_attempt *attempt, stream **out, troupe_r
         a->made = NULL;
         return TROUPE_OK;
     }
-    if (now_ms() >= a->deadline_ms) {
+    if (monotonic_ms() >= a->deadline_ms) {
         return fail_late(a, reason);
     }
     arm(a);

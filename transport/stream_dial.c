@@ -3,6 +3,7 @@
  * by dup; only behind a proxy that is itself spoken to over TLS it stays libcurl's. */
 #include "stream_dial.h"
 
+#include "clock.h"
 #include "curl_session.h"
 
 #include <errno.h>
@@ -25,13 +26,6 @@ struct stream_dial {
     bool tls_proxy;
     char text[CURL_ERROR_SIZE];
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- a stream that stays libcurl's ---------------------------------------------------------- */
 
@@ -115,7 +109,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *context)
 {
     stream_dial *dial = context;
     (void)multi;
-    dial->due_ms = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+    dial->due_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
     return 0;
 }
 
@@ -336,7 +330,7 @@ troupe_error stream_dial_step(stream_dial *dial, const struct epoll_event *ready
                    ((ready[i].events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
         (void)curl_multi_socket_action(dial->multi, ready[i].data.fd, what, &running);
     }
-    if (dial->due_ms >= 0 && now_ms() >= dial->due_ms) {
+    if (dial->due_ms >= 0 && monotonic_ms() >= dial->due_ms) {
         dial->due_ms = -1;
         (void)curl_multi_socket_action(dial->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }

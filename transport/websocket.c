@@ -3,6 +3,7 @@
  * pings are in websocket_health.c. */
 #include "websocket_state.h"
 
+#include "clock.h"
 #include "troupe/log.h"
 
 #include <assert.h>
@@ -39,12 +40,7 @@ const char *websocket_state_name(websocket_state state)
 int64_t websocket_now_ns(const websocket *w)
 {
     const websocket_options *o = &w->settings.options;
-    struct timespec now;
-    if (o->clock != NULL) {
-        return o->clock(o->clock_context);
-    }
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 * WEBSOCKET_NS_PER_MS + now.tv_nsec;
+    return o->clock != NULL ? o->clock(o->clock_context) : monotonic_ns();
 }
 
 /** What both ends have: nothing is written any more, and the peer sees the end of it. */

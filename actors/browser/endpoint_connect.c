@@ -4,6 +4,7 @@
 
 #include "endpoint_claims.h"
 #include "endpoint_discover.h"
+#include "transport/clock.h"
 #include "transport/websocket.h"
 
 #include <errno.h>
@@ -26,13 +27,6 @@
 
 #define ABORT_SLICE_MS 100 /* how soon an abort is noticed */
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Two lines: the port, and the path of the browser's WebSocket. */
 static bool read_port_file(const char *profile, char *url, size_t url_size)
 {
@@ -54,7 +48,7 @@ static bool read_port_file(const char *profile, char *url, size_t url_size)
 static troupe_error wait_port_file(const endpoint_options *options, char *url, size_t url_size,
                                    troupe_reason *reason)
 {
-    int64_t deadline = now_ms() + options->timeout_ms;
+    int64_t deadline = monotonic_ms() + options->timeout_ms;
     int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch < 0 ||
         inotify_add_watch(watch, options->profile, IN_CLOSE_WRITE | IN_MOVED_TO | IN_MODIFY) < 0) {
@@ -67,7 +61,7 @@ static troupe_error wait_port_file(const endpoint_options *options, char *url, s
     }
     troupe_error error = TROUPE_OK;
     while (!read_port_file(options->profile, url, url_size)) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - monotonic_ms();
         struct pollfd fds[2] = {{.fd = watch, .events = POLLIN},
                                 {.fd = options->pid_fd, .events = POLLIN}};
         if (left <= 0) {

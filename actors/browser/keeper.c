@@ -22,6 +22,7 @@
 #include "actors/cast.h"
 #include "cgroup.h"
 #include "proc.h"
+#include "transport/clock.h"
 #include "tree.h"
 
 #include <errno.h>
@@ -62,13 +63,6 @@ typedef struct keeper {
     int status; /* of the browser, when it has ended */
     bool ended;
 } keeper;
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Options ----------------------------------------------------------------------------------- */
 
@@ -248,12 +242,12 @@ static void await_end(keeper *self, bool *force)
 /* Give the browser time to write its profile. The host may lose patience. */
 static void ask_to_end(keeper *self)
 {
-    int64_t deadline = now_ms() + self->grace_ms;
+    int64_t deadline = monotonic_ms() + self->grace_ms;
     kill(-self->browser, SIGTERM);
     struct pollfd fds[2] = {{.fd = self->signal_fd, .events = POLLIN},
                             {.fd = KEEPER_HOST_FD, .events = POLLIN}};
     nfds_t count = 2;
-    for (int64_t left; !self->ended && (left = deadline - now_ms()) > 0;) {
+    for (int64_t left; !self->ended && (left = deadline - monotonic_ms()) > 0;) {
         if (poll(fds, count, (int)left) <= 0) {
             continue;
         }
@@ -273,7 +267,7 @@ static void ask_to_end(keeper *self)
 /* Kills the group, every descendant, and reaps all. False: some would not die. */
 static bool kill_all(keeper *self)
 {
-    int64_t deadline = now_ms() + KILL_MS;
+    int64_t deadline = monotonic_ms() + KILL_MS;
     int quiet = 0;
     kill(-self->browser, SIGKILL);
     for (;;) {
@@ -289,7 +283,7 @@ static bool kill_all(keeper *self)
                 self->status = status;
             }
         }
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - monotonic_ms();
         quiet = pid == 0 && only_apart ? quiet + 1 : 0;
         if ((pid < 0 && errno == ECHILD) || quiet == QUIET_LOOKS) {
             return true;
