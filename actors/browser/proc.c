@@ -19,7 +19,7 @@
 #define NO_ROOT     ((pid_t)-1)
 #define LOOK_MS     5 /* between two looks: what was killed needs a moment to be gone */
 
-static ssize_t read_file(pid_t pid, const char *name, char *buffer, size_t size)
+ssize_t proc_read(pid_t pid, const char *name, char *buffer, size_t size)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
@@ -41,7 +41,7 @@ static ssize_t read_file(pid_t pid, const char *name, char *buffer, size_t size)
 static bool read_stat(pid_t pid, proc_entry *out)
 {
     char text[STAT_MAX];
-    if (read_file(pid, "stat", text, sizeof text) <= 0) {
+    if (proc_read(pid, "stat", text, sizeof text) <= 0) {
         return false;
     }
     char *end = strrchr(text, ')');
@@ -149,7 +149,7 @@ size_t proc_mark_descendants(proc_table *table, pid_t root)
 bool proc_belongs(pid_t pid, const char *scratch, bool prefix)
 {
     char *text = malloc(ENVIRON_MAX);
-    ssize_t len = text != NULL ? read_file(pid, "environ", text, ENVIRON_MAX) : -1;
+    ssize_t len = text != NULL ? proc_read(pid, "environ", text, ENVIRON_MAX) : -1;
     size_t scratch_len = strlen(scratch);
     bool found = false;
     for (char *at = text; len > 0 && !found && at < text + len; at += strlen(at) + 1) {
@@ -164,7 +164,7 @@ bool proc_belongs(pid_t pid, const char *scratch, bool prefix)
 static bool belongs_to_another(pid_t pid, const char *scratch)
 {
     char *text = malloc(ENVIRON_MAX);
-    ssize_t len = text != NULL ? read_file(pid, "environ", text, ENVIRON_MAX) : -1;
+    ssize_t len = text != NULL ? proc_read(pid, "environ", text, ENVIRON_MAX) : -1;
     bool found = false;
     for (char *at = text; len > 0 && !found && at < text + len; at += strlen(at) + 1) {
         size_t size = strlen(at);
@@ -186,7 +186,7 @@ typedef enum role { ROLE_NONE, ROLE_HOST, ROLE_KEEPER } role;
 static role role_of(pid_t pid, const char *scratch)
 {
     char text[1024];
-    ssize_t len = read_file(pid, "cmdline", text, sizeof text);
+    ssize_t len = proc_read(pid, "cmdline", text, sizeof text);
     const char *words[3] = {"", "", ""};
     const char *at = text;
     for (size_t i = 0; i < 3 && len > 0 && at < text + len; i++) {
@@ -317,7 +317,7 @@ size_t proc_kill_marked(const char *scratch, unsigned attempts, size_t *killed)
 static bool read_kib(pid_t pid, const char *name, const char *key, uint64_t *out)
 {
     char text[4096];
-    const char *at = read_file(pid, name, text, sizeof text) > 0 ? strstr(text, key) : NULL;
+    const char *at = proc_read(pid, name, text, sizeof text) > 0 ? strstr(text, key) : NULL;
     if (at == NULL) {
         return false;
     }

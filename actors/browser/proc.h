@@ -68,6 +68,10 @@ size_t proc_kill_descendants(const char *scratch, bool *only_apart);
  */
 size_t proc_kill_marked(const char *scratch, unsigned attempts, size_t *killed);
 
+/** Read /proc/PID/NAME, as far as it fits, with a NUL behind it. Bytes read, -1: it cannot be read.
+ */
+ssize_t proc_read(pid_t pid, const char *name, char *buffer, size_t size);
+
 /** Memory of a process and its descendants, in bytes: anonymous and shared pages (the program's own
  * text is not counted: all browsers have the same). Marks are set anew. */
 uint64_t proc_tree_memory(proc_table *table, pid_t root, size_t *processes);

@@ -2,6 +2,8 @@
 /* Persistent profiles. */
 #include "profile.h"
 
+#include "proc.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -79,19 +81,12 @@ static void machine_name(char *out, size_t size)
 /* Whether that process is a browser at work in that profile: its number may be another's by now. */
 static bool uses_profile(pid_t pid, const char *path)
 {
-    char file[64];
     char text[16384];
     char real[PATH_MAX];
-    snprintf(file, sizeof file, "/proc/%ld/cmdline", (long)pid);
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0) {
-        close(fd);
-    }
+    ssize_t len = proc_read(pid, "cmdline", text, sizeof text);
     if (len <= 0) {
         return kill(pid, 0) == 0 || errno == EPERM; /* not to be seen: be careful */
     }
-    text[len] = '\0';
     for (char *at = text; at < text + len; at += strlen(at) + 1) {
         char theirs[PATH_MAX];
         if (strncmp(at, "--user-data-dir=", 16) == 0) {

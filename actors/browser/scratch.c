@@ -134,17 +134,10 @@ static bool count_directory(void *context, const char *path)
 static bool is_orphaned(pid_t pid, const char *runtime_dir, const char *name)
 {
     char variable[32 * 1024];
-    char file[64];
-    snprintf(file, sizeof file, "/proc/%ld/environ", (long)pid);
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd >= 0 ? read(fd, variable, sizeof variable - 1) : -1;
-    if (fd >= 0) {
-        close(fd);
-    }
+    ssize_t len = proc_read(pid, "environ", variable, sizeof variable);
     if (len <= 0) {
         return false;
     }
-    variable[len] = '\0';
     size_t dir_len = strlen(runtime_dir);
     for (char *at = variable; at < variable + len; at += strlen(at) + 1) {
         char *end = strncmp(at, "TMPDIR=", 7) == 0 ? strrchr(at, '/') : NULL;
