@@ -464,6 +464,13 @@ const char *browser_end_text(const browser_end *end)
     return end->reason.text;
 }
 
+bool browser_name_is_fine(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len < BROWSER_ID_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
 void browser_discard(void *context, void *state)
 {
     (void)context;

@@ -93,6 +93,10 @@ typedef struct browser_limits {
 
 #define BROWSER_NO_RATE UINT32_MAX
 
+/** Whether users may call a browser or a context so: 1 to BROWSER_ID_MAX - 1 of A-Z a-z 0-9 . _ -
+ */
+bool browser_name_is_fine(const char *name);
+
 /** What a browser actor is made from. Strings are copied. */
 typedef struct browser_spec {
     const troupe_host_options *host;

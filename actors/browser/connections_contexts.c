@@ -5,7 +5,6 @@
 #include "actors/verbs.h"
 #include "connections.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,17 +79,6 @@ browser_context *contexts_named(connections *state, troupe_caller caller, json_t
 
 /* Create ----------------------------------------------------------------------------------------
  */
-
-static bool name_is_fine(const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *at = name; *at != '\0'; at++) {
-        if (!isalnum((unsigned char)*at) && strchr("._-", *at) == NULL) {
-            return false;
-        }
-    }
-    return len > 0 && len < BROWSER_ID_MAX;
-}
 
 /* "p1/NAME", or "p1/c1", "p1/c2" … */
 static bool choose_id(connections *state, const errand *item, char *id, size_t size)
@@ -224,7 +212,7 @@ void contexts_create(connections *state, const troupe_envelope *call, json_t *pa
     troupe_caller caller = troupe_caller_of(call);
     const char *name = json_string_value(json_object_get(params, "name"));
     bool failed;
-    if (name != NULL && !name_is_fine(name)) {
+    if (name != NULL && !browser_name_is_fine(name)) {
         troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
                      "`name` has 1 to %d of the characters A-Z a-z 0-9 . _ -", BROWSER_ID_MAX - 1);
         return;

@@ -9,18 +9,11 @@
 
 #include <utlist.h>
 
-static bool name_is_fine(const char *name)
-{
-    size_t len = strlen(name);
-    return len > 0 && len < BROWSER_ID_MAX &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
-}
-
 troupe_error launcher_choose_id(launcher *state, const char *wanted, const char *prefix, char *id,
                                 troupe_reason *reason)
 {
     if (wanted != NULL) {
-        if (!name_is_fine(wanted)) {
+        if (!browser_name_is_fine(wanted)) {
             return troupe_fail(reason, TROUPE_EPARAMS,
                                "a browser's name has 1 to %d of the characters A-Z a-z 0-9 . _ -",
                                BROWSER_ID_MAX - 1);
