@@ -54,16 +54,14 @@ static size_t help_width(FILE *out)
 static void print_overview(FILE *out)
 {
     static const char *const titles[GROUP_COUNT] = {"host", "browsers", "pages", "see", "act"};
-    size_t count;
-    const cli_command *table = command_table(&count);
     fprintf(out,
             "usage: troupe COMMAND [OPTIONS] [ARGUMENTS]\n\n"
             "Drives and records many browsers at once. `troupe COMMAND --help` explains one.\n");
     for (size_t group = 0; group < GROUP_COUNT; group++) {
         fprintf(out, "\n%s\n", titles[group]);
-        for (size_t i = 0; i < count; i++) {
-            if (table[i].group == (command_group)group) {
-                fprintf(out, "  %-16s%s\n", table[i].name, table[i].doc);
+        for (const cli_command *row = command_next(NULL); row != NULL; row = command_next(row)) {
+            if (row->group == (command_group)group) {
+                fprintf(out, "  %-16s%s\n", row->name, row->doc);
             }
         }
     }
@@ -109,11 +107,9 @@ static void print_help(FILE *out, const cli_command *command)
 
 static const cli_command *find_command(const char *name)
 {
-    size_t count;
-    const cli_command *table = command_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(table[i].name, name) == 0) {
-            return &table[i];
+    for (const cli_command *row = command_next(NULL); row != NULL; row = command_next(row)) {
+        if (strcmp(row->name, name) == 0) {
+            return row;
         }
     }
     return NULL;
@@ -121,11 +117,9 @@ static const cli_command *find_command(const char *name)
 
 static bool is_family(const char *word)
 {
-    size_t count;
-    const cli_command *table = command_table(&count);
     size_t len = strlen(word);
-    for (size_t i = 0; i < count; i++) {
-        if (strncmp(table[i].name, word, len) == 0 && table[i].name[len] == ' ') {
+    for (const cli_command *row = command_next(NULL); row != NULL; row = command_next(row)) {
+        if (strncmp(row->name, word, len) == 0 && row->name[len] == ' ') {
             return true;
         }
     }
@@ -136,10 +130,8 @@ static int unknown_command(const char *name)
 {
     suggest state;
     suggest_start(&state, name);
-    size_t count;
-    const cli_command *table = command_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        suggest_offer(&state, table[i].name);
+    for (const cli_command *row = command_next(NULL); row != NULL; row = command_next(row)) {
+        suggest_offer(&state, row->name);
     }
     const char *nearest = suggest_result(&state);
     if (nearest != NULL) {

@@ -44,8 +44,8 @@ typedef struct cli_command {
     int (*run)(cli *self);
 } cli_command;
 
-/** The table; *count is stored. Sorted by group. */
-const cli_command *command_table(size_t *count);
+/** The command after that one, NULL = the first; NULL after the last. Sorted by group. */
+const cli_command *command_next(const cli_command *row);
 
 /** Options that every command has. */
 const arg_set *command_common_set(void);

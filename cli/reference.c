@@ -66,10 +66,8 @@ static void command_roff(FILE *out, const cli_command *command)
 
 static void commands_roff(FILE *out)
 {
-    size_t count;
-    const cli_command *table = command_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        command_roff(out, &table[i]);
+    for (const cli_command *row = command_next(NULL); row != NULL; row = command_next(row)) {
+        command_roff(out, row);
     }
     fputs(".SH OPTIONS OF ALL COMMANDS\n", out);
     const arg_set *common = command_common_set();
@@ -134,13 +132,11 @@ static void set_words(FILE *out, const arg_set *set)
 /* One line a command: "name<TAB>--option --option". */
 static void completion_words(FILE *out)
 {
-    size_t count;
-    const cli_command *table = command_table(&count);
-    for (size_t i = 0; i < count; i++) {
-        arg_set own = {"", table[i].options, table[i].option_count};
-        fprintf(out, "%s\t", table[i].name);
+    for (const cli_command *row = command_next(NULL); row != NULL; row = command_next(row)) {
+        arg_set own = {"", row->options, row->option_count};
+        fprintf(out, "%s\t", row->name);
         set_words(out, &own);
-        if (table[i].takes_settings) {
+        if (row->takes_settings) {
             set_words(out, config_arg_set());
         }
         set_words(out, command_common_set());

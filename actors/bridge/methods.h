@@ -41,21 +41,25 @@ typedef enum method_route {
     ROUTE_CLIENT, /* the client actor of a WebSocket; unknown on POST /rpc */
 } method_route;
 
+/** One row of the table. */
 typedef struct rpc_method {
     const char *name;
     method_route route;
     const char *owner; /* ROUTE_ACTOR: name of the actor */
     bool mutates;
-    uint32_t timeout_ms; /* when the request gives none */
+    uint32_t timeout_ms; /* when the request gives none; 0 = METHOD_TIMEOUT_MS */
     const char *doc;
-    const char *result;                     /* its shape, in words */
+    const char *result; /* its shape, in words */
+    const char *states; /* of the target, one of which it needs: "connected|crashed"; NULL = any */
+    const char *errors; /* names besides those that every method may give: "NOT_FOUND|CDP_ERROR" */
     method_param params[METHOD_PARAMS_MAX]; /* by-position order */
 } rpc_method;
 
+#define METHOD_TIMEOUT_MS     30000u
 #define METHOD_TIMEOUT_MAX_MS 600000u
 
-/** Ends with a row whose name is NULL. */
-extern const rpc_method method_table[];
+/** The row after that one, NULL = the first; NULL after the last. In the order of the docs. */
+const rpc_method *method_next(const rpc_method *row);
 
 /** The method of that name (len bytes), or NULL. */
 const rpc_method *method_find(const char *name, size_t len);

@@ -15,14 +15,6 @@
 
 #include <utlist.h>
 
-typedef void (*method_fn)(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms);
-
-typedef struct method_row {
-    const char *name;
-    method_fn run;
-    bool mutating; /* a stale target_epoch is refused */
-} method_row;
-
 /* Params ------------------------------------------------------------------------------------ */
 
 /* A string member; NULL after answering INVALID_PARAMS. */
@@ -433,15 +425,37 @@ static void run_body(target *state, troupe_caller caller, json_t *params, uint32
 
 /* Dispatch ---------------------------------------------------------------------------------- */
 
-static const method_row methods[] = {
-    {"js", target_run_js, true},  {"cdp", run_cdp, true},    {"navigate", run_navigate, true},
-    {"reload", run_reload, true}, {"page", run_page, false}, {VERB_TARGET_BODY, run_body, false},
+const target_method_row target_methods_basic[] = {
+    {"js", target_run_js, true, false},
+    {"cdp", run_cdp, true, false},
+    {"navigate", run_navigate, true, false},
+    {"reload", run_reload, true, true},
+    {"page", run_page, false, false},
+    {VERB_TARGET_BODY, run_body, false, false},
+    {0},
 };
 
-static bool may_run(target *state, troupe_caller caller, const method_row *found, json_t *params)
+static const target_method_row *const tables[] = {
+    target_methods_basic,
+};
+
+static const target_method_row *row_of(const troupe_envelope *call)
+{
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        for (const target_method_row *row = tables[i]; row->name != NULL; row++) {
+            if (troupe_verb_is(call, row->name)) {
+                return row;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool may_run(target *state, troupe_caller caller, const target_method_row *found,
+                    json_t *params)
 {
     if (state->phase != TARGET_CONNECTED &&
-        !(state->phase == TARGET_CRASHED && found->run == run_reload)) {
+        !(state->phase == TARGET_CRASHED && found->on_crashed)) {
         json_fault(state->self, caller, TROUPE_ESTATE,
                    json_pack("{s:s, s:s, s:[s]}", "target", state->id, "current_state",
                              target_phase_name(state->phase), "required_states", "connected"),
@@ -463,10 +477,7 @@ static bool may_run(target *state, troupe_caller caller, const method_row *found
 
 bool target_method(target *state, const troupe_envelope *call)
 {
-    const method_row *found = NULL;
-    for (size_t i = 0; i < sizeof methods / sizeof *methods && found == NULL; i++) {
-        found = troupe_verb_is(call, methods[i].name) ? &methods[i] : NULL;
-    }
+    const target_method_row *found = row_of(call);
     if (found == NULL) {
         return false;
     }

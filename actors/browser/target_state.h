@@ -158,6 +158,21 @@ const char *target_session_of(const target_request *request);
 /** RPC `js` (target_js.c). */
 void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms);
 
+/** An RPC method of a target: what runs it once state and epoch were checked. It answers the
+ * caller, now or later. params: borrowed. */
+typedef void (*target_method_fn)(target *state, troupe_caller caller, json_t *params,
+                                 uint32_t timeout_ms);
+
+typedef struct target_method_row {
+    const char *name; /* NULL ends a table */
+    target_method_fn run;
+    bool mutating;   /* a stale target_epoch is refused */
+    bool on_crashed; /* also when the renderer crashed */
+} target_method_row;
+
+/* The tables, one a subject; target_methods.c lists them. */
+extern const target_method_row target_methods_basic[]; /* target_methods.c */
+
 /** RPC methods (target_methods.c); false: not one of them. */
 bool target_method(target *state, const troupe_envelope *call);
 /** Nothing under way on its own session will be answered by Chrome: the renderer crashed. */

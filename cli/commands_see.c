@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands that show what was recorded. */
+#include "command_rows.h"
+
+static const arg_option network_options[] = {
+    {"limit", 'n', ARG_UINT, "N", "at most this many, the newest (default: 50)"},
+    {"status", 's', ARG_UINT, "CODE", "with this HTTP status"},
+    {"method", 'm', ARG_STRING, "METHOD", "with this HTTP method"},
+    {"type", 0, ARG_STRING, "TYPE", "of this type: Document, Script, Fetch, …"},
+    {"url", 'u', ARG_STRING, "PATTERN", "whose URL matches; * stands for anything"},
+    {"match", 0, ARG_STRING, "PATTERN", "the same as --url"},
+    {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"},
+    {"search", 0, ARG_STRING, "TEXT", "with this text in a header"},
+    {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
+    {"all", 'a', ARG_FLAG, NULL, "also what filters hide"},
+};
+static const arg_option console_options[] = {
+    {"limit", 'n', ARG_UINT, "N", "at most this many, the newest (default: 50)"},
+    {"level", 'l', ARG_STRING, "LEVEL", "of this level: error, warning, info, log, debug"},
+    {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
+};
+static const arg_option request_options[] = {
+    TARGET_OPTION,
+    {"body", 'b', ARG_FLAG, NULL, "also the body of the response"},
+};
+static const arg_option body_options[] = {
+    TARGET_OPTION,
+    {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
+};
+static const arg_option sql_options[] = {
+    {"limit", 'n', ARG_UINT, "N", "at most this many rows"},
+    {"csv", 0, ARG_FLAG, NULL, "as comma-separated values (RFC 4180)"},
+};
+
+/* clang-format off */
+const cli_command commands_see[] = {
+    {"network", GROUP_SEE, "", 0, 0, "list recorded requests",
+     "One row for each hop (a redirect is a row of its own), the newest at the bottom. (--url filters here;\n"
+     "to name a host elsewhere, put --url before the command's name.)\n\n"
+     "Examples:\n"
+     "  troupe network\n"
+     "  troupe network --status 404\n"
+     "  troupe network --type Fetch --url '*/api/*' --json",
+     OPTIONS(network_options), false, false, run_network},
+    {"request", GROUP_SEE, "ID", 1, 1, "one request in detail",
+     "ID is the first column of `troupe network`.\n\n"
+     "Examples:\n"
+     "  troupe request 17\n"
+     "  troupe request 17 --body",
+     OPTIONS(request_options), false, false, run_request},
+    {"body", GROUP_SEE, "ID", 1, 1, "the body of a response",
+     "As the page received it, decoded.\n\n"
+     "Examples:\n"
+     "  troupe body 17 | jq .\n"
+     "  troupe body 23 --output logo.png",
+     OPTIONS(body_options), false, false, run_body},
+    {"console", GROUP_SEE, "", 0, 0, "list recorded console messages and exceptions",
+     "The newest at the bottom.\n\n"
+     "Examples:\n"
+     "  troupe console\n"
+     "  troupe console --level error",
+     OPTIONS(console_options), false, false, run_console},
+    {"sql", GROUP_SEE, "STATEMENT [VALUE…]", 1, 100, "query the store with read-only SQL",
+     "Values are bound to ? in their order, as text.\n\n"
+     "Examples:\n"
+     "  troupe sql \"SELECT status, count(*) FROM har_summary GROUP BY status\"\n"
+     "  troupe sql --csv \"SELECT url FROM har_summary WHERE method = ?\" POST",
+     OPTIONS(sql_options), false, false, run_sql},
+    {0},
+};
