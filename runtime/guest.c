@@ -61,7 +61,7 @@ static uint32_t drop_answers(troupe_guest *guest, guest_answer **list)
         *list = a->next;
         call_close(&guest->system->calls, &guest->cache, &guest->calls, a->call);
         tally_add(&guest->tally.dead_letters, 1);
-        free(a);
+        guest_answer_free(a);
         dropped++;
     }
     return dropped;
@@ -120,7 +120,7 @@ void troupe_guest_destroy(troupe_guest *guest)
 
 void troupe_answer_fini(troupe_answer *answer)
 {
-    free(answer->owner);
+    guest_answer_free(answer->owner);
     memset(answer, 0, sizeof *answer);
 }
 

@@ -316,7 +316,7 @@ static void deliver_answers(turn *t)
         a->call = call_answer(&t->system->calls, a->ref);
         if (a->call == NULL) {
             drop_late(t);
-            free(a);
+            guest_answer_free(a);
             continue;
         }
         tally_add(&t->tally->sent, 1);
@@ -388,15 +388,27 @@ static void tap_guest_answer(turn *t, uint64_t ref, const answer_text *text)
         tap_copy(t, &e, "out");
 }
 
-static void *allocate_answer(size_t size)
+static guest_answer *allocate_answer(size_t size)
 {
-    void *memory = NULL;
-    if (size < LARGE_BYTES)
-        return malloc(size);
-    if (posix_memalign(&memory, LARGE_PAGE, size) != 0)
-        return NULL;
-    large_hint(memory, size);
-    return memory;
+    size_t capacity = 0;
+    guest_answer *a;
+    if (size < LARGE_BYTES) {
+        large_rest();
+        a = malloc(size);
+    } else {
+        a = large_take(size, &capacity);
+    }
+    if (a != NULL)
+        a->capacity = capacity;
+    return a;
+}
+
+void guest_answer_free(guest_answer *answer)
+{
+    if (answer != NULL && answer->capacity > 0)
+        large_give(answer, answer->capacity);
+    else
+        free(answer);
 }
 
 static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
@@ -413,6 +425,7 @@ static troupe_error answer_guest(turn *t, uint64_t ref, const answer_text *text)
                         .error = text->code,
                         .len = len,
                         .data_len = data_len,
+                        .capacity = a->capacity,
                         .has_data = fault && text->data != NULL};
     if (head_len > 0)
         memcpy(a->bytes, fault ? (const void *)message : text->payload.data, head_len);

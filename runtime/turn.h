@@ -29,8 +29,11 @@ typedef struct guest_answer {
     size_t len;      /* of the payload, or of the message */
     size_t data_len; /* a fault's data */
     bool has_data;
+    size_t capacity; /* of the large memory it is in; 0 = it is in the heap */
     uint8_t bytes[];
 } guest_answer;
+
+void guest_answer_free(guest_answer *answer);
 
 /*
  * What is gathered for one destination. A stream takes credit in advance, a little more each time:

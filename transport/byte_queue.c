@@ -3,13 +3,14 @@
  * the memory in use is queued, so that moving stays linear in what passes through. */
 #include "byte_queue.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define CAPACITY_MIN 4096
-#define LARGE_BYTES  ((size_t)4 << 20) /* from here on memory is mapped, not allocated */
+#define SPARE_MAX    ((size_t)128 << 20)
 
 /* Capacities are powers of two, or what byte_queue_rest was told to keep: a mapping is whole large
  * pages (2 MiB), stands at a multiple of them, and is moved without being touched when it grows.
@@ -17,19 +18,60 @@
 
 static bool is_large(size_t capacity)
 {
-    return capacity >= LARGE_BYTES;
+    return capacity >= BYTE_QUEUE_LARGE;
+}
+
+/* The mapping that was given back last, for the next queue that needs one: fresh pages are cleared
+ * by the kernel first, which takes longer than reading into them. Whoever holds it has taken it
+ * out.
+ */
+static struct {
+    pthread_mutex_t mutex;
+    char *data; /* NULL = none */
+    size_t capacity;
+} spare = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/** Put a mapping in the place of the spare one, which becomes the caller's. */
+static char *exchange_spare(char *data, size_t *capacity)
+{
+    pthread_mutex_lock(&spare.mutex);
+    char *old = spare.data;
+    size_t old_capacity = spare.capacity;
+    spare.data = data;
+    spare.capacity = *capacity;
+    pthread_mutex_unlock(&spare.mutex);
+    *capacity = old_capacity;
+    return old;
+}
+
+static void unmap(char *data, size_t capacity)
+{
+    if (data != NULL) {
+        (void)munmap(data, capacity);
+    }
 }
 
 static void release(char *data, size_t capacity)
 {
-    if (is_large(capacity)) {
-        (void)munmap(data, capacity);
-    } else {
+    if (!is_large(capacity)) {
         free(data);
+        return;
     }
+    if (capacity <= SPARE_MAX) {
+        (void)madvise(data, capacity, MADV_FREE); /* the kernel may have the pages meanwhile */
+        data = exchange_spare(data, &capacity);
+    }
+    unmap(data, capacity);
 }
 
-/** A mapping; grown from another one, if there is one. NULL: no memory, and nothing has changed. */
+void byte_queue_drop_spare(void)
+{
+    size_t capacity = 0;
+    char *data = exchange_spare(NULL, &capacity);
+    unmap(data, capacity);
+}
+
+/** A mapping, grown from another one, if there is one. NULL: no memory, and nothing has changed. */
 static char *map_large(char *data, size_t old, size_t capacity)
 {
     void *mapped = data != NULL ? mremap(data, old, capacity, MREMAP_MAYMOVE)
@@ -42,21 +84,44 @@ static char *map_large(char *data, size_t old, size_t capacity)
     return mapped;
 }
 
-/** Memory of another capacity that holds what is queued up to the tail; NULL: nothing has changed.
- */
-static char *resize(const byte_queue *queue, size_t capacity)
+/** The spare mapping, grown if it is too small, or a fresh one. *capacity: what it is to hold at
+ * least, then what it holds. */
+static char *take_large(size_t *capacity)
+{
+    size_t has = 0;
+    char *data = exchange_spare(NULL, &has);
+    if (data != NULL && has >= *capacity) {
+        *capacity = has;
+        return data;
+    }
+    char *grown = map_large(data, has, *capacity);
+    if (grown == NULL) {
+        unmap(data, has);
+    }
+    return grown;
+}
+
+/** Another capacity, or more, with what is queued up to the tail. False: nothing has changed. */
+static bool resize(byte_queue *queue, size_t capacity)
 {
     bool was_large = is_large(queue->capacity);
+    char *data;
     if (was_large == is_large(capacity)) {
-        return was_large ? map_large(queue->data, queue->capacity, capacity)
+        data = was_large ? map_large(queue->data, queue->capacity, capacity)
                          : realloc(queue->data, capacity);
+    } else {
+        data = was_large ? malloc(capacity) : take_large(&capacity);
+        if (data != NULL && queue->capacity > 0) {
+            memcpy(data, queue->data, queue->tail);
+            release(queue->data, queue->capacity);
+        }
     }
-    char *data = was_large ? malloc(capacity) : map_large(NULL, 0, capacity);
-    if (data != NULL && queue->capacity > 0) {
-        memcpy(data, queue->data, queue->tail);
-        release(queue->data, queue->capacity);
+    if (data == NULL) {
+        return false;
     }
-    return data;
+    queue->data = data;
+    queue->capacity = capacity;
+    return true;
 }
 
 void byte_queue_fini(byte_queue *queue)
@@ -74,13 +139,7 @@ static bool grow(byte_queue *queue, size_t needed)
         }
         capacity *= 2;
     }
-    char *data = resize(queue, capacity);
-    if (data == NULL) {
-        return false;
-    }
-    queue->data = data;
-    queue->capacity = capacity;
-    return true;
+    return resize(queue, capacity);
 }
 
 bool byte_queue_reserve(byte_queue *queue, size_t more)
@@ -135,9 +194,5 @@ void byte_queue_rest(byte_queue *queue, size_t keep)
     memmove(queue->data, queue->data + queue->head, len);
     queue->head = 0;
     queue->tail = len;
-    char *data = resize(queue, keep);
-    if (data != NULL) {
-        queue->data = data;
-        queue->capacity = keep;
-    }
+    (void)resize(queue, keep);
 }

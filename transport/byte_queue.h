@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** From here on memory is mapped, not allocated. */
+#define BYTE_QUEUE_LARGE ((size_t)4 << 20)
+
 typedef struct byte_queue {
     char *data;
     size_t head; /* first byte still queued */
@@ -45,5 +48,10 @@ void byte_queue_consume(byte_queue *queue, size_t len);
 /** When little is queued (up to half of `keep`) in more than `keep` bytes of memory, give the rest
  * of the memory back. */
 void byte_queue_rest(byte_queue *queue, size_t keep);
+
+/** Of all queues, the largest memory given back last (up to 128 MiB) is kept for the next that
+ * needs BYTE_QUEUE_LARGE and more; the kernel may take its pages. This gives it back whole. Thread:
+ * any. */
+void byte_queue_drop_spare(void);
 
 #endif

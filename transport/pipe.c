@@ -18,6 +18,7 @@
 #define PIPE_BYTES                                                                 \
     ((size_t)256 << 10) /* what the kernel holds; all pipes of a user share 64 MiB \
                          */
+#define PIPE_WIDE       ((size_t)1 << 20) /* inside a long message: the most that users may ask for */
 #define KEEP_OUT_BYTES  ((size_t)16 << 10)
 #define TURN_BYTES      ((size_t)1 << 20) /* read in one call of receive */
 #define QUEUE_MAX_BYTES ((size_t)16 << 20)
@@ -37,6 +38,7 @@ typedef struct pipe_stream {
     troupe_reason reason;
     byte_queue in;
     size_t searched; /* bytes from in.head that hold no NUL */
+    bool wide;       /* the kernel holds PIPE_WIDE */
     byte_queue out;
 } pipe_stream;
 
@@ -149,12 +151,24 @@ static troupe_error fail_reading(pipe_stream *p, troupe_error error, const char 
                 inside ? "the peer closed the pipe inside a message" : "the peer closed the pipe");
 }
 
+/** Fewer changes of thread inside a long message. Not for sockets; a hint. */
+static void set_wide(pipe_stream *p, bool wide)
+{
+    if (p->wide != wide) {
+        p->wide = wide;
+        (void)fcntl(stream_read_fd(p->stream), F_SETPIPE_SZ, (int)(wide ? PIPE_WIDE : PIPE_BYTES));
+    }
+}
+
 /** One read into the queue. *n is 0 when nothing is there now. */
 static troupe_error read_some(pipe_stream *p, size_t *n)
 {
     size_t want = byte_queue_len(&p->in) < READ_BYTES / 2 ? READ_BYTES / 2 : READ_GROWN;
     troupe_reason why;
     *n = 0;
+    if (byte_queue_len(&p->in) >= READ_GROWN) {
+        set_wide(p, true);
+    }
     if (!byte_queue_reserve(&p->in, want)) {
         return fail(p, PIPE_CLOSED, TROUPE_ENOMEM, "no memory for a message");
     }
@@ -187,6 +201,9 @@ static troupe_error pipe_receive(message_stream *s, message_stream_fn fn, void *
             break; /* it gave less than asked for: nothing more is there */
         }
         total += n;
+    }
+    if (byte_queue_len(&p->in) < READ_GROWN) {
+        set_wide(p, false);
     }
     byte_queue_rest(&p->in, READ_BYTES);
     return TROUPE_OK;

@@ -13,6 +13,7 @@
 #include "actors/verbs.h"
 #include "endpoint_connect.h"
 #include "runtime/text.h"
+#include "transport/byte_queue.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -23,7 +24,8 @@
 
 #define GRACE_MS          3000
 #define MAILBOX_ENVELOPES 65536 /* a thousand targets that appear at once enable their domains */
-#define MALFORMED_SHOWN   48    /* bytes of a message that cannot be read, in the log */
+#define SPARE_KEPT_MS     2000
+#define MALFORMED_SHOWN   48 /* bytes of a message that cannot be read, in the log */
 
 /* Waiting ----------------------------------------------------------------------------------- */
 
@@ -177,6 +179,23 @@ static void on_malformed(browser *state, const char *data, size_t len, const cha
     }
 }
 
+static void on_spare_due(troupe_actor *self, void *context)
+{
+    browser *state = context;
+    (void)self;
+    state->spare_timer = 0;
+    byte_queue_drop_spare();
+}
+
+/* Large memory is kept for the next large message, but not for long. */
+static void give_back_later(browser *state)
+{
+    if (state->spare_timer == 0 && troupe_timer_start(state->self, SPARE_KEPT_MS, 0, on_spare_due,
+                                                      state, &state->spare_timer) != TROUPE_OK) {
+        state->spare_timer = 0;
+    }
+}
+
 static void on_message(void *context, char *data, size_t len)
 {
     browser *state = context;
@@ -185,6 +204,9 @@ static void on_message(void *context, char *data, size_t len)
     state->counts.messages_in++;
     state->counts.bytes_in += len;
     browser_probe_heard(state);
+    if (len >= BYTE_QUEUE_LARGE) {
+        give_back_later(state);
+    }
     if (cdp_scan(data, len, &message, &reason) != TROUPE_OK) {
         on_malformed(state, data, len, reason.text);
         return;

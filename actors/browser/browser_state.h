@@ -90,7 +90,8 @@ struct browser {
     pending_table pending;
     roster roster;
     browser_recording recording;
-    uint64_t read_timer; /* to take what the stream has read already; 0 = none */
+    uint64_t read_timer;  /* to take what the stream has read already; 0 = none */
+    uint64_t spare_timer; /* until memory kept for large messages is given back; 0 = none */
     browser_notices notices;
     bool write_wanted;       /* POLLOUT is asked for */
     bool paused;             /* reading is stopped: some target has no room */

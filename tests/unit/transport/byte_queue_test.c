@@ -89,3 +89,40 @@ Test(byte_queue, large_memory_keeps_what_is_queued)
     }
     byte_queue_fini(&q);
 }
+
+Test(byte_queue, large_memory_is_used_again_by_the_next_queue)
+{
+    byte_queue first = {0};
+    cr_assert(byte_queue_reserve(&first, 3 * BYTE_QUEUE_LARGE));
+    char *memory = first.data;
+    size_t capacity = first.capacity;
+    byte_queue_fini(&first);
+
+    byte_queue next = {0};
+    cr_assert(byte_queue_append(&next, "abc", 3));
+    cr_assert(byte_queue_reserve(&next, BYTE_QUEUE_LARGE));
+    cr_expect_eq(next.data, memory);
+    cr_expect_eq(next.capacity, capacity, "all of it");
+    cr_expect_eq(memcmp(byte_queue_head(&next), "abc", 3), 0);
+
+    byte_queue other = {0};
+    cr_assert(byte_queue_reserve(&other, BYTE_QUEUE_LARGE));
+    cr_expect_neq(other.data, memory, "it has one owner");
+    byte_queue_fini(&other);
+    byte_queue_fini(&next);
+    byte_queue_drop_spare();
+}
+
+Test(byte_queue, spare_memory_that_is_too_small_grows)
+{
+    byte_queue small = {0};
+    cr_assert(byte_queue_reserve(&small, BYTE_QUEUE_LARGE));
+    byte_queue_fini(&small);
+    byte_queue large = {0};
+    cr_assert(byte_queue_reserve(&large, 4 * BYTE_QUEUE_LARGE));
+    memset(large.data, 1, 4 * BYTE_QUEUE_LARGE);
+    cr_expect_geq(large.capacity, 4 * BYTE_QUEUE_LARGE);
+    byte_queue_fini(&large);
+    byte_queue_drop_spare();
+    byte_queue_drop_spare(); /* there is none */
+}
