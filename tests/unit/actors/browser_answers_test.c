@@ -289,7 +289,7 @@ Test(answers, each_ends_once_whatever_peer_and_callers_do)
             size_t back = chance(chance(10) == 0 ? 100 : 8);
             storm_answer(all.read - 1 - (back < all.read ? back : 0));
         }
-        if (chance(4) == 0) {
+        if (all.started > 0 && chance(4) == 0) {
             troupe_guest_cancel(peer.guest, all.refs[chance(all.started)]);
         }
         storm_collect(1);
