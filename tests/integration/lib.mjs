@@ -47,7 +47,7 @@ export async function until(ask, what, ms = DEADLINE_MS) {
     if (answer)
       return answer;
     if (Date.now() > end)
-      throw new Error(`not within ${ms} ms: ${what}`);
+      throw new Error(`not within ${ms} ms: ${what}\n${told()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -220,11 +220,22 @@ class RpcSocket {
   }
 }
 
+const running = new Set();
+
+/** What the hosts that run said last: why something was waited for in vain. */
+function told() {
+  return [...running].map(({ name, stderr }) => `host ${name}:\n${stderr.slice(-4000)}`).join("\n");
+}
+
 /** A running host. */
 export class Host {
   constructor(child, dir, name) {
     Object.assign(this, { child, dir, name, pid: child.pid, stdout: "", stderr: "" });
-    this.exited = once(child, "exit").then(([code, signal]) => ({ code, signal }));
+    running.add(this);
+    this.exited = once(child, "exit").then(([code, signal]) => {
+      running.delete(this);
+      return { code, signal };
+    });
     for (const stream of ["stdout", "stderr"]) {
       child[stream].setEncoding("utf8").on("data", (text) => {
         this[stream] += text;
