@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about one recorded request. */
+#include "bytes.h"
 #include "command.h"
 #include "value.h"
 #include "view.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,71 +26,17 @@ static json_t *id_params(const cli *self)
 /* Bodies -----------------------------------------------------------------------------------------
  */
 
-/* The bytes of a body; NULL if it is damaged. Freed by the caller. */
-static unsigned char *body_bytes(const json_t *result, size_t *len)
-{
-    const json_t *body = json_object_get(result, "body");
-    const char *text = json_string_value(body);
-    size_t text_len = json_string_length(body);
-    if (text == NULL || text_len > INT32_MAX) {
-        return NULL;
-    }
-    unsigned char *bytes = malloc(text_len + 1);
-    *len = text_len;
-    if (bytes == NULL || !json_is_true(json_object_get(result, "base64Encoded"))) {
-        return bytes != NULL ? memcpy(bytes, text, text_len + 1) : NULL;
-    }
-    int decoded = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)text_len);
-    if (decoded < 0) {
-        free(bytes);
-        return NULL;
-    }
-    *len = (size_t)decoded;
-    for (size_t i = text_len; i > 0 && text[i - 1] == '=' && *len > 0; i--) {
-        (*len)--; /* what the padding stood for */
-    }
-    return bytes;
-}
-
-static int write_file(const char *path, const unsigned char *bytes, size_t len)
-{
-    FILE *file = fopen(path, "we");
-    bool ok = file != NULL && fwrite(bytes, 1, len, file) == len;
-    ok = file != NULL && fclose(file) == 0 && ok;
-    if (!ok) {
-        cli_error("%s: %s", path, strerror(errno));
-    }
-    return ok ? CLI_OK : CLI_FAILED;
-}
-
-/* A terminal gets text only. */
-static int write_stdout(const unsigned char *bytes, size_t len)
-{
-    if (!isatty(STDOUT_FILENO)) {
-        return fwrite(bytes, 1, len, stdout) == len ? CLI_OK : CLI_FAILED;
-    }
-    if (memchr(bytes, 0, len) != NULL) {
-        cli_error("the body is binary: --output FILE writes it to a file");
-        return CLI_FAILED;
-    }
-    cli_print_text((const char *)bytes, len);
-    if (len > 0 && bytes[len - 1] != '\n') {
-        fputc('\n', stdout);
-    }
-    return CLI_OK;
-}
-
 static int print_body(cli *self, json_t *result)
 {
     size_t len;
-    unsigned char *bytes = body_bytes(result, &len);
-    const char *path = args_string(&self->args, "output");
+    const json_t *body = json_object_get(result, "body");
+    unsigned char *bytes = bytes_of(json_string_value(body), json_string_length(body),
+                                    json_is_true(json_object_get(result, "base64Encoded")), &len);
     if (bytes == NULL) {
         cli_error("body: the host's answer holds no body");
         return CLI_FAILED;
     }
-    bool to_file = path != NULL && strcmp(path, "-") != 0;
-    int status = to_file ? write_file(path, bytes, len) : write_stdout(bytes, len);
+    int status = bytes_write(args_string(&self->args, "output"), bytes, len, "body");
     free(bytes);
     return status;
 }

@@ -156,6 +156,8 @@ int run_js(cli *self);
 int run_cdp(cli *self);
 int run_call(cli *self);
 int run_post(cli *self);
+/* cmd_method.c: commands that are one RPC method */
+int run_method(cli *self);
 /* reference.c */
 void reference_print(FILE *out, const char *which);
 

@@ -19,6 +19,10 @@ static const arg_option context_options[] = {
     {"proxy", 0, ARG_STRING, "SERVER", "proxy of its pages, as Chromium's --proxy-server"},
     {"as", 0, ARG_STRING, "NAME", "its id is BROWSER/NAME (default: c1, c2, …)"},
 };
+static const arg_option move_options[] = {
+    TARGET_OPTION,
+    {"wait", 0, ARG_STRING, "load|none", "until the document has loaded, or not (default: load)"},
+};
 static const arg_option reload_options[] = {
     TARGET_OPTION,
     {"ignore-cache", 0, ARG_FLAG, NULL, "fetch everything anew"},
@@ -106,6 +110,25 @@ const cli_command commands_pages[] = {
      "  troupe reload\n"
      "  troupe reload --ignore-cache --target p1:abc123",
      OPTIONS(reload_options), false, false, run_reload},
+    {"back", GROUP_PAGES, "", 0, 0, "go back in a page's history",
+     "Waits until the document has loaded.\n\n"
+     "Example:\n"
+     "  troupe back --target p1:abc123",
+     OPTIONS(move_options), false, false, run_method},
+    {"forward", GROUP_PAGES, "", 0, 0, "go forward in a page's history",
+     "Waits until the document has loaded.\n\n"
+     "Example:\n"
+     "  troupe forward",
+     OPTIONS(move_options), false, false, run_method},
+    {"history", GROUP_PAGES, "", 0, 0, "where a page has been",
+     "The oldest first; a star marks where it is.\n\n"
+     "Example:\n"
+     "  troupe history",
+     OPTIONS(target_options), false, false, run_method},
+    {"activate", GROUP_PAGES, "TARGET", 1, 1, "bring a page to the front",
+     "Example:\n"
+     "  troupe activate p1:abc123",
+     NO_OPTIONS, false, false, run_method},
     {"page", GROUP_PAGES, "", 0, 0, "where a page is",
      "Its URL, title, id and type.\n\n"
      "Example:\n"

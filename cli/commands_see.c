@@ -32,6 +32,30 @@ static const arg_option sql_options[] = {
     {"csv", 0, ARG_FLAG, NULL, "as comma-separated values (RFC 4180)"},
 };
 
+static const arg_option screenshot_options[] = {
+    TARGET_OPTION,
+    {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
+    {"format", 'f', ARG_STRING, "FORMAT", "png, jpeg or webp (default: png)"},
+    {"quality", 0, ARG_UINT, "N", "0 to 100, of jpeg and webp"},
+    {"full-page", 0, ARG_FLAG, NULL, "all of the document, not only what is seen"},
+    {"selector", 's', ARG_STRING, "SELECTOR", "only the first element that matches"},
+    {"clip", 0, ARG_STRING, "JSON", "only {x, y, width, height} of the document"},
+    {"scale", 0, ARG_STRING, "N", "pixels of the picture for one CSS pixel"},
+    {"omit-background", 0, ARG_FLAG, NULL, "leave out the white behind the page"},
+};
+static const arg_option pdf_options[] = {
+    TARGET_OPTION,
+    {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
+    {"paper", 0, ARG_STRING, "NAME", "letter, legal, tabloid, a3, a4 or a5 (default: letter)"},
+    {"landscape", 0, ARG_FLAG, NULL, "wider than high"},
+    {"background", 0, ARG_FLAG, NULL, "with background colours and pictures"},
+    {"scale", 0, ARG_STRING, "N", "0.1 to 2"},
+    {"pages", 0, ARG_STRING, "RANGES", "only these: 1-3, 5"},
+    {"header", 0, ARG_STRING, "HTML", "above each page"},
+    {"footer", 0, ARG_STRING, "HTML", "below each page"},
+    {"css-page-size", 0, ARG_FLAG, NULL, "the size that the page's own CSS asks for"},
+};
+
 /* clang-format off */
 const cli_command commands_see[] = {
     {"network", GROUP_SEE, "", 0, 0, "list recorded requests",
@@ -60,6 +84,19 @@ const cli_command commands_see[] = {
      "  troupe console\n"
      "  troupe console --level error",
      OPTIONS(console_options), false, false, run_console},
+    {"screenshot", GROUP_SEE, "", 0, 0, "take a picture of a page",
+     "Written to --output; without it to standard output, on a terminal to screenshot.png (jpeg, webp) here.\n\n"
+     "Examples:\n"
+     "  troupe screenshot --output page.png\n"
+     "  troupe screenshot --full-page --format jpeg --quality 70 > page.jpeg\n"
+     "  troupe screenshot --selector '#chart' --scale 2 --target p1:abc123",
+     OPTIONS(screenshot_options), false, false, run_method},
+    {"pdf", GROUP_SEE, "", 0, 0, "print a page",
+     "Written to --output; without it to standard output, on a terminal to page.pdf here.\n\n"
+     "Examples:\n"
+     "  troupe pdf --output page.pdf\n"
+     "  troupe pdf --paper a4 --landscape --background --pages 1-2 > page.pdf",
+     OPTIONS(pdf_options), false, false, run_method},
     {"sql", GROUP_SEE, "STATEMENT [VALUE…]", 1, 100, "query the store with read-only SQL",
      "Values are bound to ? in their order, as text.\n\n"
      "Examples:\n"

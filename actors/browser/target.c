@@ -94,6 +94,9 @@ target_request *target_request_new(target *state, troupe_caller caller)
 void target_request_free(target_request *request)
 {
     DL_DELETE(request->owner->requests, request);
+    troupe_timer_cancel(request->owner->self, request->timer);
+    json_decref(request->params);
+    json_decref(request->kept);
     free(request->text);
     free(request->session);
     free(request->part);
@@ -450,6 +453,7 @@ static void target_stop(troupe_actor *self, void *context, troupe_error reason)
     }
     target_calls_fini(state);
     target_parts_fini(state);
+    target_script_fini(state);
     free(state);
 }
 

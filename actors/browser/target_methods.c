@@ -150,6 +150,8 @@ static void run_cdp(target *state, troupe_caller caller, json_t *params, uint32_
 
 /* Navigation -------------------------------------------------------------------------------- */
 
+#define ANY_DOCUMENT "*" /* as the loader that a request waits for: whichever comes next */
+
 /* Answers a navigation with the text prepared when Chrome accepted it. */
 static void navigated(target_request *request)
 {
@@ -168,8 +170,33 @@ static void set_text(char *to, size_t size, json_span span)
     }
 }
 
-/* A new document in the main frame. Navigations that waited for another one will not see it load.
- */
+static bool span_is(json_span span, const char *word)
+{
+    const char *text;
+    size_t len;
+    return json_plain_string(span, &text, &len) && len == strlen(word) &&
+           memcmp(text, word, len) == 0;
+}
+
+/* Those who waited for another document will not see it load; those who waited for any wait for
+ * this one, unless there is nothing to load. */
+static void meet_document(target *state)
+{
+    target_request *request;
+    target_request *next;
+    DL_FOREACH_SAFE(state->requests, request, next)
+    {
+        bool any = strcmp(request->loader, ANY_DOCUMENT) == 0;
+        if (any && !state->loaded) {
+            memcpy(request->loader, state->loader, sizeof request->loader);
+        } else if (request->loader[0] != '\0' &&
+                   (any || strcmp(request->loader, state->loader) != 0)) {
+            navigated(request);
+        }
+    }
+}
+
+/* A document in the main frame: a new one, or one that was kept for going back. */
 static void on_document(target *state, const char *params, size_t params_len)
 {
     json_span span;
@@ -178,17 +205,44 @@ static void on_document(target *state, const char *params, size_t params_len)
         return;
     }
     set_text(state->loader, sizeof state->loader, span);
-    state->loaded = false;
+    state->loaded =
+        json_path(params, params_len, "type", &span) && span_is(span, "BackForwardCacheRestore");
     if (json_path(params, params_len, "frame.id", &span)) {
         set_text(state->main_frame, sizeof state->main_frame, span);
     }
+    state->documents++;
+    meet_document(state);
+}
+
+/* A move within the document of the main frame: nothing is loaded. */
+static void on_move(target *state, const char *params, size_t params_len)
+{
+    json_span span;
+    if (!json_path(params, params_len, "frameId", &span) ||
+        !span_is(span, state->main_frame[0] != '\0' ? state->main_frame : state->chrome_id)) {
+        return;
+    }
+    state->documents++;
     target_request *request;
     target_request *next;
     DL_FOREACH_SAFE(state->requests, request, next)
     {
-        if (request->loader[0] != '\0' && strcmp(request->loader, state->loader) != 0) {
+        if (strcmp(request->loader, ANY_DOCUMENT) == 0) {
             navigated(request);
         }
+    }
+}
+
+void target_answer_when_loaded(target_request *request)
+{
+    target *state = request->owner;
+    bool came = state->documents != request->documents;
+    if (!request->flag || (came && (state->loaded || state->loader[0] == '\0'))) {
+        navigated(request);
+    } else if (came) {
+        memcpy(request->loader, state->loader, sizeof request->loader);
+    } else {
+        memcpy(request->loader, ANY_DOCUMENT, sizeof ANY_DOCUMENT);
     }
 }
 
@@ -199,7 +253,7 @@ static void on_load(target *state)
     target_request *next;
     DL_FOREACH_SAFE(state->requests, request, next)
     {
-        if (request->loader[0] != '\0') {
+        if (request->loader[0] != '\0' && strcmp(request->loader, ANY_DOCUMENT) != 0) {
             navigated(request);
         }
     }
@@ -225,6 +279,8 @@ void target_follow_page(target *state, const troupe_envelope *event, const char 
 {
     if (troupe_verb_is(event, "Page.frameNavigated")) {
         on_document(state, params, params_len);
+    } else if (troupe_verb_is(event, "Page.navigatedWithinDocument")) {
+        on_move(state, params, params_len);
     } else if (troupe_verb_is(event, "Page.loadEventFired")) {
         on_load(state);
     }
@@ -269,7 +325,7 @@ static void on_navigated(troupe_actor *self, void *context, troupe_error error,
     json_decref(chrome);
 }
 
-static bool wait_mode(target *state, troupe_caller caller, json_t *params, bool *load)
+bool target_wait_mode(target *state, troupe_caller caller, json_t *params, bool *load)
 {
     json_t *wait = json_object_get(params, "wait");
     const char *mode = wait == NULL || json_is_null(wait) ? "load" : json_string_value(wait);
@@ -286,7 +342,7 @@ static void run_navigate(target *state, troupe_caller caller, json_t *params, ui
 {
     bool load;
     const char *url = target_need_string(state, caller, params, "url");
-    if (url == NULL || !wait_mode(state, caller, params, &load)) {
+    if (url == NULL || !target_wait_mode(state, caller, params, &load)) {
         return;
     }
     target_request *request = target_request_for(state, caller, params);
@@ -437,6 +493,9 @@ const target_method_row target_methods_basic[] = {
 
 static const target_method_row *const tables[] = {
     target_methods_basic,
+    target_methods_history,
+    target_methods_pictures,
+    target_methods_script,
 };
 
 static const target_method_row *row_of(const troupe_envelope *call)

@@ -41,8 +41,13 @@ typedef struct target_part {
     UT_hash_handle hh;
 } target_part;
 
+typedef struct target_request target_request;
+
+/** What a task does with a command's result (parsed, borrowed; NULL after a pause). */
+typedef void (*target_step_fn)(target_request *task, json_t *result);
+
 /** One RPC call in work; in the target's list until it is answered. */
-typedef struct target_request {
+struct target_request {
     struct target_request *prev;
     struct target_request *next;
     target *owner;
@@ -55,7 +60,15 @@ typedef struct target_request {
     bool as_object;             /* js: what comes is a remote object, to be awaited or fetched */
     bool holds_objects;         /* js: Chrome keeps objects for it until they are released */
     uint32_t timeout_ms;        /* js: of each command it takes */
-} target_request;
+    /* Of tasks (target_task.c): */
+    json_t *params;       /* as given */
+    json_t *kept;         /* what it has learned so far; the task's own */
+    target_step_fn go_on; /* goes on with the result of the command under way */
+    uint64_t deadline_ns; /* when the caller gives up */
+    uint64_t timer;       /* of a pause; 0 = none */
+    unsigned step;        /* the task's own */
+    uint64_t documents;   /* of the target, when it sent what brings another */
+};
 
 struct target {
     troupe_actor *self;
@@ -77,6 +90,7 @@ struct target {
     char main_frame[CHROME_ID_MAX];
     char loader[CHROME_ID_MAX]; /* of the document in the main frame */
     bool loaded;                /* its load event came */
+    uint64_t documents;         /* that came to the main frame, or moves within one */
     target_request *requests;
     target_part *parts;
     struct target_resumption *resumptions; /* target_parts.c */
@@ -89,6 +103,8 @@ struct target {
     bool paused;        /* by a debugger, as far as its own session is told */
     int64_t silent_us;  /* since when it does not answer (wall clock); 0 = it does */
     char *dialog;       /* the one that is open: JSON text; NULL = none */
+    json_t *injections; /* target_script.c: [{identifier, code_preview}]; NULL = none yet */
+    json_t *bindings;   /* target_script.c: names; NULL = none yet */
     uint64_t gap_count; /* bodies the store missed */
     uint64_t gap_bytes;
 };
@@ -127,6 +143,8 @@ bool target_part_detached(target *state, const char *params, size_t params_len);
 void target_parts_fini(target *state);
 /** Enable what it has (target.c); it goes on afterwards. */
 void target_enable_part(target *state, const target_part *part);
+
+void target_script_fini(target *state);
 
 /** A request record for a call; NULL after answering the fault for lack of memory. */
 target_request *target_request_new(target *state, troupe_caller caller);
@@ -171,7 +189,39 @@ typedef struct target_method_row {
 } target_method_row;
 
 /* The tables, one a subject; target_methods.c lists them. */
-extern const target_method_row target_methods_basic[]; /* target_methods.c */
+extern const target_method_row target_methods_basic[];    /* target_methods.c */
+extern const target_method_row target_methods_history[];  /* target_history.c */
+extern const target_method_row target_methods_pictures[]; /* target_pictures.c */
+extern const target_method_row target_methods_script[];   /* target_script.c */
+
+/* Tasks: methods that take several commands, one after the other (target_task.c) ----------------
+ */
+
+/** Begin: a request that keeps the params and the caller's deadline. NULL after answering. */
+target_request *target_task_start(target *state, troupe_caller caller, json_t *params,
+                                  uint32_t timeout_ms);
+/** Send a command in its session; `next` goes on with the result. A fault is passed on, and ends
+ * the task. params: taken. */
+void target_task_call(target_request *task, const char *method, json_t *params,
+                      target_step_fn next);
+/** The same, in that session (NULL: the browser itself). */
+void target_task_call_in(target_request *task, const char *session, const char *method,
+                         json_t *params, target_step_fn next);
+/** Go on after a pause. */
+void target_task_pause(target_request *task, uint32_t ms, target_step_fn next);
+/** Answer, and end the task. value: taken. */
+void target_task_reply(target_request *task, json_t *value);
+/** Answer a fault, and end the task. data: taken; NULL allowed. */
+void target_task_fault(target_request *task, troupe_error code, json_t *data, const char *format,
+                       ...) TROUPE_PRINTF(4, 5);
+/** Milliseconds until the caller gives up; 0 = it has. */
+uint32_t target_task_left_ms(const target_request *task);
+
+/** Param `wait`; false after answering what is wrong with it. */
+bool target_wait_mode(target *state, troupe_caller caller, json_t *params, bool *load);
+/** Answer with the text prepared: if its flag is set, once the document that came since `documents`
+ * was taken, or the next one, has loaded. */
+void target_answer_when_loaded(target_request *request);
 
 /** RPC methods (target_methods.c); false: not one of them. */
 bool target_method(target *state, const troupe_envelope *call);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Console messages: Runtime.consoleAPICalled, Runtime.exceptionThrown and Log.entryAdded into
- * console.
+ * Console messages: Runtime.consoleAPICalled, Runtime.exceptionThrown, Log.entryAdded and
+ * Runtime.bindingCalled into console.
  *
  * Lines and columns are counted from 1, as DevTools shows them (the protocol counts from 0). Chrome
  * repeats a worker's console lines as log entries of its page; where the worker's own session is
@@ -232,6 +232,24 @@ static void entry_added(recorder *rec, recorded_event *event)
     troupe_buffer_fini(&text);
 }
 
+/* A function that was bound (RPC `bind`) was called. The event has no time of its own. */
+static void binding_called(recorder *rec, recorded_event *event)
+{
+    json_field fields[] = {{"name", {NULL, 0}}, {"payload", {NULL, 0}}};
+    json_fields(event->params, fields, 2);
+    if (!json_is_text(fields[0].value)) {
+        return;
+    }
+    message note = {.level = "info", .source = "binding"};
+    troupe_buffer text = {0};
+    (void)troupe_buffer_append(&text, "[", 1);
+    (void)json_text_append(&text, fields[0].value);
+    (void)troupe_buffer_append(&text, "] ", 2);
+    (void)json_text_append(&text, fields[1].value);
+    insert(rec, event, &note, &text);
+    troupe_buffer_fini(&text);
+}
+
 void ingest_console(recorder *rec, recorded_event *event)
 {
     if (event_is(event, "Runtime.consoleAPICalled")) {
@@ -240,6 +258,8 @@ void ingest_console(recorder *rec, recorded_event *event)
         exception_thrown(rec, event);
     } else if (event_is(event, "Log.entryAdded")) {
         entry_added(rec, event);
+    } else if (event_is(event, "Runtime.bindingCalled")) {
+        binding_called(rec, event);
     }
 }
 
