@@ -49,6 +49,26 @@ static int print_injections(cli *self, json_t *result)
     return CLI_OK;
 }
 
+static int print_elements(cli *self, json_t *result)
+{
+    static const view_column columns[] = {
+        {"N", "index", VIEW_NUMBER},    {"TAG", "tag", VIEW_TEXT},   {"ID", "id", VIEW_TEXT},
+        {"SEEN", "visible", VIEW_TEXT}, {"TEXT", "text", VIEW_LONG}, {"HREF", "href", VIEW_URL}};
+    json_t *elements = json_object_get(result, "elements");
+    size_t i;
+    json_t *item;
+    json_array_foreach(elements, i, item)
+    {
+        json_t *attributes = json_object_get(item, "attributes");
+        json_t *href = json_object_get(attributes, "href");
+        json_object_set(item, "id", json_object_get(attributes, "id"));
+        json_object_set(item, "href", href != NULL ? href : json_object_get(attributes, "src"));
+    }
+    view_options options = {.ids_only = self->quiet};
+    view_rows(elements, columns, sizeof columns / sizeof columns[0], options);
+    return CLI_OK;
+}
+
 /* To --output, else to standard output; on a terminal to a file named after what it is. */
 static int print_picture(cli *self, json_t *result)
 {
@@ -89,6 +109,15 @@ static const struct method_command {
     {"activate", "activate", "target", print_answer},
     {"screenshot", "screenshot", "", print_picture},
     {"pdf", "pdf", "", print_picture},
+    {"click", "click", "selector", print_answer},
+    {"hover", "hover", "selector", print_answer},
+    {"type", "type", "selector text", print_answer},
+    {"press", "press", "key", print_answer},
+    {"select", "select", "selector values", print_answer},
+    {"scroll", "scroll", "selector", print_answer},
+    {"upload", "upload", "selector files", print_answer},
+    {"query", "query", "selector", print_elements},
+    {"wait", "wait", "selector", print_answer},
     {"inject", "inject", "code", print_answer},
     {"inject list", "inject_list", "", print_injections},
     {"inject remove", "inject_remove", "id", print_answer},
@@ -170,6 +199,21 @@ static bool is_own(const cli *self, const arg_option *option)
     return own != NULL && option >= own && option < own + self->command->option_count;
 }
 
+/* A duration is in milliseconds, and its param says so: --wait is wait_ms. */
+static void add_option(const cli *self, const arg_given *given, const rpc_method *method,
+                       json_t *params)
+{
+    char name[64];
+    bool duration = given->option->kind == ARG_DURATION;
+    snprintf(name, sizeof name, "%s%s", given->option->name, duration ? "_ms" : "");
+    const method_param *param = is_own(self, given->option) ? param_of(method, name) : NULL;
+    if (param != NULL && duration) {
+        param_uint(params, param->name, self, given->option->name);
+    } else if (param != NULL) {
+        add_param(params, param, given->value);
+    }
+}
+
 int run_method(cli *self)
 {
     const struct method_command *row = commands;
@@ -180,12 +224,7 @@ int run_method(cli *self)
     json_t *params = json_object();
     add_words(self, method, row->words, params);
     for (size_t i = 0; i < self->args.given_count; i++) {
-        const arg_given *given = &self->args.given[i];
-        const method_param *param =
-            is_own(self, given->option) ? param_of(method, given->option->name) : NULL;
-        if (param != NULL) {
-            add_param(params, param, given->value);
-        }
+        add_option(self, &self->args.given[i], method, params);
     }
     return cli_show(self, row->method, params, row->print);
 }

@@ -10,6 +10,55 @@ static const arg_option js_options[] = {
     {"persist", 0, ARG_FLAG, NULL, "declarations stay in the page's scope"},
 };
 
+#define WAIT_OPTION                                                                    \
+    {                                                                                  \
+        "wait", 'w', ARG_DURATION, "TIME", "how long to wait until it can be acted on" \
+    }
+#define NTH_OPTION                                                   \
+    {                                                                \
+        "nth", 0, ARG_UINT, "N", "which of those that match, from 0" \
+    }
+static const arg_option click_options[] = {
+    TARGET_OPTION,
+    WAIT_OPTION,
+    NTH_OPTION,
+    {"strict", 0, ARG_FLAG, NULL, "refuse if several match"},
+    {"force", 0, ARG_FLAG, NULL, "do not look whether it can be acted on"},
+    {"button", 0, ARG_STRING, "NAME", "left, right or middle"},
+    {"count", 0, ARG_UINT, "N", "2 = double click"},
+    {"modifiers", 0, ARG_STRING, "JSON", "held keys: [\"Control\", \"Shift\"]"},
+    {"position", 0, ARG_STRING, "JSON", "{x, y} within the element"},
+    {"x", 0, ARG_STRING, "N", "without a selector: where in the viewport"},
+    {"y", 0, ARG_STRING, "N", "the same"},
+    {"trial", 0, ARG_FLAG, NULL, "only look, and move there"},
+};
+static const arg_option hover_options[] = {
+    TARGET_OPTION,
+    WAIT_OPTION,
+    NTH_OPTION,
+    {"x", 0, ARG_STRING, "N", "without a selector: where in the viewport"},
+    {"y", 0, ARG_STRING, "N", "the same"},
+};
+static const arg_option type_options[] = {
+    TARGET_OPTION,
+    WAIT_OPTION,
+    NTH_OPTION,
+    {"clear", 0, ARG_FLAG, NULL, "delete first what is there"},
+    {"delay", 0, ARG_DURATION, "TIME", "between two keys (default: 50ms)"},
+};
+static const arg_option press_options[] = {
+    TARGET_OPTION,
+    WAIT_OPTION,
+    {"selector", 's', ARG_STRING, "SELECTOR", "focus this element first"},
+    {"count", 0, ARG_UINT, "N", "how often"},
+};
+static const arg_option element_options[] = {TARGET_OPTION, WAIT_OPTION, NTH_OPTION};
+static const arg_option scroll_options[] = {
+    TARGET_OPTION,
+    WAIT_OPTION,
+    {"to", 0, ARG_STRING, "JSON", "to {x, y}"},
+    {"by", 0, ARG_STRING, "JSON", "by {x, y}"},
+};
 static const arg_option inject_options[] = {
     TARGET_OPTION,
     {"now", 0, ARG_FLAG, NULL, "also in the document that is there"},
@@ -25,6 +74,47 @@ const cli_command commands_act[] = {
      "  troupe js \"fetch('/api').then(r => r.json())\" --target p1:abc123\n"
      "  troupe js --file check.js",
      OPTIONS(js_options), false, false, run_js},
+    {"click", GROUP_ACT, "SELECTOR", 0, 1, "click an element",
+     "Waits until it is visible, stands still, is enabled and not covered; scrolls it into view. SELECTOR is CSS\n"
+     "(open shadow roots too), text=…, xpath=…; \" >> \" descends, also into frames. If it cannot be clicked in\n"
+     "time, why is printed, and the exit status is 1.\n\n"
+     "Examples:\n"
+     "  troupe click '#buy'\n"
+     "  troupe click 'text=Sign in' --count 2\n"
+     "  troupe click 'iframe#pay >> button' --wait 5s\n"
+     "  troupe click --x 100 --y 40",
+     OPTIONS(click_options), false, false, run_method},
+    {"hover", GROUP_ACT, "SELECTOR", 0, 1, "move the mouse over an element",
+     "Example:\n"
+     "  troupe hover nav",
+     OPTIONS(hover_options), false, false, run_method},
+    {"type", GROUP_ACT, "SELECTOR TEXT", 2, 2, "type into an element",
+     "Key by key, as on a US keyboard; {Enter}, {Tab}, {Control+a} and others are keys, {{ is a brace.\n\n"
+     "Examples:\n"
+     "  troupe type '#q' 'browsers{Enter}'\n"
+     "  troupe type '#name' Ada --clear --delay 0ms",
+     OPTIONS(type_options), false, false, run_method},
+    {"press", GROUP_ACT, "KEY", 1, 1, "press a key",
+     "Examples:\n"
+     "  troupe press Escape\n"
+     "  troupe press Control+Shift+K --selector '#editor'\n"
+     "  troupe press ArrowDown --count 5",
+     OPTIONS(press_options), false, false, run_method},
+    {"select", GROUP_ACT, "SELECTOR VALUE…", 2, 100, "choose options of a select element",
+     "Example:\n"
+     "  troupe select '#size' Large",
+     OPTIONS(element_options), false, false, run_method},
+    {"scroll", GROUP_ACT, "SELECTOR", 0, 1, "scroll an element into view, or within it",
+     "Examples:\n"
+     "  troupe scroll '#footer'\n"
+     "  troupe scroll --to '{\"y\": 0}'\n"
+     "  troupe scroll '#list' --by '{\"y\": 200}'",
+     OPTIONS(scroll_options), false, false, run_method},
+    {"upload", GROUP_ACT, "SELECTOR FILE…", 2, 100, "choose files for a file input",
+     "FILE is an absolute path on the host's machine.\n\n"
+     "Example:\n"
+     "  troupe upload 'input[type=file]' \"$PWD/photo.jpeg\"",
+     OPTIONS(element_options), false, false, run_method},
     {"inject", GROUP_ACT, "CODE", 1, 1, "run code in every new document of a page",
      "Before its own scripts, while the page is connected; --now also in the document that is there.\n\n"
      "Example:\n"

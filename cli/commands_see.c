@@ -32,6 +32,15 @@ static const arg_option sql_options[] = {
     {"csv", 0, ARG_FLAG, NULL, "as comma-separated values (RFC 4180)"},
 };
 
+static const arg_option query_options[] = {
+    TARGET_OPTION,
+    {"limit", 'n', ARG_UINT, "N", "at most this many (default: 50)"},
+};
+static const arg_option wait_options[] = {
+    TARGET_OPTION,
+    {"state", 0, ARG_STRING, "STATE", "visible, hidden, attached, detached; load: of the page"},
+    {"nth", 0, ARG_UINT, "N", "which of those that match, from 0"},
+};
 static const arg_option screenshot_options[] = {
     TARGET_OPTION,
     {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
@@ -58,6 +67,18 @@ static const arg_option pdf_options[] = {
 
 /* clang-format off */
 const cli_command commands_see[] = {
+    {"query", GROUP_SEE, "SELECTOR", 1, 1, "the elements of a page that match a selector",
+     "Examples:\n"
+     "  troupe query 'a[href]'\n"
+     "  troupe query 'text=Sign in' --json",
+     OPTIONS(query_options), false, false, run_method},
+    {"wait", GROUP_SEE, "SELECTOR", 0, 1, "wait until an element is there, or a page has loaded",
+     "Exits 1 if that is not so in time (--timeout, 30s).\n\n"
+     "Examples:\n"
+     "  troupe wait '#result'\n"
+     "  troupe wait .spinner --state detached --timeout 2m\n"
+     "  troupe wait --state load",
+     OPTIONS(wait_options), false, false, run_method},
     {"network", GROUP_SEE, "", 0, 0, "list recorded requests",
      "One row for each hop (a redirect is a row of its own), the newest at the bottom. (--url filters here;\n"
      "to name a host elsewhere, put --url before the command's name.)\n\n"

@@ -95,6 +95,7 @@ void target_request_free(target_request *request)
 {
     DL_DELETE(request->owner->requests, request);
     troupe_timer_cancel(request->owner->self, request->timer);
+    target_task_leave_turn(request);
     json_decref(request->params);
     json_decref(request->kept);
     free(request->text);
@@ -355,6 +356,9 @@ static void on_event(target *state, const troupe_envelope *event)
         on_detached(state, params, params_len);
     } else if (event->verb_len > 15 && memcmp(event->verb, "Page.javascript", 15) == 0) {
         target_follow_health(state, event, params, params_len);
+        if (troupe_verb_is(event, "Page.javascriptDialogOpening")) {
+            target_task_dialog(state);
+        }
     } else if (of_main_session(state, session, session_len)) {
         if (event->verb_len > 5 && memcmp(event->verb, "Page.", 5) == 0) {
             target_follow_page(state, event, params, params_len);
@@ -447,6 +451,10 @@ static void target_stop(troupe_actor *self, void *context, troupe_error reason)
     target_record_fini(state);
     target_request *request;
     target_request *next;
+    DL_FOREACH(state->requests, request)
+    {
+        request->queued = false; /* nobody's turn comes any more */
+    }
     DL_FOREACH_SAFE(state->requests, request, next)
     {
         target_request_free(request);

@@ -44,7 +44,7 @@ void target_send_for(target_request *request, const char *session, const char *m
     troupe_error error = TROUPE_ENOMEM;
     if (text != NULL) {
         error = target_command(state, session, method, text, strlen(text), timeout_ms, fn, request,
-                               NULL);
+                               &request->ref);
     }
     free(text);
     if (error != TROUPE_OK) {
@@ -492,10 +492,8 @@ const target_method_row target_methods_basic[] = {
 };
 
 static const target_method_row *const tables[] = {
-    target_methods_basic,
-    target_methods_history,
-    target_methods_pictures,
-    target_methods_script,
+    target_methods_basic,   target_methods_history, target_methods_pictures, target_methods_script,
+    target_methods_pointer, target_methods_keys,    target_methods_elements,
 };
 
 static const target_method_row *row_of(const troupe_envelope *call)

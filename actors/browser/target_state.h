@@ -68,6 +68,13 @@ struct target_request {
     uint64_t timer;       /* of a pause; 0 = none */
     unsigned step;        /* the task's own */
     uint64_t documents;   /* of the target, when it sent what brings another */
+    target_step_fn then;  /* goes on when the element was found fit (target_look.c) */
+    uint64_t look_until_ns;
+    uint64_t ref;     /* of the command under way */
+    double x, y;      /* where it acts, in the viewport */
+    bool queued;      /* waits for its turn with mouse and keyboard */
+    bool soft;        /* go on, without a result, also when Chrome refuses the command */
+    bool interrupted; /* a dialog opened: its command is not waited for */
 };
 
 struct target {
@@ -100,12 +107,13 @@ struct target {
     uint64_t verdict_timer; /* until a probe counts as unanswered */
     uint64_t probe_ref;
     bool probing;
-    bool paused;        /* by a debugger, as far as its own session is told */
-    int64_t silent_us;  /* since when it does not answer (wall clock); 0 = it does */
-    char *dialog;       /* the one that is open: JSON text; NULL = none */
-    json_t *injections; /* target_script.c: [{identifier, code_preview}]; NULL = none yet */
-    json_t *bindings;   /* target_script.c: names; NULL = none yet */
-    uint64_t gap_count; /* bodies the store missed */
+    bool paused;              /* by a debugger, as far as its own session is told */
+    int64_t silent_us;        /* since when it does not answer (wall clock); 0 = it does */
+    char *dialog;             /* the one that is open: JSON text; NULL = none */
+    target_request *at_input; /* whose turn it is with mouse and keyboard; NULL = nobody's */
+    json_t *injections;       /* target_script.c: [{identifier, code_preview}]; NULL = none yet */
+    json_t *bindings;         /* target_script.c: names; NULL = none yet */
+    uint64_t gap_count;       /* bodies the store missed */
     uint64_t gap_bytes;
 };
 
@@ -193,6 +201,17 @@ extern const target_method_row target_methods_basic[];    /* target_methods.c */
 extern const target_method_row target_methods_history[];  /* target_history.c */
 extern const target_method_row target_methods_pictures[]; /* target_pictures.c */
 extern const target_method_row target_methods_script[];   /* target_script.c */
+extern const target_method_row target_methods_pointer[];  /* target_pointer.c */
+extern const target_method_row target_methods_keys[];     /* target_keys.c */
+extern const target_method_row target_methods_elements[]; /* target_elements.c */
+
+/**
+ * Look for the element that param `selector` names and whether it can be acted on, until it can
+ * (target_look.c). options: taken; for web/injected/input.js.
+ *
+ * @param then  goes on with what the script answered
+ */
+void target_look(target_request *task, json_t *options, target_step_fn then);
 
 /* Tasks: methods that take several commands, one after the other (target_task.c) ----------------
  */
@@ -214,6 +233,12 @@ void target_task_reply(target_request *task, json_t *value);
 /** Answer a fault, and end the task. data: taken; NULL allowed. */
 void target_task_fault(target_request *task, troupe_error code, json_t *data, const char *format,
                        ...) TROUPE_PRINTF(4, 5);
+/** Go on once it is the task's turn with mouse and keyboard; it ends with the task. */
+void target_task_take_turn(target_request *task, target_step_fn next);
+/** The task is over: the next one's turn has come. */
+void target_task_leave_turn(target_request *task);
+/** A dialog opened: who acts is not answered before it closes. */
+void target_task_dialog(target *state);
 /** Milliseconds until the caller gives up; 0 = it has. */
 uint32_t target_task_left_ms(const target_request *task);
 

@@ -31,6 +31,11 @@ static void on_answer(troupe_actor *self, void *context, troupe_error error,
     target_request *task = context;
     json_span span;
     (void)self;
+    task->ref = 0;
+    if (task->interrupted || (task->soft && error == TROUPE_ECDP)) {
+        task->go_on(task, NULL);
+        return;
+    }
     if (!target_result_of(task, error, answer, &span)) {
         return;
     }
@@ -61,6 +66,49 @@ void target_task_call(target_request *task, const char *method, json_t *params, 
 {
     target_task_call_in(task, target_session_of(task), method, params, next);
 }
+
+/* Turns ------------------------------------------------------------------------------------- */
+
+void target_task_take_turn(target_request *task, target_step_fn next)
+{
+    target *state = task->owner;
+    if (state->at_input != NULL) {
+        task->queued = true;
+        task->go_on = next;
+        return;
+    }
+    state->at_input = task;
+    next(task, NULL);
+}
+
+/* The next one begins before this returns; it may be over then. */
+void target_task_leave_turn(target_request *task)
+{
+    target *state = task->owner;
+    if (state->at_input != task) {
+        return;
+    }
+    state->at_input = NULL;
+    for (target_request *next = state->requests; next != NULL; next = next->next) {
+        if (next->queued) {
+            next->queued = false;
+            state->at_input = next;
+            next->go_on(next, NULL);
+            return;
+        }
+    }
+}
+
+void target_task_dialog(target *state)
+{
+    target_request *task = state->at_input;
+    if (task != NULL && task->ref != 0) {
+        task->interrupted = true;
+        troupe_cancel(state->self, task->ref);
+    }
+}
+
+/* Pauses ------------------------------------------------------------------------------------ */
 
 static void on_pause_over(troupe_actor *self, void *context)
 {
