@@ -19,6 +19,9 @@
 #define NAME_QUERY       "query/1"
 #define NAME_NETWORK     "network"
 #define NAME_CONSOLE     "console"
+#define NAME_FETCH       "fetch"
+#define NAME_STATE       "state" /* the snapshot that is shown, and its changes */
+#define NAME_FILTERS     "filters"
 #define NAME_BRIDGE      "bridge"
 #define NAME_METRICS     "metrics"  /* of the bridge's family: gathers everybody's numbers */
 #define NAME_TARGET      "target/"  /* + target id: an actor for each connected target */
@@ -96,6 +99,32 @@
 
 /** JSON {target, session, request_id} -> JSON {body, base64Encoded}; also records it. */
 #define VERB_TARGET_BODY "body.get"
+
+/* To state ---------------------------------------------------------------------------------- */
+
+/** cast JSON {key, value}: what a part of the snapshot is now; value null: it is gone. */
+#define VERB_STATE_SET "state.set"
+
+/* Fetch rules ------------------------------------------------------------------------------- */
+
+/** To fetch, from a target that begins: call JSON {target, address} -> JSON the rules that are for
+ * it, as VERB_FETCH_APPLY. */
+#define VERB_FETCH_HELLO "fetch.hello"
+
+/** To a target: call JSON {block: [glob], mock: [{url, status, headers: {}, body, base64}],
+ * request: [glob], response: [glob], capture: bool, pause_timeout_ms} -> nil, when Chrome has them.
+ * All empty: none. A fault says why it could not. */
+#define VERB_FETCH_APPLY "fetch.apply"
+
+/** To fetch, from a target: cast JSON {target, id, stage, url, method, resource_type, status?,
+ * error?, since (ms since 1970)}: a request is paused for somebody to decide. */
+#define VERB_FETCH_PAUSED "fetch.paused.put"
+/** cast JSON {target, id}: it is paused no longer. */
+#define VERB_FETCH_ENDED "fetch.paused.end"
+/** cast JSON {target, captured: n, mocked: n, blocked: n}: since the last one. */
+#define VERB_FETCH_COUNTS "fetch.counts"
+
+/* To a target, forwarded by fetch: RPC fetch.resume, fetch.fail, fetch.fulfill, with `id`. */
 
 /* To a browser ------------------------------------------------------------------------------ */
 

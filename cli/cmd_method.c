@@ -69,6 +69,20 @@ static int print_elements(cli *self, json_t *result)
     return CLI_OK;
 }
 
+static int print_paused(cli *self, json_t *result)
+{
+    static const view_column columns[] = {{"ID", "id", VIEW_TEXT},
+                                          {"STAGE", "stage", VIEW_TEXT},
+                                          {"STATUS", "status", VIEW_STATUS},
+                                          {"METHOD", "method", VIEW_TEXT},
+                                          {"TYPE", "resource_type", VIEW_TEXT},
+                                          {"URL", "url", VIEW_URL}};
+    view_options options = {.ids_only = self->quiet};
+    view_rows(json_object_get(result, "paused"), columns, sizeof columns / sizeof columns[0],
+              options);
+    return CLI_OK;
+}
+
 /* To --output, else to standard output; on a terminal to a file named after what it is. */
 static int print_picture(cli *self, json_t *result)
 {
@@ -118,6 +132,12 @@ static const struct method_command {
     {"upload", "upload", "selector files", print_answer},
     {"query", "query", "selector", print_elements},
     {"wait", "wait", "selector", print_answer},
+    {"fetch", "fetch.rules", "", print_answer},
+    {"fetch disable", "fetch.disable", "", print_answer},
+    {"fetch paused", "fetch.paused", "", print_paused},
+    {"fetch resume", "fetch.resume", "id", print_answer},
+    {"fetch fail", "fetch.fail", "id", print_answer},
+    {"fetch fulfill", "fetch.fulfill", "id", print_answer},
     {"inject", "inject", "code", print_answer},
     {"inject list", "inject_list", "", print_injections},
     {"inject remove", "inject_remove", "id", print_answer},

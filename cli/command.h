@@ -156,6 +156,11 @@ int run_js(cli *self);
 int run_cdp(cli *self);
 int run_call(cli *self);
 int run_post(cli *self);
+/* cmd_fetch.c */
+int run_fetch_block(cli *self);
+int run_fetch_mock(cli *self);
+int run_fetch_capture(cli *self);
+int run_fetch_pause(cli *self);
 /* cmd_method.c: commands that are one RPC method */
 int run_method(cli *self);
 /* reference.c */

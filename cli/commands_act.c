@@ -59,6 +59,35 @@ static const arg_option scroll_options[] = {
     {"to", 0, ARG_STRING, "JSON", "to {x, y}"},
     {"by", 0, ARG_STRING, "JSON", "by {x, y}"},
 };
+#define RULE_TARGET                                                        \
+    {                                                                      \
+        "target", 't', ARG_STRING, "TARGET", "of this page (default: all)" \
+    }
+static const arg_option rule_options[] = {RULE_TARGET};
+static const arg_option mock_options[] = {
+    RULE_TARGET,
+    {"status", 's', ARG_UINT, "CODE", "HTTP status (default: 200)"},
+    {"type", 0, ARG_STRING, "TYPE", "content type (default: application/json)"},
+};
+static const arg_option capture_options[] = {{"off", 0, ARG_FLAG, NULL, "no longer"}};
+static const arg_option pause_options[] = {
+    RULE_TARGET,
+    {"response", 0, ARG_FLAG, NULL, "responses, before the page gets them"},
+    {"for", 0, ARG_DURATION, "TIME", "go on after that (default: 1m)"},
+};
+static const arg_option resume_options[] = {
+    {"modifications", 'm', ARG_STRING, "JSON", "url, method, headers, post_data; status, body"},
+    {"wait", 'w', ARG_DURATION, "TIME", "how long to look what comes of it (default: 500ms)"},
+};
+static const arg_option fail_options[] = {
+    {"reason", 'r', ARG_STRING, "REASON",
+     "the error that the page sees (default: BlockedByClient)"},
+};
+static const arg_option fulfill_options[] = {
+    {"response-code", 0, ARG_UINT, "CODE", "HTTP status (default: 200)"},
+    {"response-headers", 0, ARG_STRING, "JSON", "{name: value}"},
+    {"body", 'b', ARG_STRING, "TEXT", "of the answer"},
+};
 static const arg_option inject_options[] = {
     TARGET_OPTION,
     {"now", 0, ARG_FLAG, NULL, "also in the document that is there"},
@@ -115,6 +144,51 @@ const cli_command commands_act[] = {
      "Example:\n"
      "  troupe upload 'input[type=file]' \"$PWD/photo.jpeg\"",
      OPTIONS(element_options), false, false, run_method},
+    {"fetch", GROUP_ACT, "", 0, 0, "the rules by which requests are blocked, mocked, paused, captured",
+     "Example:\n"
+     "  troupe fetch",
+     NO_OPTIONS, false, false, run_method},
+    {"fetch block", GROUP_ACT, "PATTERN…", 1, 100, "do not ask for what matches",
+     "For all pages, or for --target. * and ? stand for anything. Replaces the patterns of before.\n\n"
+     "Example:\n"
+     "  troupe fetch block '*/ads/*' '*.mp4'",
+     OPTIONS(rule_options), false, false, run_fetch_block},
+    {"fetch mock", GROUP_ACT, "PATTERN BODY", 2, 2, "answer what matches, without asking for it",
+     "For all pages, or for --target. Replaces the mocks of before.\n\n"
+     "Example:\n"
+     "  troupe fetch mock '*/api/user' '{\"name\": \"Ada\"}' --status 200",
+     OPTIONS(mock_options), false, false, run_fetch_mock},
+    {"fetch capture", GROUP_ACT, "", 0, 0, "record bodies before the pages get them",
+     "Examples:\n"
+     "  troupe fetch capture\n"
+     "  troupe fetch capture --off",
+     OPTIONS(capture_options), false, false, run_fetch_capture},
+    {"fetch pause", GROUP_ACT, "[PATTERN…]", 0, 100, "pause requests for somebody to decide",
+     "What nobody decides goes on after --for (default: 1m).\n\n"
+     "Examples:\n"
+     "  troupe fetch pause '*/api/*'; troupe fetch paused\n"
+     "  troupe fetch pause --response",
+     OPTIONS(pause_options), false, false, run_fetch_pause},
+    {"fetch paused", GROUP_ACT, "", 0, 0, "what is paused",
+     "Example:\n"
+     "  troupe fetch paused",
+     OPTIONS(target_options), false, false, run_method},
+    {"fetch resume", GROUP_ACT, "ID", 1, 1, "let a paused request go on",
+     "Example:\n"
+     "  troupe fetch resume p1:abc123/1 --modifications '{\"headers\": {\"x-test\": \"1\"}}'",
+     OPTIONS(resume_options), false, false, run_method},
+    {"fetch fail", GROUP_ACT, "ID", 1, 1, "fail a paused request",
+     "Example:\n"
+     "  troupe fetch fail p1:abc123/1 --reason TimedOut",
+     OPTIONS(fail_options), false, false, run_method},
+    {"fetch fulfill", GROUP_ACT, "ID", 1, 1, "answer a paused request",
+     "Example:\n"
+     "  troupe fetch fulfill p1:abc123/1 --response-code 404 --body nothing",
+     OPTIONS(fulfill_options), false, false, run_method},
+    {"fetch disable", GROUP_ACT, "", 0, 0, "end the rules; what is paused goes on",
+     "Example:\n"
+     "  troupe fetch disable",
+     OPTIONS(target_options), false, false, run_method},
     {"inject", GROUP_ACT, "CODE", 1, 1, "run code in every new document of a page",
      "Before its own scripts, while the page is connected; --now also in the document that is there.\n\n"
      "Example:\n"

@@ -229,7 +229,7 @@ static void begin_step(target *state, size_t number)
 }
 
 /* All at once, in one turn: the time it takes is one round trip, not their sum. */
-static void enable(target *state)
+void target_enable(target *state)
 {
     bool any = false;
     for (size_t i = 0; i < sizeof enable_steps / sizeof *enable_steps; i++) {
@@ -262,6 +262,7 @@ static void enable_again(target *state, const char *session, const char *type, b
 void target_enable_part(target *state, const target_part *part)
 {
     enable_again(state, part->session, part->type, false);
+    target_fetch_part(state, part);
 }
 
 /* Events ------------------------------------------------------------------------------------ */
@@ -359,6 +360,8 @@ static void on_event(target *state, const troupe_envelope *event)
         if (troupe_verb_is(event, "Page.javascriptDialogOpening")) {
             target_task_dialog(state);
         }
+    } else if (troupe_verb_is(event, "Fetch.requestPaused")) {
+        target_fetch_paused(state, session, session_len, params, params_len);
     } else if (of_main_session(state, session, session_len)) {
         if (event->verb_len > 5 && memcmp(event->verb, "Page.", 5) == 0) {
             target_follow_page(state, event, params, params_len);
@@ -425,6 +428,8 @@ static troupe_error target_receive(troupe_actor *self, void *context,
         on_detach(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_TARGET_REPORT)) {
         report(state);
+    } else if (troupe_verb_is(envelope, VERB_FETCH_APPLY)) {
+        target_fetch_apply(state, envelope);
     } else if (!target_method(state, envelope)) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL,
                      "a target has no method %.*s", (int)envelope->verb_len, envelope->verb);
@@ -437,8 +442,8 @@ static troupe_error target_start(troupe_actor *self, void *context)
     target *state = context;
     state->self = self;
     troupe_error error = troupe_monitor(self, state->browser, NULL);
-    if (error == TROUPE_OK) {
-        enable(state);
+    if (error == TROUPE_OK && !target_fetch_hello(state)) {
+        target_enable(state);
     }
     return error;
 }
@@ -462,6 +467,7 @@ static void target_stop(troupe_actor *self, void *context, troupe_error reason)
     target_calls_fini(state);
     target_parts_fini(state);
     target_script_fini(state);
+    target_fetch_fini(state);
     free(state);
 }
 

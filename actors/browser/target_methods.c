@@ -493,7 +493,7 @@ const target_method_row target_methods_basic[] = {
 
 static const target_method_row *const tables[] = {
     target_methods_basic,   target_methods_history, target_methods_pictures, target_methods_script,
-    target_methods_pointer, target_methods_keys,    target_methods_elements,
+    target_methods_pointer, target_methods_keys,    target_methods_elements, target_methods_fetch,
 };
 
 static const target_method_row *row_of(const troupe_envelope *call)

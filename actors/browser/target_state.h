@@ -107,13 +107,14 @@ struct target {
     uint64_t verdict_timer; /* until a probe counts as unanswered */
     uint64_t probe_ref;
     bool probing;
-    bool paused;              /* by a debugger, as far as its own session is told */
-    int64_t silent_us;        /* since when it does not answer (wall clock); 0 = it does */
-    char *dialog;             /* the one that is open: JSON text; NULL = none */
-    target_request *at_input; /* whose turn it is with mouse and keyboard; NULL = nobody's */
-    json_t *injections;       /* target_script.c: [{identifier, code_preview}]; NULL = none yet */
-    json_t *bindings;         /* target_script.c: names; NULL = none yet */
-    uint64_t gap_count;       /* bodies the store missed */
+    bool paused;                /* by a debugger, as far as its own session is told */
+    int64_t silent_us;          /* since when it does not answer (wall clock); 0 = it does */
+    char *dialog;               /* the one that is open: JSON text; NULL = none */
+    target_request *at_input;   /* whose turn it is with mouse and keyboard; NULL = nobody's */
+    struct target_fetch *fetch; /* target_fetch.c; NULL = no rules yet */
+    json_t *injections;         /* target_script.c: [{identifier, code_preview}]; NULL = none yet */
+    json_t *bindings;           /* target_script.c: names; NULL = none yet */
+    uint64_t gap_count;         /* bodies the store missed */
     uint64_t gap_bytes;
 };
 
@@ -153,6 +154,20 @@ void target_parts_fini(target *state);
 void target_enable_part(target *state, const target_part *part);
 
 void target_script_fini(target *state);
+
+/* Fetch rules (target_fetch.c): */
+/** It has begun: ask for the rules; target_enable follows. False: there is nobody to ask. */
+bool target_fetch_hello(target *state);
+/** Enable all domains, and let it go on (target.c). */
+void target_enable(target *state);
+/** Call VERB_FETCH_APPLY. */
+void target_fetch_apply(target *state, const troupe_envelope *call);
+/** Fetch.requestPaused in that session. */
+void target_fetch_paused(target *state, const char *session, size_t session_len, const char *params,
+                         size_t params_len);
+/** A part has come: the rules are for it too. */
+void target_fetch_part(target *state, const target_part *part);
+void target_fetch_fini(target *state);
 
 /** A request record for a call; NULL after answering the fault for lack of memory. */
 target_request *target_request_new(target *state, troupe_caller caller);
@@ -204,6 +219,7 @@ extern const target_method_row target_methods_script[];   /* target_script.c */
 extern const target_method_row target_methods_pointer[];  /* target_pointer.c */
 extern const target_method_row target_methods_keys[];     /* target_keys.c */
 extern const target_method_row target_methods_elements[]; /* target_elements.c */
+extern const target_method_row target_methods_fetch[];    /* target_fetch.c */
 
 /**
  * Look for the element that param `selector` names and whether it can be acted on, until it can
