@@ -4,14 +4,76 @@
 #include "value.h"
 #include "view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+static void add_row(json_t *rows, const char *scope, const char *kind, const char *pattern,
+                    json_t *answer)
+{
+    json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:O*}", "target", scope, "rule", kind,
+                                          "pattern", pattern, "answer", answer));
+}
+
+static void add_scope(json_t *rows, const char *scope, json_t *rules)
+{
+    static const char *const kinds[] = {"block", "request", "response"};
+    const char *pattern;
+    json_t *value;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t at;
+        json_array_foreach(json_object_get(rules, kinds[i]), at, value)
+        {
+            add_row(rows, scope,
+                    i == 0   ? "block"
+                    : i == 1 ? "pause request"
+                             : "pause response",
+                    json_string_value(value), NULL);
+        }
+    }
+    json_object_foreach(json_object_get(rules, "mock"), pattern, value)
+    {
+        char *text = view_dump(value);
+        json_t *answer = text != NULL ? json_string(text) : NULL;
+        add_row(rows, scope, "mock", pattern, answer);
+        json_decref(answer);
+        free(text);
+    }
+}
+
+/* One rule a line. */
 static int print_rules(cli *self, json_t *result)
 {
-    if (!self->quiet) {
-        view_fields(result);
+    static const view_column columns[] = {{"TARGET", "target", VIEW_TEXT},
+                                          {"RULE", "rule", VIEW_TEXT},
+                                          {"PATTERN", "pattern", VIEW_URL},
+                                          {"ANSWER", "answer", VIEW_LONG}};
+    json_t *rows = json_array();
+    const char *scope;
+    json_t *rules;
+    json_object_foreach(json_object_get(result, "rules"), scope, rules)
+    {
+        add_scope(rows, scope, rules);
     }
+    if (json_is_true(json_object_get(result, "capture"))) {
+        add_row(rows, "*", "capture", "*", NULL);
+    }
+    if (!self->quiet) {
+        view_rows(rows, columns, sizeof columns / sizeof columns[0], (view_options){0});
+    }
+    json_decref(rows);
     return CLI_OK;
+}
+
+int run_fetch(cli *self)
+{
+    return cli_show(self, "fetch.rules", json_object(), print_rules);
+}
+
+int run_fetch_disable(cli *self)
+{
+    json_t *params = json_object();
+    param_string(params, "target", args_string(&self->args, "target"));
+    return cli_show(self, "fetch.disable", params, print_rules);
 }
 
 /* Of --target, else of all. */

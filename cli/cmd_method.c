@@ -132,8 +132,6 @@ static const struct method_command {
     {"upload", "upload", "selector files", print_answer},
     {"query", "query", "selector", print_elements},
     {"wait", "wait", "selector", print_answer},
-    {"fetch", "fetch.rules", "", print_answer},
-    {"fetch disable", "fetch.disable", "", print_answer},
     {"fetch paused", "fetch.paused", "", print_paused},
     {"fetch resume", "fetch.resume", "id", print_answer},
     {"fetch fail", "fetch.fail", "id", print_answer},

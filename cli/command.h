@@ -157,6 +157,8 @@ int run_cdp(cli *self);
 int run_call(cli *self);
 int run_post(cli *self);
 /* cmd_fetch.c */
+int run_fetch(cli *self);
+int run_fetch_disable(cli *self);
 int run_fetch_block(cli *self);
 int run_fetch_mock(cli *self);
 int run_fetch_capture(cli *self);

@@ -147,7 +147,7 @@ const cli_command commands_act[] = {
     {"fetch", GROUP_ACT, "", 0, 0, "the rules by which requests are blocked, mocked, paused, captured",
      "Example:\n"
      "  troupe fetch",
-     NO_OPTIONS, false, false, run_method},
+     NO_OPTIONS, false, false, run_fetch},
     {"fetch block", GROUP_ACT, "PATTERN…", 1, 100, "do not ask for what matches",
      "For all pages, or for --target. * and ? stand for anything. Replaces the patterns of before.\n\n"
      "Example:\n"
@@ -188,7 +188,7 @@ const cli_command commands_act[] = {
     {"fetch disable", GROUP_ACT, "", 0, 0, "end the rules; what is paused goes on",
      "Example:\n"
      "  troupe fetch disable",
-     OPTIONS(target_options), false, false, run_method},
+     OPTIONS(target_options), false, false, run_fetch_disable},
     {"inject", GROUP_ACT, "CODE", 1, 1, "run code in every new document of a page",
      "Before its own scripts, while the page is connected; --now also in the document that is there.\n\n"
      "Example:\n"
