@@ -105,6 +105,11 @@
 /** cast JSON {key, value}: what a part of the snapshot is now; value null: it is gone. */
 #define VERB_STATE_SET "state.set"
 
+/* To filters -------------------------------------------------------------------------------- */
+
+/** nil -> JSON {types: […], urls: […]}: what the enabled groups hide together. */
+#define VERB_FILTERS_ACTIVE "filters.active"
+
 /* Fetch rules ------------------------------------------------------------------------------- */
 
 /** To fetch, from a target that begins: call JSON {target, address} -> JSON the rules that are for

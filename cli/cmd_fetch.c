@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands that set fetch rules. */
+/* Commands that set fetch rules and filters. */
 #include "command.h"
 #include "value.h"
 #include "view.h"
@@ -90,6 +90,26 @@ static json_t *words(const cli *self)
         json_array_append_new(list, json_string_nocheck(self->args.words[i]));
     }
     return list;
+}
+
+/* All that were given of an option that may be given again. */
+static json_t *given_list(const cli *self, const char *name)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < self->args.given_count; i++) {
+        if (strcmp(self->args.given[i].option->name, name) == 0) {
+            json_array_append_new(list, json_string_nocheck(self->args.given[i].value));
+        }
+    }
+    return list;
+}
+
+int run_filters_add(cli *self)
+{
+    return cli_show(self, "filters.add",
+                    json_pack("{s:s, s:{s:o, s:o}}", "name", args_word(&self->args, 0), "hide",
+                              "types", given_list(self, "type"), "urls", given_list(self, "match")),
+                    NULL);
 }
 
 int run_fetch_block(cli *self)

@@ -83,6 +83,36 @@ static int print_paused(cli *self, json_t *result)
     return CLI_OK;
 }
 
+static int print_entry(cli *self, json_t *result)
+{
+    (void)self;
+    view_fields(json_object_get(result, "entry"));
+    return CLI_OK;
+}
+
+static int print_filters(cli *self, json_t *result)
+{
+    static const view_column columns[] = {{"NAME", "name", VIEW_TEXT},
+                                          {"ON", "enabled", VIEW_TEXT},
+                                          {"TYPES", "types", VIEW_LONG},
+                                          {"URLS", "urls", VIEW_LONG}};
+    json_t *rows = json_array();
+    const char *name;
+    json_t *group;
+    json_object_foreach(result, name, group)
+    {
+        json_t *hide = json_object_get(group, "hide");
+        json_array_append_new(rows, json_pack("{s:s, s:O?, s:O?, s:O?}", "name", name, "enabled",
+                                              json_object_get(group, "enabled"), "types",
+                                              json_object_get(hide, "types"), "urls",
+                                              json_object_get(hide, "urls")));
+    }
+    view_options options = {.ids_only = self->quiet};
+    view_rows(rows, columns, sizeof columns / sizeof columns[0], options);
+    json_decref(rows);
+    return CLI_OK;
+}
+
 /* To --output, else to standard output; on a terminal to a file named after what it is. */
 static int print_picture(cli *self, json_t *result)
 {
@@ -132,6 +162,12 @@ static const struct method_command {
     {"upload", "upload", "selector files", print_answer},
     {"query", "query", "selector", print_elements},
     {"wait", "wait", "selector", print_answer},
+    {"filters", "filters.status", "", print_filters},
+    {"filters remove", "filters.remove", "name", print_answer},
+    {"filters enable", "filters.enable", "name", print_answer},
+    {"filters disable", "filters.disable", "name", print_answer},
+    {"clear", "clear", "", print_answer},
+    {"entry", "entry", "id fields", print_entry},
     {"fetch paused", "fetch.paused", "", print_paused},
     {"fetch resume", "fetch.resume", "id", print_answer},
     {"fetch fail", "fetch.fail", "id", print_answer},

@@ -43,6 +43,7 @@ int run_network(cli *self)
     param_string(params, "search", args_string(args, "search"));
     param_string(params, "target", args_string(args, "target"));
     param_flag(params, "show_all", self, "all");
+    param_uint(params, "wait", self, "wait");
     return cli_show(self, "network", params, print_network);
 }
 

@@ -160,6 +160,7 @@ int run_post(cli *self);
 int run_fetch(cli *self);
 int run_fetch_disable(cli *self);
 int run_fetch_block(cli *self);
+int run_filters_add(cli *self);
 int run_fetch_mock(cli *self);
 int run_fetch_capture(cli *self);
 int run_fetch_pause(cli *self);

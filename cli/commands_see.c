@@ -12,6 +12,7 @@ static const arg_option network_options[] = {
     {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"},
     {"search", 0, ARG_STRING, "TEXT", "with this text in a header"},
     {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
+    {"wait", 'w', ARG_UINT, "SECONDS", "if there is none, wait for one that matches to end"},
     {"all", 'a', ARG_FLAG, NULL, "also what filters hide"},
 };
 static const arg_option console_options[] = {
@@ -32,6 +33,14 @@ static const arg_option sql_options[] = {
     {"csv", 0, ARG_FLAG, NULL, "as comma-separated values (RFC 4180)"},
 };
 
+static const arg_option target_option_only[] = {TARGET_OPTION};
+static const arg_option clear_options[] = {
+    {"purge", 0, ARG_FLAG, NULL, "delete it instead"},
+};
+static const arg_option filter_options[] = {
+    {"type", 0, ARG_STRING, "TYPE", "hide this type: Image, Script, … (may be given again)"},
+    {"match", 'm', ARG_STRING, "PATTERN", "hide addresses that match (may be given again)"},
+};
 static const arg_option query_options[] = {
     TARGET_OPTION,
     {"limit", 'n', ARG_UINT, "N", "at most this many (default: 50)"},
@@ -118,6 +127,38 @@ const cli_command commands_see[] = {
      "  troupe pdf --output page.pdf\n"
      "  troupe pdf --paper a4 --landscape --background --pages 1-2 > page.pdf",
      OPTIONS(pdf_options), false, false, run_method},
+    {"entry", GROUP_SEE, "ID [FIELD…]", 1, 20, "one console message in detail",
+     "ID is the first column of `troupe console`; * as FIELD: all of it.\n\n"
+     "Examples:\n"
+     "  troupe entry 4\n"
+     "  troupe entry 4 message stack",
+     OPTIONS(target_option_only), false, false, run_method},
+    {"clear", GROUP_SEE, "", 0, 0, "hide what was recorded until now, or delete it",
+     "Examples:\n"
+     "  troupe clear\n"
+     "  troupe clear --purge",
+     OPTIONS(clear_options), false, false, run_method},
+    {"filters", GROUP_SEE, "", 0, 0, "the groups of filters: what lists hide",
+     "Example:\n"
+     "  troupe filters",
+     NO_OPTIONS, false, false, run_method},
+    {"filters add", GROUP_SEE, "NAME", 1, 1, "add a group of filters, or replace it",
+     "`troupe network` hides what it names, unless --all is given.\n\n"
+     "Example:\n"
+     "  troupe filters add pictures --type Image --type Font --match '*.svg'",
+     OPTIONS(filter_options), false, false, run_filters_add},
+    {"filters remove", GROUP_SEE, "NAME", 1, 1, "remove a group",
+     "Example:\n"
+     "  troupe filters remove pictures",
+     NO_OPTIONS, false, false, run_method},
+    {"filters enable", GROUP_SEE, "NAME", 1, 1, "hide what a group names",
+     "Example:\n"
+     "  troupe filters enable pictures",
+     NO_OPTIONS, false, false, run_method},
+    {"filters disable", GROUP_SEE, "NAME", 1, 1, "show what a group names",
+     "Example:\n"
+     "  troupe filters disable pictures",
+     NO_OPTIONS, false, false, run_method},
     {"sql", GROUP_SEE, "STATEMENT [VALUE…]", 1, 100, "query the store with read-only SQL",
      "Values are bound to ? in their order, as text.\n\n"
      "Examples:\n"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The actor `console`: RPC `console` lists recorded messages of all targets in one order. */
+/* The actor `console`: RPC `console` lists recorded messages of all targets in one order, `entry`
+ * tells all of one. */
 #include "actors/cast.h"
 #include "actors/verbs.h"
+#include "har_entry.h"
 #include "lookup.h"
 
 #include <stdlib.h>
@@ -49,18 +51,60 @@ static void list(troupe_actor *self, lookup *item)
     lookup_query(self, item, &sql, limit, listed);
 }
 
+/* entry ------------------------------------------------------------------------------------- */
+
+static void found_entry(troupe_actor *self, lookup *item, const json_t *answer)
+{
+    json_t *row = json_array_get(json_object_get(answer, "rows"), 0);
+    if (row == NULL) {
+        lookup_fault(self, item, TROUPE_ENOTFOUND, "Message %lld not found",
+                     (long long)json_integer_value(json_object_get(item->params, "id")));
+        return;
+    }
+    json_t *entry = har_entry_select(row, json_object_get(item->params, "fields"));
+    lookup_reply(self, item, json_pack("{s:o}", "entry", entry));
+}
+
+static void entry(troupe_actor *self, lookup *item)
+{
+    int64_t id = 0;
+    const json_t *fields = json_object_get(item->params, "fields");
+    if (!lookup_param_integer(self, item, "id", 1, INT64_MAX, &id)) {
+        return;
+    }
+    if (json_is_string(fields)) {
+        json_object_set_new(item->params, "fields", json_pack("[O]", fields));
+    } else if (fields == NULL) { /* the minimal entry */
+        json_object_set_new(
+            item->params, "fields",
+            json_pack("[s, s, s, s, s]", "id", "level", "message", "source", "timestamp"));
+    }
+    lookup_sql sql = {0};
+    lookup_sql_add(&sql,
+                   "SELECT id, level, type, source, message, timestamp_us/1000.0 AS timestamp,"
+                   " target, url, line, \"column\", request_id, session, stack_json FROM console"
+                   " WHERE id=?");
+    lookup_sql_integer(&sql, id);
+    lookup_query(self, item, &sql, 1, found_entry);
+}
+
+/* The actor --------------------------------------------------------------------------------- */
+
 static troupe_error console_receive(troupe_actor *self, void *state,
                                     const troupe_envelope *envelope)
 {
     if (envelope->kind != TROUPE_CALL) {
         return TROUPE_OK;
     }
-    if (!troupe_verb_is(envelope, "console")) {
+    bool one = troupe_verb_is(envelope, "entry");
+    if (!one && !troupe_verb_is(envelope, "console")) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
         return TROUPE_OK;
     }
     lookup *item = lookup_begin(state, self, envelope);
-    if (item != NULL) {
+    if (item != NULL && one) {
+        entry(self, item);
+    } else if (item != NULL) {
         lookup_resolve(self, item, list);
     }
     return TROUPE_OK;

@@ -1,121 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The actor `network`: lists requests, shows one in detail, fetches bodies, clears. One bound SQL
- * statement covers all targets, with one order and one limit.
- */
+/* The actor `network`: lists requests (network_list.c), shows one in detail, fetches bodies,
+ * clears. */
 #include "actors/cast.h"
 #include "actors/verbs.h"
 #include "har_entry.h"
 #include "lookup.h"
+#include "network_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LIMIT      50
-#define LIMIT_MAX  10000
 #define FRAMES_MAX 10000
-
-/* network ----------------------------------------------------------------------------------------
- */
-
-typedef struct list_params {
-    const char *method, *type, *url, *state, *search, *order;
-    int64_t limit, status;
-    bool show_all;
-} list_params;
-
-static const char *const orders[] = {"desc", "asc", NULL};
-
-static bool read_list_params(troupe_actor *self, lookup *item, list_params *out)
-{
-    static const char *const states[] = {"pending",    "loading", "complete", "failed", "paused",
-                                         "connecting", "open",    "closed",   NULL};
-    *out = (list_params){.limit = LIMIT, .status = -1, .order = orders[0]};
-    return lookup_param_integer(self, item, "limit", 1, LIMIT_MAX, &out->limit) &&
-           lookup_param_integer(self, item, "status", 0, 999, &out->status) &&
-           lookup_param_string(self, item, "method", &out->method) &&
-           lookup_param_string(self, item, "resource_type", &out->type) &&
-           lookup_param_string(self, item, "type", &out->type) &&
-           lookup_param_string(self, item, "url", &out->url) &&
-           lookup_param_string(self, item, "search", &out->search) &&
-           lookup_param_word(self, item, "state", states, &out->state) &&
-           lookup_param_word(self, item, "order", orders, &out->order) &&
-           lookup_param_boolean(self, item, "show_all", &out->show_all);
-}
-
-static void add_text(lookup_sql *sql, const char *clause, const char *value)
-{
-    if (value != NULL) {
-        lookup_sql_add(sql, clause);
-        lookup_sql_text(sql, value, strlen(value));
-    }
-}
-
-/* Only `*` is a wildcard: SQLite's other ones become literal. */
-static void add_url(lookup_sql *sql, const char *pattern)
-{
-    if (pattern == NULL) {
-        return;
-    }
-    troupe_buffer glob = {0};
-    for (const char *at = pattern; *at != '\0'; at++) {
-        if (*at == '?' || *at == '[') {
-            (void)troupe_buffer_printf(&glob, "[%c]", *at);
-        } else {
-            (void)troupe_buffer_append(&glob, at, 1);
-        }
-    }
-    lookup_sql_add(sql, " AND url GLOB ?");
-    lookup_sql_text(sql, glob.data != NULL ? (const char *)glob.data : "", glob.len);
-    troupe_buffer_fini(&glob);
-}
-
-static void add_search(lookup_sql *sql, const char *search)
-{
-    if (search == NULL) {
-        return;
-    }
-    lookup_sql_add(sql, " AND EXISTS(SELECT 1 FROM har_entry e WHERE e.id=har_summary.id AND"
-                        " (instr(lower(e.request_headers_json),lower(?))>0 OR"
-                        " instr(lower(e.response_headers_json),lower(?))>0))");
-    lookup_sql_text(sql, search, strlen(search));
-    lookup_sql_text(sql, search, strlen(search));
-}
-
-static void listed(troupe_actor *self, lookup *item, const json_t *answer)
-{
-    json_t *rows = json_object_get(answer, "rows");
-    json_t *targets = lookup_targets(item, rows);
-    lookup_reply(self, item,
-                 json_pack("{s:o,s:O,s:O}", "targets", targets, "requests", rows, "warnings",
-                           item->warnings));
-}
-
-static void list(troupe_actor *self, lookup *item)
-{
-    list_params params;
-    if (!read_list_params(self, item, &params)) {
-        return;
-    }
-    lookup_sql sql = {0};
-    lookup_sql_add(&sql, "SELECT * FROM har_summary"
-                         " WHERE id>(SELECT request_cleared FROM counters)");
-    if (params.status >= 0) {
-        lookup_sql_add(&sql, " AND status=?");
-        lookup_sql_integer(&sql, params.status);
-    }
-    add_text(&sql, " AND upper(method)=upper(?)", params.method);
-    add_text(&sql, " AND lower(type)=lower(?)", params.type);
-    add_text(&sql, " AND state=?", params.state);
-    add_url(&sql, params.url);
-    add_search(&sql, params.search);
-    lookup_sql_targets(&sql, item);
-    lookup_sql_add(&sql, params.order == orders[1] ? " ORDER BY id ASC LIMIT ?"
-                                                   : " ORDER BY id DESC LIMIT ?");
-    lookup_sql_integer(&sql, params.limit);
-    lookup_query(self, item, &sql, params.limit, listed);
-}
 
 /* Bodies ------------------------------------------------------------------------------------ */
 
@@ -392,6 +288,12 @@ static void clear(troupe_actor *self, lookup *item)
 static troupe_error network_receive(troupe_actor *self, void *state,
                                     const troupe_envelope *envelope)
 {
+    if (envelope->kind == TROUPE_EVENT) {
+        network_list_event(self, state);
+    }
+    if (envelope->kind == TROUPE_SIGNAL) {
+        network_list_signal(self, state, envelope);
+    }
     if (envelope->kind != TROUPE_CALL) {
         return TROUPE_OK;
     }
@@ -402,12 +304,13 @@ static troupe_error network_receive(troupe_actor *self, void *state,
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
         return TROUPE_OK;
     }
-    lookup *item = lookup_begin(state, self, envelope);
+    network *service = state;
+    lookup *item = lookup_begin(&service->calls, self, envelope);
     if (item == NULL) {
         return TROUPE_OK;
     }
     if (lists) {
-        lookup_resolve(self, item, list);
+        lookup_resolve(self, item, network_list);
     } else if (details || bodies) {
         request(self, item, bodies);
     } else {
@@ -420,8 +323,10 @@ static void network_stop(troupe_actor *self, void *state, troupe_error reason)
 {
     (void)self;
     (void)reason;
-    lookups_fini(state);
-    free(state);
+    network *service = state;
+    lookups_fini(&service->calls);
+    network_list_fini(service);
+    free(service);
 }
 
 static const troupe_behaviour network_behaviour = {
@@ -431,11 +336,11 @@ troupe_error network_prepare(troupe_actor *self, void *context, troupe_spawn_opt
 {
     (void)self;
     (void)context;
-    lookups *all = calloc(1, sizeof *all);
-    if (all == NULL) {
+    network *service = calloc(1, sizeof *service);
+    if (service == NULL) {
         return TROUPE_ENOMEM;
     }
-    *out =
-        (troupe_spawn_options){.behaviour = &network_behaviour, .state = all, .name = NAME_NETWORK};
+    *out = (troupe_spawn_options){
+        .behaviour = &network_behaviour, .state = service, .name = NAME_NETWORK};
     return TROUPE_OK;
 }
