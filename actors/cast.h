@@ -18,6 +18,7 @@ troupe_error query_prepare(troupe_actor *self, void *context, troupe_spawn_optio
 troupe_error network_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error console_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error filters_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
+troupe_error events_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error fetch_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 
 /** Open the store's file once, before anything is started, to report what is wrong with it: creates

@@ -19,6 +19,7 @@
 #define NAME_QUERY       "query/1"
 #define NAME_NETWORK     "network"
 #define NAME_CONSOLE     "console"
+#define NAME_EVENTS      "events"
 #define NAME_FETCH       "fetch"
 #define NAME_STATE       "state" /* the snapshot that is shown, and its changes */
 #define NAME_FILTERS     "filters"
@@ -58,11 +59,16 @@
 #define VERB_STORE_SYNC "store.sync"
 
 /** {topics:[s…]} -> nil. The calling actor gets events until it ends: kind EVENT, the verb is the
- *  topic, payload JSON:
+ * topic, payload JSON:
  *    "network"  one hop ended (complete or failed), a WebSocket opened or closed: a row as RPC
  * `network` "console"  a row as RPC `console` "target"   {target, browser, type, url, title, state,
- * epoch} "gap"      {count, topic}: events were shed because the subscriber was slow */
+ * epoch} "browser"  {browser, origin, state: up | down, product, reason} "cdp"      any event as
+ * Chrome sent it: {method, target, session, timestamp, params} "gap"      {count, topic}: events
+ * were shed because the subscriber was slow */
 #define VERB_STORE_SUBSCRIBE "store.subscribe"
+
+/** {topics:[s…]} -> nil: the calling actor does not want these any more. */
+#define VERB_STORE_UNSUBSCRIBE "store.unsubscribe"
 
 /** nil -> JSON {path, events, requests, console, websocket_frames, bodies, gaps, bytes, committed}
  */

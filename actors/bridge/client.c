@@ -448,6 +448,23 @@ static void feed_send(void *context, const void *text, size_t len)
     client_queue(context, WSLAY_TEXT_FRAME, text, len);
 }
 
+static bool is_idle(void *context)
+{
+    return queued(context) == 0;
+}
+
+/* It has been offered more than it takes for too long. */
+static void feed_too_slow(void *context)
+{
+    client *state = context;
+    static const char why[] = "too slow for its events";
+    if (state->state == CLIENT_OPEN) {
+        troupe_log(TROUPE_LOG_INFO, "bridge", "client-slow", state->slot->name, "closed with 1013");
+        wslay_event_queue_close(state->ws, 1013, (const uint8_t *)why, sizeof why - 1);
+        client_flush(state);
+    }
+}
+
 static void feed_ended(void *context, rpc_call *call)
 {
     call_ended(context, call);
@@ -462,6 +479,8 @@ static void feed_begin(client *state)
         .context = state,
         .room = has_room,
         .send = feed_send,
+        .idle = is_idle,
+        .too_slow = feed_too_slow,
         .ended = feed_ended,
     };
 }

@@ -2,22 +2,30 @@
 /* The live events of one WebSocket client. */
 #include "feed.h"
 
+#include "actors/glob.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "runtime/text.h"
+#include "transport/json_scan.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define RESUBSCRIBE_MS   500
+#define SLOW_NS          10000000000u /* shedding for so long ends the client */
+#define METHODS_MAX      100
+#define TOPIC_WORDS      "network, console, target, browser, cdp"
 #define STORE_TIMEOUT_MS 5000
 
-static const char *const topic_names[FEED_TOPICS] = {"network", "console", "target"};
+static const char *const topic_names[FEED_TOPICS] = {"network", "console", "target", "browser",
+                                                     "cdp"};
 
 void feed_fini(feed *state)
 {
     json_decref(state->targets);
+    json_decref(state->methods);
     state->targets = NULL;
+    state->methods = NULL;
 }
 
 static json_t *topic_list(unsigned topics)
@@ -113,7 +121,8 @@ static troupe_error store_subscribe(feed *state, troupe_answer_fn fn, void *cont
 
 static json_t *subscription(const feed *state)
 {
-    return json_pack("{s:o, s:O?}", "topics", topic_list(state->topics), "targets", state->targets);
+    return json_pack("{s:o, s:O?, s:O*}", "topics", topic_list(state->topics), "targets",
+                     state->targets, "methods", state->methods);
 }
 
 static void on_subscribed(troupe_actor *self, void *context, troupe_error error,
@@ -127,7 +136,10 @@ static void on_subscribed(troupe_actor *self, void *context, troupe_error error,
     } else {
         unsigned topics = 0;
         const char *wrong;
-        (void)topics_read(json_object_get(call->params, "topics"), &topics, &wrong);
+        json_t *given = json_object_get(call->params, "topics");
+        if (given != NULL) {
+            (void)topics_read(given, &topics, &wrong);
+        }
         state->topics &= ~topics;
         show_topics(state);
         rpc_call_failed(state->server, call, error, answer);
@@ -135,25 +147,49 @@ static void on_subscribed(troupe_actor *self, void *context, troupe_error error,
     state->ended(state->context, call);
 }
 
-static void take_targets(feed *state, json_t *targets)
+static void take_list(json_t **list, json_t *given)
 {
-    json_decref(state->targets);
-    state->targets = json_is_string(targets) ? json_pack("[O]", targets) : json_incref(targets);
+    json_decref(*list);
+    *list = json_is_string(given) ? json_pack("[O]", given) : json_incref(given);
+}
+
+/* Topics are needed, unless methods say that it is about events of Chrome. */
+static bool wanted_topics(feed *state, rpc_call *call, unsigned *topics)
+{
+    const char *wrong;
+    char text[120];
+    json_t *given = json_object_get(call->params, "topics");
+    json_t *methods = json_object_get(call->params, "methods");
+    *topics = methods != NULL ? 1u << (FEED_TOPICS - 1) : 0;
+    if (given == NULL && methods == NULL) {
+        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL,
+                       "\"topics\" or \"methods\" are needed");
+        return false;
+    }
+    if (json_array_size(methods) > METHODS_MAX) {
+        rpc_call_fault(state->server, call, TROUPE_ELIMIT, NULL, "at most 100 methods");
+        return false;
+    }
+    unsigned more = 0;
+    if (given != NULL && !topics_read(given, &more, &wrong)) {
+        snprintf(text, sizeof text, "\"%.40s\" is no topic: " TOPIC_WORDS, wrong);
+        text_repair(text);
+        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL, text);
+        return false;
+    }
+    *topics |= more;
+    return true;
 }
 
 bool feed_subscribe(feed *state, rpc_call *call)
 {
     unsigned topics;
-    const char *wrong;
-    char text[120];
-    if (!topics_read(json_object_get(call->params, "topics"), &topics, &wrong)) {
-        snprintf(text, sizeof text, "\"%.40s\" is no topic: network, console, target", wrong);
-        text_repair(text);
-        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL, text);
+    if (!wanted_topics(state, call, &topics)) {
         return false;
     }
     state->topics |= topics;
-    take_targets(state, json_object_get(call->params, "targets"));
+    take_list(&state->targets, json_object_get(call->params, "targets"));
+    take_list(&state->methods, json_object_get(call->params, "methods"));
     show_topics(state);
     call->feed = state;
     troupe_error error = store_subscribe(state, on_subscribed, call);
@@ -172,8 +208,7 @@ bool feed_unsubscribe(feed *state, rpc_call *call)
     const char *wrong;
     const json_t *given = json_object_get(call->params, "topics");
     if (given != NULL && !topics_read(given, &topics, &wrong)) {
-        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL,
-                       "topics are network, console, target");
+        rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL, "topics are " TOPIC_WORDS);
         return false;
     }
     state->topics &= ~topics; /* the store goes on; what is not wanted is dropped here */
@@ -201,6 +236,9 @@ static void send_event(feed *state, const char *topic, const char *data, size_t 
 
 void feed_room(feed *state)
 {
+    if (state->slow_ns != 0 && state->idle(state->context)) {
+        state->slow_ns = 0; /* it has caught up */
+    }
     for (size_t i = 0; i < FEED_TOPICS; i++) {
         if (state->shed[i] > 0 && state->room(state->context)) {
             char text[80];
@@ -212,25 +250,56 @@ void feed_room(feed *state)
     }
 }
 
-/* Whether an event's target is among the wanted ones: an id or the beginning of one. */
-static bool target_wanted(const feed *state, const char *text, size_t len)
+/* Whether a member is one of a list: as a pattern, or as the beginning of an id. */
+static bool listed(const char *text, size_t len, const char *member, const json_t *list,
+                   bool prefixes)
 {
-    if (state->targets == NULL) {
+    json_span span;
+    const char *found;
+    size_t found_len;
+    char value[200];
+    if (list == NULL) {
         return true;
     }
-    json_t *data = rpc_depth_within(text, len) ? json_loadb(text, len, JSON_ALLOW_NUL, NULL) : NULL;
-    const char *target = json_string_value(json_object_get(data, "target"));
-    bool wanted = false;
+    if (!json_member(text, len, member, &span) || !json_plain_string(span, &found, &found_len) ||
+        found_len >= sizeof value) {
+        return false;
+    }
+    memcpy(value, found, found_len);
+    value[found_len] = '\0';
     size_t i;
     json_t *item;
-    json_array_foreach(state->targets, i, item)
+    json_array_foreach(list, i, item)
     {
-        const char *prefix = json_string_value(item);
-        wanted = wanted ||
-                 (prefix != NULL && target != NULL && strncmp(prefix, target, strlen(prefix)) == 0);
+        const char *one = json_string_value(item);
+        if (one != NULL &&
+            (glob_matches(one, value) || (prefixes && strncmp(one, value, strlen(one)) == 0))) {
+            return true;
+        }
     }
-    json_decref(data);
-    return wanted;
+    return false;
+}
+
+/* Events of browsers have no target, and are wanted whichever targets are. */
+static bool event_wanted(const feed *state, size_t topic, const char *text, size_t len)
+{
+    bool of_chrome = topic == FEED_TOPICS - 1;
+    return (strcmp(topic_names[topic], "browser") == 0 ||
+            listed(text, len, "target", state->targets, true)) &&
+           (!of_chrome || listed(text, len, "method", state->methods, false));
+}
+
+/* Shed once more: what does that too long is not waited for. */
+static void shed(feed *state, size_t topic)
+{
+    uint64_t now_ns = bridge_now_ns();
+    state->shed[topic]++;
+    atomic_fetch_add(&state->slot->shed, 1);
+    atomic_fetch_add(&state->server->counters.shed, 1);
+    state->slow_ns = state->slow_ns != 0 ? state->slow_ns : now_ns;
+    if (now_ns - state->slow_ns > SLOW_NS) {
+        state->too_slow(state->context);
+    }
 }
 
 void feed_event(feed *state, const troupe_envelope *event)
@@ -249,13 +318,11 @@ void feed_event(feed *state, const troupe_envelope *event)
         topic++;
     }
     if (topic == FEED_TOPICS || (state->topics & (1u << topic)) == 0 ||
-        !target_wanted(state, text, len)) {
+        !event_wanted(state, topic, text, len)) {
         return;
     }
     if (!state->room(state->context)) {
-        state->shed[topic]++;
-        atomic_fetch_add(&state->slot->shed, 1);
-        atomic_fetch_add(&state->server->counters.shed, 1);
+        shed(state, topic);
         return;
     }
     feed_room(state);

@@ -10,7 +10,7 @@
 
 #include "rpc.h"
 
-#define FEED_TOPICS 3 /* network, console, target */
+#define FEED_TOPICS 5 /* network, console, target, browser, cdp */
 
 typedef struct feed {
     troupe_actor *self; /* fixed, as all up to `ended` */
@@ -19,10 +19,14 @@ typedef struct feed {
     void *context;
     bool (*room)(void *context); /* whether another event may be queued */
     void (*send)(void *context, const void *text, size_t len);
+    bool (*idle)(void *context);                  /* whether nothing is queued */
+    void (*too_slow)(void *context);              /* it was so for too long */
     void (*ended)(void *context, rpc_call *call); /* a call it had taken is RPC_DONE */
 
     unsigned topics;            /* bits, by name in the order above */
     json_t *targets;            /* events only of these; NULL = all */
+    json_t *methods;            /* cdp: only events that match one of these; NULL = all */
+    uint64_t slow_ns;           /* since when it is too slow; 0 = it is not */
     uint64_t shed[FEED_TOPICS]; /* dropped and not yet told */
     troupe_address store;       /* where it is subscribed; 0 = nowhere */
     uint64_t store_monitor;

@@ -123,6 +123,8 @@ typedef enum recorder_topic {
     TOPIC_NETWORK,
     TOPIC_CONSOLE,
     TOPIC_TARGET,
+    TOPIC_BROWSER,
+    TOPIC_CDP,
     TOPIC_COUNT,
 } recorder_topic;
 

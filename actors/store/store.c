@@ -94,6 +94,38 @@ static void schedule_commit(store *me, troupe_actor *self)
 
 /* What is recorded -------------------------------------------------------------------------- */
 
+static void append_member(troupe_buffer *json, const char *key, const char *text, size_t len)
+{
+    (void)troupe_buffer_printf(json, "%s\"%s\":", json->len > 1 ? "," : "", key);
+    if (text != NULL) {
+        json_quote_append(json, text, len);
+    } else {
+        (void)troupe_buffer_append(json, "null", 4);
+    }
+}
+
+/* The event as it came, for those who want any. */
+static void publish_cdp(store *me, const recorded_event *event)
+{
+    if (!subscribers_want(&me->subscribers, TOPIC_CDP)) {
+        return;
+    }
+    troupe_buffer json = {0};
+    (void)troupe_buffer_append(&json, "{", 1);
+    append_member(&json, "method", event->method, event->method_len);
+    append_member(&json, "target", event->target_len > 0 ? event->target : NULL, event->target_len);
+    append_member(&json, "session", event->session_len > 0 ? event->session : NULL,
+                  event->session_len);
+    (void)troupe_buffer_printf(&json,
+                               ",\"timestamp\":%.3f,\"params\":", (double)event->wall_us / 1000.0);
+    json_clean_append(&json, event->params.data, event->params.len);
+    (void)troupe_buffer_append(&json, "}", 1);
+    if (!json.failed) {
+        subscribers_publish(&me->subscribers, TOPIC_CDP, (const char *)json.data, json.len);
+    }
+    troupe_buffer_fini(&json);
+}
+
 static void receive_event(store *me, const troupe_envelope *envelope)
 {
     recorded_event event = {.method = envelope->verb, .method_len = envelope->verb_len};
@@ -111,16 +143,7 @@ static void receive_event(store *me, const troupe_envelope *envelope)
     }
     event.params = (json_span){params != NULL ? params : "{}", params != NULL ? params_len : 2};
     recorder_event(&me->rec, &event);
-}
-
-static void append_member(troupe_buffer *json, const char *key, const char *text, size_t len)
-{
-    (void)troupe_buffer_printf(json, "%s\"%s\":", json->len > 1 ? "," : "", key);
-    if (text != NULL) {
-        json_quote_append(json, text, len);
-    } else {
-        (void)troupe_buffer_append(json, "null", 4);
-    }
+    publish_cdp(me, &event);
 }
 
 /* A target changed: subscribers get it from the record itself. */
@@ -151,6 +174,31 @@ static void publish_target(store *me, troupe_bytes payload)
     troupe_buffer_fini(&json);
 }
 
+/* A browser came or went. */
+static void publish_browser(store *me, troupe_bytes payload)
+{
+    const char *browser = NULL, *origin = NULL, *state = NULL, *product = NULL, *reason = NULL;
+    size_t browser_len = 0, origin_len = 0, state_len = 0, product_len = 0, reason_len = 0;
+    if (!subscribers_want(&me->subscribers, TOPIC_BROWSER) ||
+        troupe_unpack(payload, "{s:s#,s?:s#,s?:s#,s?:s#,s?:s#?}", "browser", &browser, &browser_len,
+                      "origin", &origin, &origin_len, "state", &state, &state_len, "product",
+                      &product, &product_len, "reason", &reason, &reason_len) != TROUPE_OK) {
+        return;
+    }
+    troupe_buffer json = {0};
+    (void)troupe_buffer_append(&json, "{", 1);
+    append_member(&json, "browser", browser, browser_len);
+    append_member(&json, "origin", origin, origin_len);
+    append_member(&json, "state", state, state_len);
+    append_member(&json, "product", product, product_len);
+    append_member(&json, "reason", reason_len > 0 ? reason : NULL, reason_len);
+    (void)troupe_buffer_append(&json, "}", 1);
+    if (!json.failed) {
+        subscribers_publish(&me->subscribers, TOPIC_BROWSER, (const char *)json.data, json.len);
+    }
+    troupe_buffer_fini(&json);
+}
+
 static void receive_record(store *me, const troupe_envelope *envelope)
 {
     troupe_error error = TROUPE_EMETHOD;
@@ -163,6 +211,9 @@ static void receive_record(store *me, const troupe_envelope *envelope)
         error = recorder_body(&me->rec, envelope->payload);
     } else if (troupe_verb_is(envelope, VERB_RECORD_BROWSER)) {
         error = recorder_browser(&me->rec, envelope->payload);
+        if (error == TROUPE_OK) {
+            publish_browser(me, envelope->payload);
+        }
     } else if (troupe_verb_is(envelope, VERB_RECORD_GAP)) {
         error = recorder_gap(&me->rec, envelope->payload);
     }
@@ -226,6 +277,18 @@ static void call_subscribe(store *me, troupe_actor *self, const troupe_envelope 
     troupe_reply(self, caller, (troupe_bytes){NULL, 0});
 }
 
+static void call_unsubscribe(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    unsigned topics;
+    troupe_caller caller = troupe_caller_of(call);
+    if (!read_topics(call->payload, &topics)) {
+        troupe_fault(self, caller, TROUPE_EPARAMS, NULL, "topics must be a list of strings");
+        return;
+    }
+    subscribers_remove(&me->subscribers, call->from, topics);
+    troupe_reply(self, caller, (troupe_bytes){NULL, 0});
+}
+
 static void call_stats(store *me, troupe_actor *self, const troupe_envelope *call)
 {
     const recorder_counts *counts = &me->rec.counts;
@@ -274,6 +337,7 @@ static void receive_call(store *me, troupe_actor *self, const troupe_envelope *c
     } table[] = {
         {VERB_STORE_SYNC, call_sync},
         {VERB_STORE_SUBSCRIBE, call_subscribe},
+        {VERB_STORE_UNSUBSCRIBE, call_unsubscribe},
         {VERB_STORE_STATS, call_stats},
         {VERB_STORE_CLEAR, call_clear},
     };

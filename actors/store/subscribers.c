@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const topic_names[TOPIC_COUNT] = {
-    [TOPIC_NETWORK] = "network", [TOPIC_CONSOLE] = "console", [TOPIC_TARGET] = "target"};
+static const char *const topic_names[TOPIC_COUNT] = {[TOPIC_NETWORK] = "network",
+                                                     [TOPIC_CONSOLE] = "console",
+                                                     [TOPIC_TARGET] = "target",
+                                                     [TOPIC_BROWSER] = "browser",
+                                                     [TOPIC_CDP] = "cdp"};
 
 /* context: the topic's name */
 static troupe_error pack_gap(void *context, uint64_t count, bool ended, troupe_buffer *out)
@@ -58,6 +61,15 @@ troupe_error subscribers_add(subscribers *all, troupe_address address, unsigned 
         }
     }
     return error;
+}
+
+void subscribers_remove(subscribers *all, troupe_address address, unsigned topics)
+{
+    for (int i = 0; i < TOPIC_COUNT; i++) {
+        if ((topics & (1u << i)) != 0) {
+            (void)!troupe_topic_unsubscribe(all->topics[i], address); /* it was none */
+        }
+    }
 }
 
 bool subscribers_want(const subscribers *all, recorder_topic topic)

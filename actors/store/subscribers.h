@@ -25,6 +25,9 @@ int subscribers_topic(const char *name, size_t len);
 troupe_error subscribers_add(subscribers *subscribers, troupe_address address,
                              unsigned topics) TROUPE_MUST_USE;
 
+/** Take topics away from an actor's; those it does not have are ignored. */
+void subscribers_remove(subscribers *subscribers, troupe_address address, unsigned topics);
+
 /** Whether anybody wants that topic: so that rows need not be read for nobody. */
 bool subscribers_want(const subscribers *subscribers, recorder_topic topic);
 
