@@ -111,6 +111,19 @@
 /** cast JSON {key, value}: what a part of the snapshot is now; value null: it is gone. */
 #define VERB_STATE_SET "state.set"
 
+/** cast JSON {type, message, clear_on?}: users are to know; one of each type. */
+#define VERB_NOTICE_PUT "notice.put"
+
+/** cast JSON {target?, message}: something failed that nobody had called for. */
+#define VERB_ERROR_PUT "error.put"
+
+/** JSON {instance?, since?} -> JSON {instance, revision, state | patches}. The calling actor then
+ * gets each change until it ends: kind EVENT, verb "state", payload JSON {revision, patch} (RFC
+ * 7396). With the instance and revision of before, it gets the patches it missed, if they are still
+ * there. */
+#define VERB_STATE_SUBSCRIBE "state.subscribe"
+/* RPC "state" (the same, once), "notices.list", "notices.dismiss", "errors.dismiss" too. */
+
 /* To filters -------------------------------------------------------------------------------- */
 
 /** nil -> JSON {types: […], urls: […]}: what the enabled groups hide together. */

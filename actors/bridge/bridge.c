@@ -16,6 +16,8 @@
 #include "metrics_text.h"
 #include "peer.h"
 #include "rpc.h"
+#include "slots.h"
+#include "sse.h"
 #include "troupe/log.h"
 #include "troupe/version.h"
 #include "ws.h"
@@ -190,6 +192,11 @@ static int get_ws(bridge *server, struct mg_connection *conn)
     return ws_upgrade(server, conn);
 }
 
+static int get_events(bridge *server, struct mg_connection *conn)
+{
+    return sse_serve(server, conn);
+}
+
 static troupe_guest *worker_guest(bridge *server, const struct mg_connection *conn)
 {
     worker *self = mg_get_thread_pointer(conn);
@@ -320,10 +327,15 @@ static const struct route {
     bool open;          /* needs no permission */
     int (*answer)(bridge *server, struct mg_connection *conn);
 } routes[] = {
-    {"/rpc", "POST", false, post_rpc},         {"/ws", "GET", false, get_ws},
-    {"/healthz", "GET", true, get_healthz},    {"/readyz", "GET", true, get_readyz},
-    {"/health", "GET", false, get_health},     {"/", "GET", false, get_root},
+    {"/rpc", "POST", false, post_rpc},
+    {"/ws", "GET", false, get_ws},
+    {"/healthz", "GET", true, get_healthz},
+    {"/readyz", "GET", true, get_readyz},
+    {"/health", "GET", false, get_health},
+    {"/", "GET", false, get_root},
     {METRICS_PATH, "GET", false, get_metrics},
+    {"/events", "GET", false, get_events},
+    {"/events/stream", "GET", false, get_events},
 };
 
 static const struct route *route_find(const char *path)

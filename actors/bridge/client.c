@@ -10,6 +10,7 @@
 #include "external.h"
 #include "feed.h"
 #include "rpc.h"
+#include "slots.h"
 #include "troupe/log.h"
 
 #include <wslay/wslay.h>
@@ -29,7 +30,6 @@
 #define CALLS_MAX         1024         /* in flight; more: no reading */
 #define PING_NS           20000000000u
 #define SILENCE_NS        60000000000u
-#define STOP_JOIN_MS      2000
 #define LINGER_MS         1000 /* for the peer to take our close, and to end what it was sending */
 
 typedef enum client_state {
@@ -584,14 +584,6 @@ static bool client_closing(troupe_actor *self, void *context)
     return true;
 }
 
-static void slot_free(bridge *server, client_slot *slot)
-{
-    pthread_mutex_lock(&server->lock);
-    slot->number = 0;
-    slot->address = 0;
-    pthread_mutex_unlock(&server->lock);
-}
-
 /* End of the connection. Unread bytes would turn the close into a reset that eats our last frames;
  * with `reset` that is what is wanted: the kernel keeps nothing for a peer that takes nothing. */
 static void hang_up(int fd, bool reset)
@@ -627,7 +619,7 @@ static void client_stop(troupe_actor *self, void *context, troupe_error reason)
     client *state = context;
     troupe_unwatch(self, state->fd);
     hang_up(state->fd, state->reset);
-    slot_free(state->server, state->slot);
+    client_slot_free(state->server, state->slot);
     client_free(state);
 }
 
@@ -640,44 +632,16 @@ static const troupe_behaviour client_behaviour = {
     .stop = client_stop,
 };
 
-/* A free slot with a fresh number and name, or NULL. */
-static client_slot *slot_take(bridge *server, const char *peer)
-{
-    client_slot *slot = NULL;
-    pthread_mutex_lock(&server->lock);
-    for (uint32_t i = 0; slot == NULL && i < server->clients_max; i++) {
-        slot = server->slots[i].number == 0 ? &server->slots[i] : NULL;
-    }
-    if (slot != NULL) {
-        memset(slot, 0, sizeof *slot);
-        slot->number = server->client_next++;
-        slot->since_ns = bridge_now_ns();
-        snprintf(slot->name, sizeof slot->name, "client/%llu", (unsigned long long)slot->number);
-        snprintf(slot->peer, sizeof slot->peer, "%s", peer);
-    }
-    pthread_mutex_unlock(&server->lock);
-    return slot;
-}
-
-static void slot_address(bridge *server, client_slot *slot, uint64_t number, troupe_address address)
-{
-    pthread_mutex_lock(&server->lock);
-    if (slot->number == number) { /* else it has ended already */
-        slot->address = address;
-    }
-    pthread_mutex_unlock(&server->lock);
-}
-
 troupe_error client_start(bridge *server, int fd, client_protocol protocol, const char *greeting,
                           const char *peer)
 {
-    client_slot *slot = slot_take(server, peer);
+    client_slot *slot = client_slot_take(server, peer);
     if (slot == NULL) {
         return TROUPE_ELIMIT;
     }
     client *state = calloc(1, sizeof *state);
     if (state == NULL) {
-        slot_free(server, slot);
+        client_slot_free(server, slot);
         return TROUPE_ENOMEM;
     }
     uint64_t number = slot->number;
@@ -690,37 +654,11 @@ troupe_error client_start(bridge *server, int fd, client_protocol protocol, cons
     troupe_address address;
     troupe_error error = troupe_spawn(server->system, &options, &address);
     if (error != TROUPE_OK) {
-        slot_free(server, slot);
+        client_slot_free(server, slot);
         free(state);
         return error;
     }
-    slot_address(server, slot, number, address);
+    client_slot_address(server, slot, number, address);
     atomic_fetch_add(&server->counters.clients, 1);
     return TROUPE_OK;
-}
-
-/* The address of slot i; 0 if there is none. */
-static troupe_address slot_at(bridge *server, uint32_t i)
-{
-    pthread_mutex_lock(&server->lock);
-    troupe_address address = server->slots[i].address;
-    pthread_mutex_unlock(&server->lock);
-    return address;
-}
-
-void clients_stop(bridge *server)
-{
-    for (uint32_t i = 0; i < server->clients_max; i++) {
-        troupe_address address = slot_at(server, i);
-        if (address != 0) {
-            (void)!troupe_stop(server->system, address, TROUPE_STOP_DRAIN);
-        }
-    }
-    for (uint32_t i = 0; i < server->clients_max; i++) {
-        troupe_address address = slot_at(server, i);
-        if (address != 0 && troupe_join(server->system, address, STOP_JOIN_MS) == TROUPE_ETIMEOUT) {
-            (void)!troupe_stop(server->system, address, TROUPE_STOP_NOW);
-            (void)!troupe_join(server->system, address, STOP_JOIN_MS);
-        }
-    }
 }

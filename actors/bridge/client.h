@@ -31,7 +31,4 @@ typedef enum client_protocol {
 troupe_error client_start(bridge *server, int fd, client_protocol protocol, const char *greeting,
                           const char *peer) TROUPE_MUST_USE;
 
-/** Say goodbye to all clients and wait for their actors. Not from an actor's thread. */
-void clients_stop(bridge *server);
-
 #endif

@@ -78,8 +78,16 @@ static void greeting_write(const char *key, client_protocol protocol, char *out,
              chosen ? protocol_names[protocol] : "", chosen ? "\r\n" : "");
 }
 
-/* Put a socket that leads nowhere in the place of a descriptor that civetweb is going to close. */
-static bool put_dead_socket(int fd)
+int ws_descriptor(struct mg_connection *conn, int *theirs)
+{
+    const struct mg_request_info *info = mg_get_request_info(conn);
+    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, NULL,
+                      (uint16_t)info->server_port};
+    *theirs = peer_descriptor(&ends);
+    return *theirs >= 0 ? fcntl(*theirs, F_DUPFD_CLOEXEC, 3) : -1;
+}
+
+bool ws_put_dead_socket(int fd)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -102,10 +110,8 @@ static int send_overload(bridge *server, struct mg_connection *conn)
 static int take_over(bridge *server, struct mg_connection *conn, const char *key)
 {
     const struct mg_request_info *info = mg_get_request_info(conn);
-    peer_ends ends = {info->remote_addr, (uint16_t)info->remote_port, NULL,
-                      (uint16_t)info->server_port};
-    int theirs = peer_descriptor(&ends);
-    int ours = theirs >= 0 ? fcntl(theirs, F_DUPFD_CLOEXEC, 3) : -1;
+    int theirs;
+    int ours = ws_descriptor(conn, &theirs);
     if (ours < 0) {
         return http_send_error(conn, 500, TROUPE_EIO, NULL, "the connection cannot be taken over");
     }
@@ -121,7 +127,7 @@ static int take_over(bridge *server, struct mg_connection *conn, const char *key
                    ? send_overload(server, conn)
                    : http_send_error(conn, 503, error, NULL, troupe_error_text(error));
     }
-    if (!put_dead_socket(theirs)) {
+    if (!ws_put_dead_socket(theirs)) {
         mg_close_connection(conn); /* ends the client too */
     }
     return 101;

@@ -15,6 +15,15 @@
 /** Answer the request: 101 and a client actor, or an error. Returns the HTTP status. */
 int ws_upgrade(bridge *server, struct mg_connection *conn);
 
+/**
+ * Take a connection over from civetweb: a descriptor of our own, -1 if there is none.
+ *
+ * @param theirs  stored: civetweb's, for ws_put_dead_socket
+ */
+int ws_descriptor(struct mg_connection *conn, int *theirs);
+/** Put a socket that leads nowhere in the place of a descriptor that civetweb is going to close. */
+bool ws_put_dead_socket(int fd);
+
 /** Whether the request asks for a WebSocket. */
 bool ws_wanted(const struct mg_connection *conn);
 
