@@ -280,6 +280,7 @@ static void on_told(troupe_actor *self, void *context, troupe_error error,
     if (error != TROUPE_OK) {
         me->store = 0;
     }
+    look_soon(me); /* at what happened before it began to tell */
 }
 
 /* The store tells what happens while somebody looks. */
