@@ -233,6 +233,16 @@ static void ask(state *me, const char *verb, json_t *params, troupe_answer_fn fn
     }
 }
 
+/* Chrome tells of new titles only when asked: now the records have them. */
+static void on_pages(troupe_actor *self, void *context, troupe_error error,
+                     const troupe_envelope *answer)
+{
+    (void)self;
+    (void)error;
+    (void)answer;
+    ask(context, "targets.get", json_object(), on_targets);
+}
+
 static void on_status(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
 {
@@ -244,7 +254,7 @@ static void on_status(troupe_actor *self, void *context, troupe_error error,
         looked(me);
         return;
     }
-    ask(me, "targets.get", json_object(), on_targets);
+    ask(me, "pages", json_object(), on_pages);
 }
 
 static void look(troupe_actor *self, void *context)
