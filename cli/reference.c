@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of the man pages and completions that follow from the tables (troupe
  * --print-reference): what users read cannot drift from what the program does. */
+#include "actors/bridge/methods.h"
 #include "command.h"
 
 #include <string.h>
@@ -150,6 +151,8 @@ void reference_print(FILE *out, const char *which)
         commands_roff(out);
     } else if (strcmp(which, "keys") == 0) {
         keys_roff(out);
+    } else if (strcmp(which, "methods") == 0) {
+        methods_markdown(out);
     } else {
         completion_words(out);
     }

@@ -9,10 +9,22 @@
 #include <string.h>
 
 /* In the order of the documentation. */
-static const rpc_method *const subjects[] = {
-    methods_host,   methods_browsers, methods_targets,  methods_navigation,
-    methods_script, methods_input,    methods_pictures, methods_dom,
-    methods_record, methods_fetch,    methods_filters,  methods_events,
+static const struct {
+    const char *title;
+    const rpc_method *rows;
+} subjects[] = {
+    {"The host", methods_host},
+    {"Browsers", methods_browsers},
+    {"Targets", methods_targets},
+    {"Navigation", methods_navigation},
+    {"Script", methods_script},
+    {"Input and elements", methods_input},
+    {"Pictures", methods_pictures},
+    {"Picking elements", methods_dom},
+    {"What was recorded", methods_record},
+    {"Fetch rules", methods_fetch},
+    {"Filters", methods_filters},
+    {"Live events", methods_events},
 };
 
 #define SUBJECT_COUNT (sizeof subjects / sizeof subjects[0])
@@ -26,12 +38,21 @@ static const rpc_method *end_of(const rpc_method *list)
     return list;
 }
 
-static const rpc_method *first_from(size_t subject)
+static size_t subject_of(const rpc_method *row)
 {
-    while (subject < SUBJECT_COUNT && subjects[subject]->name == NULL) {
+    size_t subject = 0;
+    while (row < subjects[subject].rows || row > end_of(subjects[subject].rows)) {
         subject++;
     }
-    return subject < SUBJECT_COUNT ? subjects[subject] : NULL;
+    return subject;
+}
+
+static const rpc_method *first_from(size_t subject)
+{
+    while (subject < SUBJECT_COUNT && subjects[subject].rows->name == NULL) {
+        subject++;
+    }
+    return subject < SUBJECT_COUNT ? subjects[subject].rows : NULL;
 }
 
 const rpc_method *method_next(const rpc_method *row)
@@ -42,11 +63,12 @@ const rpc_method *method_next(const rpc_method *row)
     if (row[1].name != NULL) {
         return row + 1;
     }
-    size_t subject = 0;
-    while (end_of(subjects[subject]) != row + 1) {
-        subject++;
-    }
-    return first_from(subject + 1);
+    return first_from(subject_of(row) + 1);
+}
+
+const char *method_subject(const rpc_method *row)
+{
+    return subjects[subject_of(row)].title;
 }
 
 /* Members that every method accepts besides its own. */
@@ -167,7 +189,7 @@ static unsigned type_of(const json_t *value)
     }
 }
 
-static void types_text(unsigned types, char *out, size_t size)
+void method_types_text(unsigned types, char *out, size_t size)
 {
     size_t used = 0;
     out[0] = '\0';
@@ -198,7 +220,7 @@ static troupe_error check_value(const rpc_method *method, const method_param *pa
 {
     if ((type_of(value) & param->types) == 0) {
         char types[80];
-        types_text(param->types, types, sizeof types);
+        method_types_text(param->types, types, sizeof types);
         return troupe_fail(reason, TROUPE_EPARAMS, "%s: \"%s\" must be %s", method->name,
                            param->name, types);
     }
@@ -383,15 +405,29 @@ static const char *owner_text(const rpc_method *row)
     }
 }
 
+/* "a|b|c" as a list. */
+static json_t *describe_words(const char *words)
+{
+    json_t *list = json_array();
+    while (words != NULL && *words != '\0') {
+        size_t len = strcspn(words, "|");
+        json_array_append_new(list, json_stringn(words, len));
+        words += len + (words[len] == '|');
+    }
+    return list;
+}
+
 static json_t *describe_method(const rpc_method *row)
 {
     json_t *positions = json_array();
     json_t *schema = describe_schema(row, positions);
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:s}", "name", row->name, "summary",
-                     row->doc, "owner", owner_text(row), "mutates", (int)row->mutates, "websocket",
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:s, s:o, s:o}", "name",
+                     row->name, "subject", method_subject(row), "summary", row->doc, "owner",
+                     owner_text(row), "mutates", (int)row->mutates, "websocket",
                      (int)(row->route == ROUTE_CLIENT), "timeout_ms",
                      (json_int_t)method_timeout_ms(row, NULL), "positions", positions, "params",
-                     schema, "result", row->result);
+                     schema, "result", row->result, "states", describe_words(row->states), "errors",
+                     describe_words(row->errors));
 }
 
 static json_t *describe_errors(void)

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /** Types a parameter may have; several are or-ed. */
 enum {
@@ -60,6 +61,15 @@ typedef struct rpc_method {
 
 /** The row after that one, NULL = the first; NULL after the last. In the order of the docs. */
 const rpc_method *method_next(const rpc_method *row);
+
+/** What the row is about: the title of its part of the docs. */
+const char *method_subject(const rpc_method *row);
+
+/** Its types in words: "string or integer". */
+void method_types_text(unsigned types, char *out, size_t size);
+
+/** Print the table of methods as Markdown, a part a subject. */
+void methods_markdown(FILE *out);
 
 /** The method of that name (len bytes), or NULL. */
 const rpc_method *method_find(const char *name, size_t len);

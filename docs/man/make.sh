@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Write troupe.1 and troupe.conf.5 anew: what stands in *.in, and in place of @commands@ and @keys@
-# what the program says about itself.
+# Write troupe.1, troupe.conf.5 and docs/rpc.md anew: what stands in *.in, and in place of @commands@,
+# @keys@ and @methods@ what the program says about itself.
 #
 #   docs/man/make.sh TROUPE           write them
 #   docs/man/make.sh TROUPE --check   say whether they are up to date (exit status 1 if not)
@@ -25,3 +25,4 @@ make_page() {
 }
 make_page troupe.1 commands
 make_page troupe.conf.5 keys
+make_page ../rpc.md methods

@@ -65,6 +65,7 @@ test("the full state comes first, then patches that lead to each next one", asyn
   await until(() => connected(one).length === 2 && connected(one)[1] === "second", "the second page is told");
   await host.rpc("targets.set", { targets: [target] });
   await until(() => one.state.tracked_targets.length === 1, "tracked targets are told");
+  assert.deepEqual((await host.rpc("targets.get")).tracked, [target]);
   await host.rpc("filters.add", { name: "a", hide: { types: ["Image"] } });
   await until(() => one.state.filters?.enabled?.[0] === "a", "filters are told");
   await host.rpc("fetch", { target, block: ["*/x"] });
