@@ -28,7 +28,9 @@ Test(large, block_given_back_is_taken_again)
 Test(large, kept_block_that_is_too_small_is_replaced)
 {
     size_t capacity;
-    large_give(large_take(LARGE_BYTES, &capacity), capacity);
+    void *small = large_take(LARGE_BYTES, &capacity);
+    cr_assert_not_null(small);
+    large_give(small, capacity);
     void *block = large_take(2 * LARGE_BYTES, &capacity);
     cr_assert_not_null(block);
     cr_expect_geq(capacity, 2 * LARGE_BYTES);
