@@ -52,14 +52,14 @@ static const char *const aliases[][2] = {
 
 /* Keys of characters that are neither letters nor digits: with and without shift. */
 static const struct {
-    char plain, shifted;
     const char *code;
     int key_code;
+    char plain, shifted;
 } signs[] = {
-    {'-', '_', "Minus", 189},        {'=', '+', "Equal", 187},      {'[', '{', "BracketLeft", 219},
-    {']', '}', "BracketRight", 221}, {'\\', '|', "Backslash", 220}, {';', ':', "Semicolon", 186},
-    {'\'', '"', "Quote", 222},       {'`', '~', "Backquote", 192},  {',', '<', "Comma", 188},
-    {'.', '>', "Period", 190},       {'/', '?', "Slash", 191},      {' ', ' ', "Space", 32},
+    {"Minus", 189, '-', '_'},        {"Equal", 187, '=', '+'},      {"BracketLeft", 219, '[', '{'},
+    {"BracketRight", 221, ']', '}'}, {"Backslash", 220, '\\', '|'}, {"Semicolon", 186, ';', ':'},
+    {"Quote", 222, '\'', '"'},       {"Backquote", 192, '`', '~'},  {"Comma", 188, ',', '<'},
+    {"Period", 190, '.', '>'},       {"Slash", 191, '/', '?'},      {"Space", 32, ' ', ' '},
 };
 
 static const char digits_shifted[] = ")!@#$%^&*(";
