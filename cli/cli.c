@@ -449,6 +449,15 @@ int cli_show(cli *self, const char *method, json_t *params, int (*print)(cli *, 
     return cli_show_checked(self, method, params, print, NULL);
 }
 
+/* For the shell that runs this command: the result, in the file it names. */
+static void keep_result(const json_t *result)
+{
+    const char *path = getenv("TROUPE_SHELL_RESULT");
+    if (path != NULL && access(path, W_OK) == 0) {
+        (void)json_dump_file(result, path, JSON_COMPACT | JSON_ENCODE_ANY);
+    }
+}
+
 int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)(cli *, json_t *),
                      int (*check)(const json_t *result))
 {
@@ -457,6 +466,7 @@ int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)
     if (status != CLI_OK) {
         return status;
     }
+    keep_result(result);
     if (self->json) {
         cli_print_json(result);
     } else {

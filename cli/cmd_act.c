@@ -151,6 +151,27 @@ static int run_actor(cli *self, const char *method, int (*print)(cli *, json_t *
     return cli_show(self, method, params, print);
 }
 
+static int print_json(cli *self, json_t *result)
+{
+    (void)self;
+    cli_print_json(result);
+    return CLI_OK;
+}
+
+/* Any method by its name. */
+int run_rpc(cli *self)
+{
+    const char *text = args_word(&self->args, 1);
+    json_error_t error;
+    json_t *params =
+        text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, &error) : json_object();
+    if (params == NULL) {
+        cli_error("rpc: the params are not JSON: %s (column %d)", error.text, error.column);
+        return CLI_USAGE;
+    }
+    return cli_show(self, args_word(&self->args, 0), params, print_json);
+}
+
 int run_call(cli *self)
 {
     return run_actor(self, "actor.call", print_answer);

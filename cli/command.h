@@ -155,6 +155,7 @@ int run_body(cli *self);
 int run_js(cli *self);
 int run_cdp(cli *self);
 int run_call(cli *self);
+int run_rpc(cli *self);
 int run_post(cli *self);
 /* cmd_fetch.c */
 int run_fetch(cli *self);
@@ -164,6 +165,8 @@ int run_filters_add(cli *self);
 int run_fetch_mock(cli *self);
 int run_fetch_capture(cli *self);
 int run_fetch_pause(cli *self);
+/* cmd_shell.c */
+int run_shell(cli *self);
 /* cmd_method.c: commands that are one RPC method */
 int run_method(cli *self);
 /* reference.c */

@@ -88,6 +88,9 @@ static const arg_option fulfill_options[] = {
     {"response-headers", 0, ARG_STRING, "JSON", "{name: value}"},
     {"body", 'b', ARG_STRING, "TEXT", "of the answer"},
 };
+static const arg_option shell_options[] = {
+    {"keep-going", 'k', ARG_FLAG, NULL, "from a pipe: go on after a command that failed"},
+};
 static const arg_option inject_options[] = {
     TARGET_OPTION,
     {"now", 0, ARG_FLAG, NULL, "also in the document that is there"},
@@ -217,6 +220,22 @@ const cli_command commands_act[] = {
      "  troupe cdp Page.getLayoutMetrics\n"
      "  troupe cdp Emulation.setTimezoneOverride '{\"timezoneId\":\"Asia/Tokyo\"}'",
      OPTIONS(target_options), false, false, run_cdp},
+    {"rpc", GROUP_ACT, "METHOD [JSON]", 1, 2, "call a method of the RPC interface by its name",
+     "JSON: the params, an object or an array. Prints the result as JSON. docs/rpc.md has all methods, and\n"
+     "`troupe rpc rpc.describe` describes them.\n\n"
+     "Examples:\n"
+     "  troupe rpc status\n"
+     "  troupe rpc network '{\"limit\": 3, \"status\": 404}'",
+     NULL, 0, false, false, run_rpc},
+    {"shell", GROUP_ACT, "", 0, 0, "commands line by line, with history and completion",
+     "Starts a local host first if none runs. Tab completes commands, methods, options, ids and files. $_ is what\n"
+     "the host answered last, $_.path[0] a part of it; _ prints it. A method that is no command is called with JSON\n"
+     "params. Lines with open quotes or brackets go on. Ctrl-C ends a command, Ctrl-D the shell. From a pipe it runs\n"
+     "until a command fails, and exits with its status.\n\n"
+     "Examples:\n"
+     "  troupe shell\n"
+     "  printf 'open https://example.org\\njs document.title\\n' | troupe shell",
+     OPTIONS(shell_options), true, false, run_shell},
     {"call", GROUP_ACT, "ACTOR VERB [JSON]", 2, 3, "call any actor and print its answer",
      "ACTOR is a name or an address (`troupe actors`), of the host or of a program that joined it.\n\n"
      "Examples:\n"
