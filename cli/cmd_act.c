@@ -162,11 +162,10 @@ static int print_json(cli *self, json_t *result)
 int run_rpc(cli *self)
 {
     const char *text = args_word(&self->args, 1);
-    json_error_t error;
-    json_t *params =
-        text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, &error) : json_object();
+    json_t *params = json_loads(text != NULL ? text : "{}", JSON_REJECT_DUPLICATES, NULL);
     if (params == NULL) {
-        cli_error("rpc: the params are not JSON: %s (column %d)", error.text, error.column);
+        cli_error("rpc: the params are not JSON, as an object or an array: %.100s",
+                  text != NULL ? text : "");
         return CLI_USAGE;
     }
     return cli_show(self, args_word(&self->args, 0), params, print_json);

@@ -54,7 +54,9 @@ static troupe_error add_word(shell_words *out, char *word, bool literal, const j
         free(word);
         return troupe_fail(reason, TROUPE_EPARAMS, "more than %d words", SHELL_WORDS_MAX);
     }
-    if (!literal && strncmp(word, "$_", 2) == 0 && strchr(".[", word[2]) != NULL) {
+    bool named =
+        word[0] == '$' && word[1] == '_' && (word[2] == '\0' || word[2] == '.' || word[2] == '[');
+    if (!literal && named) {
         const json_t *part = part_of(last, word + 2);
         char *text = part != NULL ? text_of(part) : NULL;
         if (text == NULL) {
