@@ -59,7 +59,9 @@ test("the next event that matches is waited for", async (t) => {
   const network = wait({ topics: "network", where: { url: "*/data", status: 200 } });
   const cdp = wait({ methods: "Page.loadEventFired", targets: target });
   const line = wait({ topics: ["console"], where: { message: "here" } });
-  await until(async () => (await host.rpc("actors.list")).actors.length > 0, "they wait");
+  // Three calls, and the store's three answers to what the actor asked of it.
+  await until(async () => (await host.rpc("actors.list")).actors
+    .some(({ name, received, calls_open: open }) => name === "events" && received >= 6 && open === 0), "they wait");
   await host.rpc("js", { target, code: "console.log('not'); console.log('here'); for (const path of ['/none', '/data']) fetch(path).then((r) => r.text()); 1" });
   await host.rpc("reload", { target });
   assert.equal((await network).data.url, `${site.url}/data`);
