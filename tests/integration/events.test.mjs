@@ -62,7 +62,8 @@ test("the next event that matches is waited for", async (t) => {
   // Three calls, and the store's three answers to what the actor asked of it.
   await until(async () => (await host.rpc("actors.list")).actors
     .some(({ name, received }) => name === "events" && received >= 6), "they wait");
-  await host.rpc("js", { target, code: "console.log('not'); console.log('here'); for (const path of ['/none', '/data']) fetch(path).then((r) => r.text()); 1" });
+  await host.rpc("js", { target, await_promise: true, code: `console.log('not'); console.log('here');
+    Promise.all(['/none', '/data'].map((path) => fetch(path).then((r) => r.text())))` });
   await host.rpc("reload", { target });
   assert.equal((await network).data.url, `${site.url}/data`);
   assert.deepEqual([(await cdp).topic, (await cdp).data.target], ["cdp", target]);
