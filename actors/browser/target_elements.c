@@ -13,22 +13,10 @@
 #define QUERY_LIMIT_MAX 1000
 #define FILES_MAX       100
 
-static json_t *param(const target_request *task, const char *name)
+/* One value, or a list of them, as a list. New reference. */
+static json_t *as_list(json_t *value)
 {
-    return json_object_get(task->params, name);
-}
-
-/* Options of a look: the action, and those params that are passed on. */
-static json_t *options_of(const target_request *task, const char *action)
-{
-    static const char *const passed[] = {"nth", "strict", "force", "to", "by"};
-    json_t *options = json_pack("{s:s}", "action", action);
-    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-        if (param(task, passed[i]) != NULL) {
-            json_object_set(options, passed[i], param(task, passed[i]));
-        }
-    }
-    return options;
+    return json_is_array(value) ? json_incref(value) : json_pack("[O]", value);
 }
 
 /* What the script said, without its word that all is well. */
@@ -36,8 +24,8 @@ static void answer_found(target_request *task, json_t *found)
 {
     json_t *value = json_copy(found);
     json_object_del(value, "status");
-    if (param(task, "selector") != NULL) {
-        json_object_set(value, "selector", param(task, "selector"));
+    if (target_task_param(task, "selector") != NULL) {
+        json_object_set(value, "selector", target_task_param(task, "selector"));
     }
     target_task_reply(task, value);
 }
@@ -55,19 +43,13 @@ static void run_query(target *state, troupe_caller caller, json_t *params, uint3
     }
     target_request *task = target_task_start(state, caller, params, timeout_ms);
     if (task != NULL) {
-        json_t *options = options_of(task, "query");
+        json_t *options = target_look_options(task, "query");
         json_object_set_new(options, "limit", json_integer(limit));
         target_look(task, options, answer_found);
     }
 }
 
 /* wait -------------------------------------------------------------------------------------- */
-
-static void loaded(target_request *task, json_t *result)
-{
-    (void)result;
-    target_answer_when_loaded(task);
-}
 
 /* Until the document that is there has loaded. Its state is asked for: the event may have come
  * before the target was connected. */
@@ -82,7 +64,7 @@ static void document_state(target_request *task, json_t *result)
     const char *word = json_string_value(state);
     task->flag = word == NULL || strcmp(word, "complete") != 0;
     task->documents = task->owner->documents - (task->owner->loader[0] != '\0' ? 1 : 0);
-    loaded(task, NULL);
+    target_answer_when_loaded(task);
 }
 
 static void run_wait(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
@@ -105,7 +87,7 @@ static void run_wait(target *state, troupe_caller caller, json_t *params, uint32
                          json_pack("{s:s}", "expression", "document.readyState"), document_state);
         return;
     }
-    json_t *options = options_of(task, "state");
+    json_t *options = target_look_options(task, "state");
     json_object_set_new(options, "state", json_string(wanted != NULL ? wanted : "visible"));
     target_look(task, options, answer_found);
 }
@@ -115,10 +97,8 @@ static void run_wait(target *state, troupe_caller caller, json_t *params, uint32
 static void begin_select(target_request *task, json_t *result)
 {
     (void)result;
-    json_t *values = param(task, "values");
-    json_t *options = options_of(task, "select");
-    json_object_set_new(options, "values",
-                        json_is_array(values) ? json_incref(values) : json_pack("[O]", values));
+    json_t *options = target_look_options(task, "select");
+    json_object_set_new(options, "values", as_list(target_task_param(task, "values")));
     target_look(task, options, answer_found);
 }
 
@@ -161,7 +141,7 @@ static void run_scroll(target *state, troupe_caller caller, json_t *params, uint
     }
     target_request *task = target_task_start(state, caller, params, timeout_ms);
     if (task != NULL) {
-        target_look(task, options_of(task, "scroll"), answer_found);
+        target_look(task, target_look_options(task, "scroll"), answer_found);
     }
 }
 
@@ -170,8 +150,8 @@ static void run_scroll(target *state, troupe_caller caller, json_t *params, uint
 static void uploaded(target_request *task, json_t *result)
 {
     (void)result;
-    target_task_reply(task, json_pack("{s:O, s:O}", "selector", param(task, "selector"), "files",
-                                      json_object_get(task->kept, "files")));
+    target_task_reply(task, json_pack("{s:O, s:O}", "selector", target_task_param(task, "selector"),
+                                      "files", json_object_get(task->kept, "files")));
 }
 
 static void on_input_element(target_request *task, json_t *result)
@@ -191,9 +171,9 @@ static void on_input_element(target_request *task, json_t *result)
 static void on_upload_found(target_request *task, json_t *found)
 {
     (void)found;
-    json_t *quoted = param(task, "selector");
+    json_t *quoted = target_task_param(task, "selector");
     char *selector = json_dumps(quoted, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
-    json_t *nth = param(task, "nth");
+    json_t *nth = target_task_param(task, "nth");
     json_t *code =
         json_sprintf("document.querySelectorAll(%s)[%lld]", selector != NULL ? selector : "\"\"",
                      (long long)json_integer_value(nth));
@@ -206,10 +186,8 @@ static void on_upload_found(target_request *task, json_t *found)
 static void begin_upload(target_request *task, json_t *result)
 {
     (void)result;
-    json_t *files = param(task, "files");
-    json_t *options = options_of(task, "upload");
-    json_object_set_new(options, "files",
-                        json_is_array(files) ? json_incref(files) : json_pack("[O]", files));
+    json_t *options = target_look_options(task, "upload");
+    json_object_set_new(options, "files", as_list(target_task_param(task, "files")));
     json_object_set_new(options, "force", json_true()); /* file inputs are often hidden */
     target_look(task, options, on_upload_found);
 }

@@ -70,27 +70,6 @@ static void answer_value(target_request *request, json_span result)
     troupe_buffer_fini(&out);
 }
 
-static void on_released(troupe_actor *self, void *context, troupe_error error,
-                        const troupe_envelope *answer)
-{
-    (void)self; /* nobody waits for it */
-    (void)context;
-    (void)error;
-    (void)answer;
-}
-
-/* Lets the page's garbage collector have what evaluations held. */
-static void release_objects(const target_request *request)
-{
-    target *state = request->owner;
-    const char *group = "{\"objectGroup\":\"" OBJECT_GROUP "\"}";
-    if (target_command(state, target_session_of(request), "Runtime.releaseObjectGroup", group,
-                       strlen(group), state->host->command_timeout_ms, on_released, NULL,
-                       NULL) != TROUPE_OK) {
-        troupe_log(TROUPE_LOG_DEBUG, "target", "not-released", state->id, "objects of js");
-    }
-}
-
 static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
                          const troupe_envelope *answer);
 
@@ -136,7 +115,8 @@ static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
         answer_value(request, result);
     }
     if (request->holds_objects) {
-        release_objects(request);
+        target_tell_chrome(request->owner, target_session_of(request), "Runtime.releaseObjectGroup",
+                           json_pack("{s:s}", "objectGroup", OBJECT_GROUP));
     }
     target_request_free(request);
 }

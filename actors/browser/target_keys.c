@@ -18,14 +18,9 @@
 
 static void next_stroke(target_request *task, json_t *result);
 
-static json_t *param(const target_request *task, const char *name)
-{
-    return json_object_get(task->params, name);
-}
-
 static uint32_t delay_of(const target_request *task, uint32_t fallback)
 {
-    json_t *delay = param(task, "delay_ms");
+    json_t *delay = target_task_param(task, "delay_ms");
     return delay != NULL ? (uint32_t)json_integer_value(delay) : fallback;
 }
 
@@ -63,7 +58,7 @@ static void after_stroke(target_request *task, json_t *result)
 static bool stroke_at(const target_request *task, size_t *at, key_stroke *key)
 {
     troupe_reason reason;
-    const char *text = json_string_value(param(task, task->flag ? "key" : "text"));
+    const char *text = json_string_value(target_task_param(task, task->flag ? "key" : "text"));
     if (task->flag) {
         *at = strlen(text);
         return keyboard_combination(text, strlen(text), key, &reason) == TROUPE_OK;
@@ -97,10 +92,11 @@ static void inserted(target_request *task, json_t *result)
 static void answer(target_request *task)
 {
     target *state = task->owner;
-    json_t *value = task->flag ? json_pack("{s:O*, s:O, s:b}", "selector", param(task, "selector"),
-                                           "key", param(task, "key"), "pressed", true)
-                               : json_pack("{s:O*, s:b, s:I}", "selector", param(task, "selector"),
-                                           "typed", true, "length", (json_int_t)task->step);
+    json_t *value =
+        task->flag ? json_pack("{s:O*, s:O, s:b}", "selector", target_task_param(task, "selector"),
+                               "key", target_task_param(task, "key"), "pressed", true)
+                   : json_pack("{s:O*, s:b, s:I}", "selector", target_task_param(task, "selector"),
+                               "typed", true, "length", (json_int_t)task->step);
     if (task->interrupted && state->dialog != NULL) {
         json_object_set_new(value, "dialog", json_text(state->dialog, strlen(state->dialog)));
     }
@@ -113,9 +109,9 @@ static bool is_over(const target_request *task)
         return true;
     }
     if (!task->flag) {
-        return json_string_value(param(task, "text"))[task->documents] == '\0';
+        return json_string_value(target_task_param(task, "text"))[task->documents] == '\0';
     }
-    json_t *count = param(task, "count");
+    json_t *count = target_task_param(task, "count");
     return task->step >= (unsigned)(count != NULL ? json_integer_value(count) : 1);
 }
 
@@ -167,18 +163,12 @@ static void focused(target_request *task, json_t *found)
 static void begin(target_request *task, json_t *result)
 {
     (void)result;
-    if (param(task, "selector") == NULL) {
+    if (target_task_param(task, "selector") == NULL) {
         start_strokes(task, NULL);
         return;
     }
-    json_t *options = json_pack("{s:s, s:b, s:b}", "action", "focus", "edit", !task->flag, "clear",
-                                target_flag_of(task->params, "clear", false));
-    static const char *const passed[] = {"nth", "strict", "force"};
-    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-        if (param(task, passed[i]) != NULL) {
-            json_object_set(options, passed[i], param(task, passed[i]));
-        }
-    }
+    json_t *options = target_look_options(task, "focus");
+    json_object_set_new(options, "edit", json_boolean(!task->flag));
     target_look(task, options, focused);
 }
 

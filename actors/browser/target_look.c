@@ -188,6 +188,19 @@ static void look(target_request *task, json_t *result)
                      in_world);
 }
 
+json_t *target_look_options(const target_request *task, const char *action)
+{
+    static const char *const passed[] = {"nth", "strict", "force", "position", "clear", "to", "by"};
+    json_t *options = json_pack("{s:s}", "action", action);
+    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
+        json_t *value = target_task_param(task, passed[i]);
+        if (value != NULL) {
+            json_object_set(options, passed[i], value);
+        }
+    }
+    return options;
+}
+
 void target_look(target_request *task, json_t *options, target_step_fn then)
 {
     const target *state = task->owner;

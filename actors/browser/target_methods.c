@@ -420,19 +420,6 @@ static void run_page(target *state, troupe_caller caller, json_t *params, uint32
 
 /* Bodies ------------------------------------------------------------------------------------ */
 
-static void record_body(target_request *request, const char *body, size_t len, bool base64,
-                        const char *error)
-{
-    target *state = request->owner;
-    troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:b,s:b,s:x#,s:s,s:I}", "uid", state->uid, "target",
-                state->id, "session", request->session, "request_id", request->text, "ok",
-                error == NULL, "base64", base64, "body", body, len, "error", error, "wall_us",
-                json_wall_us());
-    target_record_body(state, troupe_buffer_bytes(&payload));
-    troupe_buffer_fini(&payload);
-}
-
 static void on_body(troupe_actor *self, void *context, troupe_error error,
                     const troupe_envelope *answer)
 {
@@ -443,7 +430,7 @@ static void on_body(troupe_actor *self, void *context, troupe_error error,
         char why[200];
         snprintf(why, sizeof why, "%.*s", (int)fault.message_len, fault.message);
         text_repair(why);
-        record_body(request, NULL, 0, false, why);
+        target_record_body(request->owner, request->session, request->text, NULL, 0, false, why);
     }
     json_span result;
     if (!target_result_of(request, error, answer, &result)) {
@@ -452,8 +439,9 @@ static void on_body(troupe_actor *self, void *context, troupe_error error,
     json_t *chrome = json_text(result.data, result.len);
     json_t *body = json_object_get(chrome, "body");
     if (json_string_length(body) <= request->owner->host->body_bytes_max) {
-        record_body(request, json_string_value(body), json_string_length(body),
-                    json_is_true(json_object_get(chrome, "base64Encoded")), NULL);
+        target_record_body(request->owner, request->session, request->text, json_string_value(body),
+                           json_string_length(body),
+                           json_is_true(json_object_get(chrome, "base64Encoded")), NULL);
     }
     json_decref(chrome);
     troupe_reply_json(self, request->caller, result.data, result.len);

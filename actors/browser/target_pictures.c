@@ -34,22 +34,6 @@ static const char *format_of(const target_request *task)
     return format != NULL ? format : "png";
 }
 
-static void on_reset(troupe_actor *self, void *context, troupe_error error,
-                     const troupe_envelope *answer)
-{
-    (void)self; /* nobody waits for it */
-    (void)context;
-    (void)error;
-    (void)answer;
-}
-
-static void reset_background(const target_request *task)
-{
-    (void)!target_command(task->owner, target_session_of(task),
-                          "Emulation.setDefaultBackgroundColorOverride", "{}", 2, task->timeout_ms,
-                          on_reset, NULL, NULL);
-}
-
 /* Screenshots ------------------------------------------------------------------------------- */
 
 static void on_captured(troupe_actor *self, void *context, troupe_error error,
@@ -60,7 +44,8 @@ static void on_captured(troupe_actor *self, void *context, troupe_error error,
     json_span data;
     (void)self;
     if (task->flag) {
-        reset_background(task);
+        target_tell_chrome(task->owner, target_session_of(task),
+                           "Emulation.setDefaultBackgroundColorOverride", NULL);
     }
     if (!target_result_of(task, error, answer, &result)) {
         return;

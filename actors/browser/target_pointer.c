@@ -21,18 +21,13 @@
 
 static void press(target_request *task, json_t *result);
 
-static json_t *param(const target_request *task, const char *name)
-{
-    return json_object_get(task->params, name);
-}
-
 static json_int_t modifiers_of(const target_request *task)
 {
     static const char *const names[] = {"Alt", "Control", "Meta", "Shift"};
     json_int_t bits = 0;
     size_t i;
     json_t *item;
-    json_array_foreach(param(task, "modifiers"), i, item)
+    json_array_foreach(target_task_param(task, "modifiers"), i, item)
     {
         for (int bit = 0; bit < 4; bit++) {
             bits |= strcmp(json_string_value(item), names[bit]) == 0 ? 1 << bit : 0;
@@ -43,7 +38,7 @@ static json_int_t modifiers_of(const target_request *task)
 
 static const char *button_of(const target_request *task)
 {
-    const char *button = json_string_value(param(task, "button"));
+    const char *button = json_string_value(target_task_param(task, "button"));
     return button != NULL ? button : "left";
 }
 
@@ -69,43 +64,29 @@ static void mouse(target_request *task, const char *type, target_step_fn next)
 static void answer(target_request *task)
 {
     target *state = task->owner;
-    json_t *value = json_pack("{s:O*, s:f, s:f, s:b, s:O*}", "selector", param(task, "selector"),
-                              "x", task->x, "y", task->y, task->flag ? "hovered" : "clicked", true,
-                              "element", json_object_get(task->kept, "found"));
+    json_t *value =
+        json_pack("{s:O*, s:f, s:f, s:b, s:O*}", "selector", target_task_param(task, "selector"),
+                  "x", task->x, "y", task->y, task->flag ? "hovered" : "clicked", true, "element",
+                  json_object_get(task->kept, "found"));
     if (task->interrupted && state->dialog != NULL) {
         json_object_set_new(value, "dialog", json_text(state->dialog, strlen(state->dialog)));
     }
     target_task_reply(task, value);
 }
 
-static void on_nothing(troupe_actor *self, void *context, troupe_error error,
-                       const troupe_envelope *answered)
-{
-    (void)self; /* nobody waits for it */
-    (void)context;
-    (void)error;
-    (void)answered;
-}
-
 /* A dialog opened while the button is down: let it go, whenever the page takes that. */
 static void let_go(const target_request *task)
 {
-    json_t *params =
-        json_pack("{s:s, s:f, s:f, s:s, s:i}", "type", "mouseReleased", "x", task->x, "y", task->y,
-                  "button", button_of(task), "clickCount", (int)task->step + 1);
-    char *text = json_dumps(params, JSON_COMPACT);
-    json_decref(params);
-    if (text != NULL) {
-        (void)!target_command(task->owner, target_session_of(task), "Input.dispatchMouseEvent",
-                              text, strlen(text), task->timeout_ms, on_nothing, NULL, NULL);
-    }
-    free(text);
+    target_tell_chrome(task->owner, target_session_of(task), "Input.dispatchMouseEvent",
+                       json_pack("{s:s, s:f, s:f, s:s, s:i}", "type", "mouseReleased", "x", task->x,
+                                 "y", task->y, "button", button_of(task), "clickCount",
+                                 (int)task->step + 1));
 }
 
 static void released(target_request *task, json_t *result)
 {
     (void)result;
-    json_t *count = param(task, "count");
+    json_t *count = target_task_param(task, "count");
     if (!task->interrupted &&
         ++task->step < (unsigned)(count != NULL ? json_integer_value(count) : 1)) {
         press(task, NULL);
@@ -123,7 +104,7 @@ static void release(target_request *task, json_t *result)
 static void pressed(target_request *task, json_t *result)
 {
     (void)result;
-    json_t *delay = param(task, "delay_ms");
+    json_t *delay = target_task_param(task, "delay_ms");
     if (task->interrupted) {
         let_go(task);
         answer(task);
@@ -138,18 +119,6 @@ static void press(target_request *task, json_t *result)
 {
     (void)result;
     mouse(task, "mousePressed", pressed);
-}
-
-static json_t *look_options(const target_request *task)
-{
-    json_t *options = json_pack("{s:s}", "action", task->flag ? "hover" : "click");
-    static const char *const passed[] = {"nth", "strict", "force", "position"};
-    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-        if (param(task, passed[i]) != NULL) {
-            json_object_set(options, passed[i], param(task, passed[i]));
-        }
-    }
-    return options;
 }
 
 static void take_place(target_request *task, json_t *found)
@@ -177,10 +146,11 @@ static void moved(target_request *task, json_t *result)
     (void)result;
     if (task->interrupted || task->flag || target_flag_of(task->params, "trial", false)) {
         answer(task);
-    } else if (param(task, "selector") == NULL || target_flag_of(task->params, "force", false)) {
+    } else if (target_task_param(task, "selector") == NULL ||
+               target_flag_of(task->params, "force", false)) {
         press(task, NULL);
     } else {
-        target_look(task, look_options(task), found_again);
+        target_look(task, target_look_options(task, task->flag ? "hover" : "click"), found_again);
     }
 }
 
@@ -193,12 +163,12 @@ static void found(target_request *task, json_t *found_there)
 static void begin(target_request *task, json_t *result)
 {
     (void)result;
-    if (param(task, "selector") != NULL) {
-        target_look(task, look_options(task), found);
+    if (target_task_param(task, "selector") != NULL) {
+        target_look(task, target_look_options(task, task->flag ? "hover" : "click"), found);
         return;
     }
-    task->x = json_number_value(param(task, "x"));
-    task->y = json_number_value(param(task, "y"));
+    task->x = json_number_value(target_task_param(task, "x"));
+    task->y = json_number_value(target_task_param(task, "y"));
     task->kept = json_object();
     mouse(task, "mouseMoved", moved);
 }

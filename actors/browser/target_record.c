@@ -36,14 +36,20 @@ static void record_gap(target *state)
     troupe_buffer_fini(&payload);
 }
 
-void target_record_body(target *state, troupe_bytes payload)
+void target_record_body(target *state, const char *session, const char *request_id,
+                        const char *body, size_t len, bool base64, const char *error)
 {
-    if (post_to_store(state, VERB_RECORD_BODY, payload) != TROUPE_OK) {
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:b,s:b,s:x#,s:s,s:I}", "uid", state->uid, "target",
+                state->id, "session", session, "request_id", request_id, "ok", error == NULL,
+                "base64", base64, "body", body, len, "error", error, "wall_us", json_wall_us());
+    if (post_to_store(state, VERB_RECORD_BODY, troupe_buffer_bytes(&payload)) != TROUPE_OK) {
         state->gap_count++;
         state->gap_bytes += payload.len;
     } else {
         record_gap(state);
     }
+    troupe_buffer_fini(&payload);
 }
 
 void target_record_fini(target *state)

@@ -175,8 +175,10 @@ void target_request_free(target_request *request);
 
 const char *target_phase_name(target_phase phase);
 
-/** Post a body to the store; one that it has no room for is counted as a gap. */
-void target_record_body(target *state, troupe_bytes payload);
+/** Record a body (`len` bytes as Chrome gave it), or why there is none: error, else NULL. One that
+ * the store has no room for is counted as a gap. */
+void target_record_body(target *state, const char *session, const char *request_id,
+                        const char *body, size_t len, bool base64, const char *error);
 void target_record_fini(target *state);
 
 /* For the methods, in target_methods.c: */
@@ -219,7 +221,7 @@ extern const target_method_row target_methods_script[];   /* target_script.c */
 extern const target_method_row target_methods_pointer[];  /* target_pointer.c */
 extern const target_method_row target_methods_keys[];     /* target_keys.c */
 extern const target_method_row target_methods_elements[]; /* target_elements.c */
-extern const target_method_row target_methods_fetch[];    /* target_fetch.c */
+extern const target_method_row target_methods_fetch[];    /* target_fetch_decide.c */
 
 /**
  * Look for the element that param `selector` names and whether it can be acted on, until it can
@@ -229,12 +231,23 @@ extern const target_method_row target_methods_fetch[];    /* target_fetch.c */
  */
 void target_look(target_request *task, json_t *options, target_step_fn then);
 
+/** Options of a look: the action, and those params that the script knows too. New reference. */
+json_t *target_look_options(const target_request *task, const char *action);
+
 /* Tasks: methods that take several commands, one after the other (target_task.c) ----------------
  */
 
 /** Begin: a request that keeps the params and the caller's deadline. NULL after answering. */
 target_request *target_task_start(target *state, troupe_caller caller, json_t *params,
                                   uint32_t timeout_ms);
+/** A param as given; NULL = it was not. */
+static inline json_t *target_task_param(const target_request *task, const char *name)
+{
+    return json_object_get(task->params, name);
+}
+
+/** Send a command whose answer nobody waits for. params: taken; NULL = none. */
+void target_tell_chrome(target *state, const char *session, const char *method, json_t *params);
 /** Send a command in its session; `next` goes on with the result. A fault is passed on, and ends
  * the task. params: taken. */
 void target_task_call(target_request *task, const char *method, json_t *params,

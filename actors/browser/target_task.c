@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 target_request *target_task_start(target *state, troupe_caller caller, json_t *params,
                                   uint32_t timeout_ms)
@@ -65,6 +66,32 @@ void target_task_call_in(target_request *task, const char *session, const char *
 void target_task_call(target_request *task, const char *method, json_t *params, target_step_fn next)
 {
     target_task_call_in(task, target_session_of(task), method, params, next);
+}
+
+/* Commands that nobody waits for ------------------------------------------------------------ */
+
+static void on_told(troupe_actor *self, void *context, troupe_error error,
+                    const troupe_envelope *answer)
+{
+    (void)self; /* what it was about may have ended meanwhile */
+    (void)context;
+    (void)error;
+    (void)answer;
+}
+
+void target_tell_chrome(target *state, const char *session, const char *method, json_t *params)
+{
+    char *text = params != NULL ? json_dumps(params, JSON_COMPACT) : strdup("{}");
+    json_decref(params);
+    troupe_error error = text == NULL
+                             ? TROUPE_ENOMEM
+                             : target_command(state, session, method, text, strlen(text),
+                                              state->host->command_timeout_ms, on_told, NULL, NULL);
+    if (error != TROUPE_OK) {
+        troupe_log(TROUPE_LOG_WARN, "target", "command-not-sent", state->id, "%s: %s", method,
+                   troupe_error_text(error));
+    }
+    free(text);
 }
 
 /* Turns ------------------------------------------------------------------------------------- */

@@ -243,3 +243,19 @@ test("the commands", async (t) => {
   await ok("capture", "--off");
   assert.equal((await host.command("fetch", "resume", "p1:x/9")).code, 1);
 });
+
+test("what Chrome refuses leaves nothing hanging", async (t) => {
+  const { host, target, get, asked } = await page(t);
+  await host.rpc("fetch", { target, mock: { "*/api/data": { body: "x", status: 599 } } }); // no words for it
+  assert.equal((await get("/api/data"))[0], "failed");
+  assert.equal(asked("/api/data"), 0, "and it did not leave");
+  await host.rpc("fetch", { target });
+  await host.rpc("fetch.enable", { response: true, urls: "*/api/other" });
+  const answer = get("/api/other");
+  const [one] = await paused(host);
+  await assert.rejects(host.rpc("fetch.resume", { id: one.id, modifications: { status: 599 } }), { code: -32009 });
+  await assert.rejects(host.rpc("fetch.fulfill", { id: one.id, response_code: 599 }), { code: -32009 });
+  assert.equal((await paused(host))[0].id, one.id, "it can still be decided");
+  await host.rpc("fetch.resume", { id: one.id, wait_ms: 1 });
+  assert.equal((await answer)[1], "other");
+});
