@@ -518,16 +518,26 @@ void param_flag(json_t *params, const char *key, const cli *self, const char *op
     }
 }
 
+static json_t *words_from(const cli *self, size_t first)
+{
+    json_t *list = json_array();
+    for (size_t i = first; i < self->args.word_count; i++) {
+        json_array_append_new(list, json_string_nocheck(self->args.words[i]));
+    }
+    return list;
+}
+
+json_t *word_list(const cli *self)
+{
+    return words_from(self, 0);
+}
+
 void param_words(json_t *params, const char *key, const cli *self, size_t first)
 {
     size_t count = self->args.word_count;
     if (count == first + 1) {
         param_string(params, key, self->args.words[first]);
     } else if (count > first) {
-        json_t *list = json_array();
-        for (size_t i = first; i < count; i++) {
-            json_array_append_new(list, json_string_nocheck(self->args.words[i]));
-        }
-        json_object_set_new(params, key, list);
+        json_object_set_new(params, key, words_from(self, first));
     }
 }

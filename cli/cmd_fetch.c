@@ -83,15 +83,6 @@ static json_t *scope(const cli *self)
     return json_pack("{s:s}", "target", target != NULL ? target : "*");
 }
 
-static json_t *words(const cli *self)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < self->args.word_count; i++) {
-        json_array_append_new(list, json_string_nocheck(self->args.words[i]));
-    }
-    return list;
-}
-
 /* All that were given of an option that may be given again. */
 static json_t *given_list(const cli *self, const char *name)
 {
@@ -115,7 +106,7 @@ int run_filters_add(cli *self)
 int run_fetch_block(cli *self)
 {
     json_t *params = scope(self);
-    json_object_set_new(params, "block", words(self));
+    json_object_set_new(params, "block", word_list(self));
     return cli_show(self, "fetch", params, print_rules);
 }
 
@@ -146,7 +137,7 @@ int run_fetch_pause(cli *self)
     bool response = args_flag(&self->args, "response");
     json_object_set_new(params, response ? "response" : "request", json_true());
     if (self->args.word_count > 0) {
-        json_object_set_new(params, "urls", words(self));
+        json_object_set_new(params, "urls", word_list(self));
     }
     param_uint(params, "pause_timeout_ms", self, "for");
     return cli_show(self, "fetch.enable", params, print_rules);

@@ -103,11 +103,8 @@ int run_targets(cli *self)
 
 int run_targets_set(cli *self)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < self->args.word_count; i++) {
-        json_array_append_new(list, json_string_nocheck(self->args.words[i]));
-    }
-    return cli_show(self, "targets.set", json_pack("{s:o}", "targets", list), print_targets);
+    return cli_show(self, "targets.set", json_pack("{s:o}", "targets", word_list(self)),
+                    print_targets);
 }
 
 int run_targets_clear(cli *self)

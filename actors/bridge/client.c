@@ -644,21 +644,12 @@ troupe_error client_start(bridge *server, int fd, client_protocol protocol, cons
         client_slot_free(server, slot);
         return TROUPE_ENOMEM;
     }
-    uint64_t number = slot->number;
-    char name[sizeof slot->name];
-    memcpy(name, slot->name, sizeof name);
-    *state =
-        (client){.server = server, .slot = slot, .number = number, .protocol = protocol, .fd = fd};
+    *state = (client){
+        .server = server, .slot = slot, .number = slot->number, .protocol = protocol, .fd = fd};
     snprintf(state->greeting, sizeof state->greeting, "%s", greeting);
-    troupe_spawn_options options = {.behaviour = &client_behaviour, .state = state, .name = name};
-    troupe_address address;
-    troupe_error error = troupe_spawn(server->system, &options, &address);
+    troupe_error error = client_slot_start(server, slot, &client_behaviour, state);
     if (error != TROUPE_OK) {
-        client_slot_free(server, slot);
         free(state);
-        return error;
     }
-    client_slot_address(server, slot, number, address);
-    atomic_fetch_add(&server->counters.clients, 1);
-    return TROUPE_OK;
+    return error;
 }

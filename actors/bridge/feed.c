@@ -14,11 +14,7 @@
 #define RESUBSCRIBE_MS   500
 #define SLOW_NS          10000000000u /* shedding for so long ends the client */
 #define METHODS_MAX      100
-#define TOPIC_WORDS      "network, console, target, browser, cdp"
 #define STORE_TIMEOUT_MS 5000
-
-static const char *const topic_names[FEED_TOPICS] = {"network", "console", "target", "browser",
-                                                     "cdp"};
 
 void feed_fini(feed *state)
 {
@@ -31,7 +27,7 @@ void feed_fini(feed *state)
 static json_t *topic_list(unsigned topics)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < FEED_TOPICS; i++) {
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
         if ((topics & (1u << i)) != 0) {
             json_array_append_new(list, json_string(topic_names[i]));
         }
@@ -39,31 +35,10 @@ static json_t *topic_list(unsigned topics)
     return list;
 }
 
-/* Bits of a string or list of strings. False and the word that is no topic. */
-static bool topics_read(const json_t *value, unsigned *topics, const char **wrong)
-{
-    size_t count = json_is_array(value) ? json_array_size(value) : 1;
-    *topics = 0;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
-        const char *word = json_string_value(item);
-        size_t topic = 0;
-        while (word != NULL && topic < FEED_TOPICS && strcmp(word, topic_names[topic]) != 0) {
-            topic++;
-        }
-        if (word == NULL || topic == FEED_TOPICS) {
-            *wrong = word != NULL ? word : "?";
-            return false;
-        }
-        *topics |= 1u << topic;
-    }
-    return true;
-}
-
 static void show_topics(feed *state)
 {
     char text[sizeof state->slot->topics] = "";
-    for (size_t i = 0; i < FEED_TOPICS; i++) {
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
         if ((state->topics & (1u << i)) != 0) {
             size_t used = strlen(text);
             snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? "," : "", topic_names[i]);
@@ -72,25 +47,6 @@ static void show_topics(feed *state)
     pthread_mutex_lock(&state->server->lock);
     memcpy(state->slot->topics, text, sizeof text);
     pthread_mutex_unlock(&state->server->lock);
-}
-
-static void pack_topics(troupe_buffer *payload, unsigned topics)
-{
-    troupe_buffer names = {0};
-    uint8_t count = 0;
-    for (size_t i = 0; i < FEED_TOPICS; i++) {
-        if ((topics & (1u << i)) != 0) {
-            troupe_pack(&names, "s", topic_names[i]);
-            count++;
-        }
-    }
-    troupe_buffer list = {0};
-    uint8_t head = (uint8_t)(0x90 | count); /* fixarray */
-    troupe_buffer_append(&list, &head, 1);
-    troupe_buffer_append(&list, names.data, names.len);
-    troupe_pack(payload, "{s:r#}", "topics", list.data, list.len);
-    troupe_buffer_fini(&list);
-    troupe_buffer_fini(&names);
 }
 
 /* Ask the store for the wanted topics; fn is told how that went. */
@@ -111,7 +67,7 @@ static troupe_error store_subscribe(feed *state, troupe_answer_fn fn, void *cont
         state->store = store;
     }
     troupe_buffer payload = {0};
-    pack_topics(&payload, state->topics);
+    topics_pack(&payload, state->topics);
     troupe_error error =
         troupe_call(state->self, store, VERB_STORE_SUBSCRIBE, NULL, troupe_buffer_bytes(&payload),
                     STORE_TIMEOUT_MS, fn, context, NULL);
@@ -160,7 +116,7 @@ static bool wanted_topics(feed *state, rpc_call *call, unsigned *topics)
     char text[120];
     json_t *given = json_object_get(call->params, "topics");
     json_t *methods = json_object_get(call->params, "methods");
-    *topics = methods != NULL ? 1u << (FEED_TOPICS - 1) : 0;
+    *topics = methods != NULL ? 1u << TOPIC_CDP : 0;
     if (given == NULL && methods == NULL) {
         rpc_call_fault(state->server, call, TROUPE_EPARAMS, NULL,
                        "\"topics\" or \"methods\" are needed");
@@ -204,7 +160,7 @@ bool feed_subscribe(feed *state, rpc_call *call)
 
 bool feed_unsubscribe(feed *state, rpc_call *call)
 {
-    unsigned topics = (1u << FEED_TOPICS) - 1;
+    unsigned topics = (1u << TOPIC_COUNT) - 1;
     const char *wrong;
     const json_t *given = json_object_get(call->params, "topics");
     if (given != NULL && !topics_read(given, &topics, &wrong)) {
@@ -239,7 +195,7 @@ void feed_room(feed *state)
     if (state->slow_ns != 0 && state->idle(state->context)) {
         state->slow_ns = 0; /* it has caught up */
     }
-    for (size_t i = 0; i < FEED_TOPICS; i++) {
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
         if (state->shed[i] > 0 && state->room(state->context)) {
             char text[80];
             int len = snprintf(text, sizeof text, "{\"count\":%llu,\"topic\":\"%s\"}",
@@ -281,11 +237,10 @@ static bool listed(const char *text, size_t len, const char *member, const json_
 }
 
 /* Events of browsers have no target, and are wanted whichever targets are. */
-static bool event_wanted(const feed *state, size_t topic, const char *text, size_t len)
+static bool event_wanted(const feed *state, event_topic topic, const char *text, size_t len)
 {
-    bool of_chrome = topic == FEED_TOPICS - 1;
-    return (strcmp(topic_names[topic], "browser") == 0 ||
-            listed(text, len, "target", state->targets, true)) &&
+    bool of_chrome = topic == TOPIC_CDP;
+    return (topic == TOPIC_BROWSER || listed(text, len, "target", state->targets, true)) &&
            (!of_chrome || listed(text, len, "method", state->methods, false));
 }
 
@@ -313,11 +268,8 @@ void feed_event(feed *state, const troupe_envelope *event)
         send_event(state, "gap", text, len);
         return;
     }
-    size_t topic = 0;
-    while (topic < FEED_TOPICS && !troupe_verb_is(event, topic_names[topic])) {
-        topic++;
-    }
-    if (topic == FEED_TOPICS || (state->topics & (1u << topic)) == 0 ||
+    event_topic topic = topic_find(event->verb, event->verb_len);
+    if (topic == TOPIC_COUNT || (state->topics & (1u << topic)) == 0 ||
         !event_wanted(state, topic, text, len)) {
         return;
     }

@@ -8,9 +8,8 @@
 #ifndef TROUPE_BRIDGE_FEED_H
 #define TROUPE_BRIDGE_FEED_H
 
+#include "actors/topics.h"
 #include "rpc.h"
-
-#define FEED_TOPICS 5 /* network, console, target, browser, cdp */
 
 typedef struct feed {
     troupe_actor *self; /* fixed, as all up to `ended` */
@@ -23,11 +22,11 @@ typedef struct feed {
     void (*too_slow)(void *context);              /* it was so for too long */
     void (*ended)(void *context, rpc_call *call); /* a call it had taken is RPC_DONE */
 
-    unsigned topics;            /* bits, by name in the order above */
+    unsigned topics;            /* bits, as actors/topics.h */
     json_t *targets;            /* events only of these; NULL = all */
     json_t *methods;            /* cdp: only events that match one of these; NULL = all */
     uint64_t slow_ns;           /* since when it is too slow; 0 = it is not */
-    uint64_t shed[FEED_TOPICS]; /* dropped and not yet told */
+    uint64_t shed[TOPIC_COUNT]; /* dropped and not yet told */
     troupe_address store;       /* where it is subscribed; 0 = nowhere */
     uint64_t store_monitor;
 } feed;

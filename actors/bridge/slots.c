@@ -34,13 +34,31 @@ client_slot *client_slot_take(bridge *server, const char *peer)
     return slot;
 }
 
-void client_slot_address(bridge *server, client_slot *slot, uint64_t number, troupe_address address)
+static void set_address(bridge *server, client_slot *slot, uint64_t number, troupe_address address)
 {
     pthread_mutex_lock(&server->lock);
     if (slot->number == number) { /* else it has ended already */
         slot->address = address;
     }
     pthread_mutex_unlock(&server->lock);
+}
+
+troupe_error client_slot_start(bridge *server, client_slot *slot, const troupe_behaviour *behaviour,
+                               void *state)
+{
+    uint64_t number = slot->number; /* the actor may end, and its slot go to another, at once */
+    char name[sizeof slot->name];
+    memcpy(name, slot->name, sizeof name);
+    troupe_spawn_options options = {.behaviour = behaviour, .state = state, .name = name};
+    troupe_address address;
+    troupe_error error = troupe_spawn(server->system, &options, &address);
+    if (error != TROUPE_OK) {
+        client_slot_free(server, slot);
+        return error;
+    }
+    set_address(server, slot, number, address);
+    atomic_fetch_add(&server->counters.clients, 1);
+    return TROUPE_OK;
 }
 
 /* The address of slot i; 0 if there is none. */

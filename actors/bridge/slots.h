@@ -9,9 +9,11 @@
 /** A free one with a fresh number and name; NULL if there is none. Thread: any. */
 client_slot *client_slot_take(bridge *server, const char *peer);
 void client_slot_free(bridge *server, client_slot *slot);
-/** Its actor is there, unless it has ended already. */
-void client_slot_address(bridge *server, client_slot *slot, uint64_t number,
-                         troupe_address address);
+
+/** Start the client's actor under the slot's name. state: the behaviour's; taken on TROUPE_OK. The
+ * slot is freed otherwise. */
+troupe_error client_slot_start(bridge *server, client_slot *slot, const troupe_behaviour *behaviour,
+                               void *state) TROUPE_MUST_USE;
 
 /** Say goodbye to all clients and wait for their actors. Not from an actor's thread. */
 void clients_stop(bridge *server);

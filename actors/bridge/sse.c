@@ -322,21 +322,8 @@ static troupe_error spawn(bridge *server, sse *state, const char *peer)
     if (state->slot == NULL) {
         return TROUPE_ELIMIT;
     }
-    uint64_t number = state->slot->number;
-    client_slot *slot = state->slot;
-    char name[sizeof slot->name];
-    memcpy(name, slot->name, sizeof name);
-    snprintf(slot->topics, sizeof slot->topics, "state");
-    troupe_spawn_options options = {.behaviour = &behaviour, .state = state, .name = name};
-    troupe_address address;
-    troupe_error error = troupe_spawn(server->system, &options, &address);
-    if (error != TROUPE_OK) {
-        client_slot_free(server, slot);
-        return error;
-    }
-    client_slot_address(server, slot, number, address);
-    atomic_fetch_add(&server->counters.clients, 1);
-    return TROUPE_OK;
+    snprintf(state->slot->topics, sizeof state->slot->topics, "state");
+    return client_slot_start(server, state->slot, &behaviour, state);
 }
 
 int sse_serve(bridge *server, struct mg_connection *conn)

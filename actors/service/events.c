@@ -6,6 +6,7 @@
 #include "actors/cast.h"
 #include "actors/glob.h"
 #include "actors/json_call.h"
+#include "actors/topics.h"
 #include "actors/verbs.h"
 
 #include <stdio.h>
@@ -14,14 +15,10 @@
 
 #include <utlist.h>
 
-#define TOPICS       5
-#define TOPIC_CDP    4
 #define WAITERS_MAX  1000
 #define TIMEOUT_MS   30000
 #define SUBSCRIBE_MS 5000
 #define MARGIN_MS    50 /* to answer before the caller gives up */
-
-static const char *const topic_names[TOPICS] = {"network", "console", "target", "browser", "cdp"};
 
 typedef struct waiter {
     struct waiter *prev;
@@ -67,25 +64,12 @@ static void on_subscribed(troupe_actor *self, void *context, troupe_error error,
 
 static void tell_store(events *state, const char *verb, unsigned topics)
 {
-    troupe_buffer list = {0};
     troupe_buffer payload = {0};
-    uint8_t count = 0;
-    for (unsigned i = 0; i < TOPICS; i++) {
-        count = (uint8_t)(count + ((topics >> i) & 1u));
-    }
-    uint8_t head = (uint8_t)(0x90 | count); /* fixarray */
-    (void)troupe_buffer_append(&list, &head, 1);
-    for (unsigned i = 0; i < TOPICS; i++) {
-        if ((topics & (1u << i)) != 0) {
-            (void)troupe_pack(&list, "s", topic_names[i]);
-        }
-    }
-    (void)troupe_pack(&payload, "{s:r#}", "topics", list.data, list.len);
+    topics_pack(&payload, topics);
     if (troupe_call(state->self, state->store, verb, NULL, troupe_buffer_bytes(&payload),
                     SUBSCRIBE_MS, on_subscribed, state, NULL) != TROUPE_OK) {
         state->subscribed = 0;
     }
-    troupe_buffer_fini(&list);
     troupe_buffer_fini(&payload);
 }
 
@@ -135,24 +119,6 @@ static void on_time_over(troupe_actor *self, void *context)
     follow_needs(state);
 }
 
-static bool topics_of(json_t *given, unsigned *topics)
-{
-    size_t count = json_is_array(given) ? json_array_size(given) : given != NULL;
-    for (size_t i = 0; i < count; i++) {
-        const char *word =
-            json_string_value(json_is_array(given) ? json_array_get(given, i) : given);
-        unsigned topic = 0;
-        while (word != NULL && topic < TOPICS && strcmp(word, topic_names[topic]) != 0) {
-            topic++;
-        }
-        if (word == NULL || topic == TOPICS) {
-            return false;
-        }
-        *topics |= 1u << topic;
-    }
-    return true;
-}
-
 static json_t *list_of(json_t *given)
 {
     return json_is_string(given) ? json_pack("[O]", given) : json_incref(given);
@@ -162,10 +128,14 @@ static void begin(events *state, const troupe_envelope *call, json_t *params)
 {
     troupe_caller caller = troupe_caller_of(call);
     json_t *methods = json_object_get(params, "methods");
-    unsigned topics = methods != NULL ? 1u << TOPIC_CDP : 0;
-    if (!topics_of(json_object_get(params, "topics"), &topics) || topics == 0) {
+    json_t *given = json_object_get(params, "topics");
+    const char *wrong = NULL;
+    unsigned topics = 0;
+    bool sound = given == NULL || topics_read(given, &topics, &wrong);
+    topics |= methods != NULL ? 1u << TOPIC_CDP : 0;
+    if (!sound || topics == 0) {
         troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
-                     "`topics` (network, console, target, browser, cdp) or `methods` are needed");
+                     "`topics` (" TOPIC_WORDS ") or `methods` are needed");
         return;
     }
     if (state->count >= WAITERS_MAX) {
@@ -228,7 +198,7 @@ static bool is_so(json_t *data, const char *path, json_t *wanted)
     return json_equal(wanted, data) != 0;
 }
 
-static bool fits(const waiter *item, unsigned topic, json_t *data)
+static bool fits(const waiter *item, event_topic topic, json_t *data)
 {
     const char *path;
     json_t *wanted;
@@ -249,11 +219,9 @@ static bool fits(const waiter *item, unsigned topic, json_t *data)
 
 static void on_event(events *state, const troupe_envelope *event)
 {
-    unsigned topic = 0;
-    while (topic < TOPICS && !troupe_verb_is(event, topic_names[topic])) {
-        topic++;
-    }
-    json_t *data = topic < TOPICS && state->waiters != NULL ? json_payload(event->payload) : NULL;
+    event_topic topic = topic_find(event->verb, event->verb_len);
+    json_t *data =
+        topic < TOPIC_COUNT && state->waiters != NULL ? json_payload(event->payload) : NULL;
     bool any = false;
     waiter *item;
     waiter *next;

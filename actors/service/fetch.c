@@ -39,6 +39,15 @@ static fetch *service_of(const lookup *item)
     return (fetch *)(void *)item->all;
 }
 
+static const fetch_target *target_of(const fetch *state, const char *id, size_t len)
+{
+    const fetch_target *at = state->targets;
+    while (at != NULL && (strlen(at->id) != len || memcmp(at->id, id, len) != 0)) {
+        at = at->next;
+    }
+    return at;
+}
+
 /* Answering --------------------------------------------------------------------------------- */
 
 static json_t *snapshot(const fetch *state)
@@ -110,10 +119,7 @@ static void apply_next(troupe_actor *self, lookup *item)
         answer(self, item);
         return;
     }
-    const fetch_target *found = state->targets;
-    while (found != NULL && strcmp(found->id, id) != 0) {
-        found = found->next;
-    }
+    const fetch_target *found = target_of(state, id, strlen(id));
     if (found == NULL) { /* it ended meanwhile */
         json_array_remove(item->entry, 0);
         apply_next(self, item);
@@ -203,13 +209,9 @@ static bool all_connected(troupe_actor *self, lookup *item)
     json_t *one;
     json_array_foreach(item->targets, i, one)
     {
-        const fetch_target *at = service_of(item)->targets;
-        while (at != NULL && strcmp(at->id, json_string_value(one)) != 0) {
-            at = at->next;
-        }
-        if (at == NULL) {
-            lookup_fault(self, item, TROUPE_ENOTFOUND, "no connected target %.100s",
-                         json_string_value(one));
+        const char *id = json_string_value(one);
+        if (target_of(service_of(item), id, strlen(id)) == NULL) {
+            lookup_fault(self, item, TROUPE_ENOTFOUND, "no connected target %.100s", id);
             return false;
         }
     }
@@ -364,15 +366,9 @@ static void hand_on(troupe_actor *self, fetch *state, const troupe_envelope *cal
     json_t *params = json_params(call, &reason);
     const char *id = json_string_value(json_object_get(params, "id"));
     const char *slash = id != NULL ? strrchr(id, '/') : NULL;
-    const fetch_target *found = state->targets;
-    while (found != NULL && slash != NULL &&
-           (strlen(found->id) != (size_t)(slash - id) ||
-            strncmp(found->id, id, (size_t)(slash - id)) != 0)) {
-        found = found->next;
-    }
-    troupe_error error = slash == NULL || found == NULL
-                             ? TROUPE_ENOTFOUND
-                             : troupe_forward(self, call, found->address);
+    const fetch_target *found = slash != NULL ? target_of(state, id, (size_t)(slash - id)) : NULL;
+    troupe_error error =
+        found == NULL ? TROUPE_ENOTFOUND : troupe_forward(self, call, found->address);
     if (error != TROUPE_OK && error != TROUPE_ECANCELLED) {
         troupe_fault(self, troupe_caller_of(call), error == TROUPE_EGONE ? TROUPE_ENOTFOUND : error,
                      NULL, "no paused request %.100s", id != NULL ? id : "");

@@ -419,7 +419,7 @@ void recorder_close(recorder *rec)
 
 /* Reading back ------------------------------------------------------------------------------ */
 
-bool recorder_row(recorder *rec, recorder_topic topic, int64_t id, troupe_buffer *out)
+bool recorder_row(recorder *rec, event_topic topic, int64_t id, troupe_buffer *out)
 {
     recorder_sql sql = topic == TOPIC_CONSOLE ? SQL_ROW_CONSOLE : SQL_ROW_NETWORK;
     sqlite3_stmt *statement = recorder_statement(rec, sql);

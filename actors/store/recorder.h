@@ -11,6 +11,7 @@
 #ifndef TROUPE_STORE_RECORDER_H
 #define TROUPE_STORE_RECORDER_H
 
+#include "actors/topics.h"
 #include "json_text.h"
 #include "open_requests.h"
 
@@ -119,17 +120,8 @@ typedef enum recorder_sql {
         RECORDER_SQL_COUNT
 } recorder_sql;
 
-typedef enum recorder_topic {
-    TOPIC_NETWORK,
-    TOPIC_CONSOLE,
-    TOPIC_TARGET,
-    TOPIC_BROWSER,
-    TOPIC_CDP,
-    TOPIC_COUNT,
-} recorder_topic;
-
 /** A row that subscribers want to know of: row of request or console. */
-typedef void (*recorder_notify_fn)(void *context, recorder_topic topic, int64_t id);
+typedef void (*recorder_notify_fn)(void *context, event_topic topic, int64_t id);
 
 typedef struct recorder_counts {
     int64_t events, requests, console, frames, bodies, gaps; /* rows that are there */
@@ -201,7 +193,7 @@ troupe_error recorder_body(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 bool recorder_commit(recorder *rec);
 
 /** Append the row as JSON object, as the RPC methods return it. False if it is not there. */
-bool recorder_row(recorder *rec, recorder_topic topic, int64_t id, troupe_buffer *out);
+bool recorder_row(recorder *rec, event_topic topic, int64_t id, troupe_buffer *out);
 
 /** Hide what is there from lists (all but what is still open is deleted with purge). */
 troupe_error recorder_clear(recorder *rec, bool purge) TROUPE_MUST_USE;

@@ -43,7 +43,7 @@ static int64_t wall_us(void)
 }
 
 /* A row is new: subscribers get it as the RPC methods return it. */
-static void notify(void *context, recorder_topic topic, int64_t id)
+static void notify(void *context, event_topic topic, int64_t id)
 {
     store *me = context;
     if (!subscribers_want(&me->subscribers, topic)) {
@@ -254,8 +254,8 @@ static bool read_topics(troupe_bytes payload, unsigned *topics)
             troupe_unpack(rest, "s#", &name, &name_len) != TROUPE_OK) {
             return false;
         }
-        int topic = subscribers_topic(name, name_len);
-        *topics |= topic >= 0 ? 1u << topic : 0;
+        event_topic topic = topic_find(name, name_len);
+        *topics |= topic < TOPIC_COUNT ? 1u << topic : 0;
         at += used;
     }
     return true;

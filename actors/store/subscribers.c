@@ -7,12 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const topic_names[TOPIC_COUNT] = {[TOPIC_NETWORK] = "network",
-                                                     [TOPIC_CONSOLE] = "console",
-                                                     [TOPIC_TARGET] = "target",
-                                                     [TOPIC_BROWSER] = "browser",
-                                                     [TOPIC_CDP] = "cdp"};
-
 /* context: the topic's name */
 static troupe_error pack_gap(void *context, uint64_t count, bool ended, troupe_buffer *out)
 {
@@ -42,16 +36,6 @@ void subscribers_fini(subscribers *all)
     }
 }
 
-int subscribers_topic(const char *name, size_t len)
-{
-    for (int i = 0; i < TOPIC_COUNT; i++) {
-        if (strlen(topic_names[i]) == len && memcmp(topic_names[i], name, len) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 troupe_error subscribers_add(subscribers *all, troupe_address address, unsigned topics)
 {
     troupe_error error = TROUPE_OK;
@@ -72,12 +56,12 @@ void subscribers_remove(subscribers *all, troupe_address address, unsigned topic
     }
 }
 
-bool subscribers_want(const subscribers *all, recorder_topic topic)
+bool subscribers_want(const subscribers *all, event_topic topic)
 {
     return troupe_topic_wanted(all->topics[topic], topic_names[topic]);
 }
 
-void subscribers_publish(subscribers *all, recorder_topic topic, const char *json, size_t len)
+void subscribers_publish(subscribers *all, event_topic topic, const char *json, size_t len)
 {
     troupe_buffer payload = {0};
     troupe_error error = troupe_pack(&payload, "j#", json, len);

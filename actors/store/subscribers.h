@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Who wants to hear of new rows: one troupe_topic for each recorder_topic. Events and gaps are JSON
+ * Who wants to hear of new rows: one troupe_topic for each topic. Events and gaps are JSON
  * text, as the bridge hands them on.
  */
 #ifndef TROUPE_STORE_SUBSCRIBERS_H
@@ -18,9 +18,6 @@ typedef struct subscribers {
 troupe_error subscribers_init(subscribers *subscribers, troupe_actor *self) TROUPE_MUST_USE;
 void subscribers_fini(subscribers *subscribers);
 
-/** The topic of that name; -1 if there is none (the gap is no topic of its own). */
-int subscribers_topic(const char *name, size_t len);
-
 /** Add topics (bit n: topic n) to an actor's; it leaves by itself when it ends. */
 troupe_error subscribers_add(subscribers *subscribers, troupe_address address,
                              unsigned topics) TROUPE_MUST_USE;
@@ -29,11 +26,10 @@ troupe_error subscribers_add(subscribers *subscribers, troupe_address address,
 void subscribers_remove(subscribers *subscribers, troupe_address address, unsigned topics);
 
 /** Whether anybody wants that topic: so that rows need not be read for nobody. */
-bool subscribers_want(const subscribers *subscribers, recorder_topic topic);
+bool subscribers_want(const subscribers *subscribers, event_topic topic);
 
 /** Send JSON text to those who want the topic. */
-void subscribers_publish(subscribers *subscribers, recorder_topic topic, const char *json,
-                         size_t len);
+void subscribers_publish(subscribers *subscribers, event_topic topic, const char *json, size_t len);
 
 /** Deal with the signals `down` and `room`. */
 void subscribers_signal(subscribers *subscribers, const troupe_envelope *signal);
