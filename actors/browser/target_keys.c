@@ -38,7 +38,7 @@ static json_t *key_event(const key_stroke *key, const char *type)
     return event;
 }
 
-/* `step` counts strokes, `documents` is the place in the text: both the task's own here. */
+/* `step` counts strokes, `place` is behind the last one in the text. */
 static void after_stroke(target_request *task, json_t *result)
 {
     (void)result;
@@ -70,12 +70,12 @@ static void key_up(target_request *task, json_t *result)
 {
     (void)result;
     key_stroke key;
-    size_t at = (size_t)task->documents;
+    size_t at = task->place;
     if (task->interrupted || !stroke_at(task, &at, &key)) {
         after_stroke(task, NULL);
         return;
     }
-    task->documents = at;
+    task->place = at;
     target_task_call(task, "Input.dispatchKeyEvent", key_event(&key, "keyUp"), after_stroke);
 }
 
@@ -83,9 +83,9 @@ static void inserted(target_request *task, json_t *result)
 {
     (void)result;
     key_stroke key;
-    size_t at = (size_t)task->documents;
+    size_t at = task->place;
     (void)stroke_at(task, &at, &key);
-    task->documents = at;
+    task->place = at;
     after_stroke(task, NULL);
 }
 
@@ -109,7 +109,7 @@ static bool is_over(const target_request *task)
         return true;
     }
     if (!task->flag) {
-        return json_string_value(target_task_param(task, "text"))[task->documents] == '\0';
+        return json_string_value(target_task_param(task, "text"))[task->place] == '\0';
     }
     json_t *count = target_task_param(task, "count");
     return task->step >= (unsigned)(count != NULL ? json_integer_value(count) : 1);
@@ -119,7 +119,7 @@ static void next_stroke(target_request *task, json_t *result)
 {
     (void)result;
     key_stroke key;
-    size_t at = (size_t)task->documents;
+    size_t at = task->place;
     if (is_over(task) || !stroke_at(task, &at, &key)) {
         answer(task);
     } else if (key.code[0] == '\0') {
@@ -136,7 +136,7 @@ static void start_strokes(target_request *task, json_t *result)
 {
     (void)result;
     task->step = 0;
-    task->documents = 0;
+    task->place = 0;
     next_stroke(task, NULL);
 }
 

@@ -67,6 +67,7 @@ struct target_request {
     uint64_t deadline_ns; /* when the caller gives up */
     uint64_t timer;       /* of a pause; 0 = none */
     unsigned step;        /* the task's own */
+    size_t place;         /* the same */
     uint64_t documents;   /* of the target, when it sent what brings another */
     target_step_fn then;  /* goes on when the element was found fit (target_look.c) */
     uint64_t look_until_ns;
