@@ -51,7 +51,7 @@ test("the first failure ends it, unless it is to go on", async (t) => {
 
 test("on a terminal: completion, history, Ctrl-C, Ctrl-D", async (t) => {
   const { host, target } = await hostWithPage(t, PAGES);
-  const child = spawn("script", ["-qec", `${TROUPE} shell --name ${host.name}`, "/dev/null"],
+  const child = spawn("script", ["-qec", `exec ${TROUPE} shell --name ${host.name}`, "/dev/null"],
                       { env: { ...environment(host.dir), TERM: "xterm" }, stdio: ["pipe", "pipe", "inherit"] });
   let shown = "";
   child.stdout.setEncoding("utf8").on("data", (text) => { shown += text; });
@@ -75,7 +75,12 @@ test("on a terminal: completion, history, Ctrl-C, Ctrl-D", async (t) => {
   shown = "";
   child.stdin.write("\x1b[A\r"); // the line before
   await see("42");
-  child.stdin.write("\x04");
+  // Between the prompt and the reading of keys the terminal takes Ctrl-D for itself.
+  child.stdin.on("error", () => {});
+  await until(() => {
+    child.stdin.write("\x04");
+    return child.exitCode !== null || child.signalCode !== null;
+  }, "it ends");
   assert.equal(await exited, 0);
   const history = path.join(host.dir, "state/troupe/shell.history");
   assert.equal(fs.statSync(history).mode & 0o777, 0o600);
