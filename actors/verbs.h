@@ -21,7 +21,8 @@
 #define NAME_CONSOLE     "console"
 #define NAME_EVENTS      "events"
 #define NAME_FETCH       "fetch"
-#define NAME_STATE       "state" /* the snapshot that is shown, and its changes */
+#define NAME_INSPECT     "inspect" /* which target elements are picked in, and what was picked */
+#define NAME_STATE       "state"   /* the snapshot that is shown, and its changes */
 #define NAME_FILTERS     "filters"
 #define NAME_BRIDGE      "bridge"
 #define NAME_METRICS     "metrics"  /* of the bridge's family: gathers everybody's numbers */
@@ -128,6 +129,25 @@
 
 /** nil -> JSON {types: […], urls: […]}: what the enabled groups hide together. */
 #define VERB_FILTERS_ACTIVE "filters.active"
+
+/* Picking elements -------------------------------------------------------------------------- */
+
+/** To a target: call JSON {on: bool, target_epoch?} -> JSON {target, inspecting, target_epoch}. */
+#define VERB_INSPECT_SET "inspect.set"
+/** To a target: call JSON {backend_node_id, session?, part?} -> JSON {outerHTML, selector, jsPath
+ * (null: no script reaches it), xpath, fullXpath, styles, preview: {tag, id, classes, text}, box:
+ * {x, y, width, height}, nodeId, backendNodeId}. */
+#define VERB_INSPECT_DESCRIBE "inspect.describe"
+/** To inspect, from a target: cast JSON {target, backend_node_id, session?}: a node was picked. */
+#define VERB_INSPECT_PICKED "inspect.picked"
+/** cast JSON {target}: the mode was ended in the page (Esc). */
+#define VERB_INSPECT_CANCELLED "inspect.cancelled"
+/** cast JSON {target}: its main frame has another document. */
+#define VERB_INSPECT_NAVIGATED "inspect.navigated"
+/** To inspect, from a target: call JSON {key, target} -> JSON the selection, if it is of that
+ * target.
+ */
+#define VERB_SELECTION_GET "selection.get"
 
 /* Fetch rules ------------------------------------------------------------------------------- */
 

@@ -106,6 +106,7 @@ int run_js(cli *self)
     json_object_set_new(params, "await_promise",
                         json_boolean(await == NULL || strcmp(await, "true") == 0));
     param_flag(params, "persist", self, "persist");
+    param_string(params, "selection", args_string(&self->args, "selection"));
     return cli_show(self, "js", params, print_value);
 }
 

@@ -49,6 +49,39 @@ static int print_injections(cli *self, json_t *result)
     return CLI_OK;
 }
 
+static int print_inspecting(cli *self, json_t *result)
+{
+    if (!self->quiet) {
+        json_object_set_new(
+            result, "selections",
+            json_integer((json_int_t)json_object_size(json_object_get(result, "selections"))));
+        view_fields(result);
+    }
+    return CLI_OK;
+}
+
+static int print_selections(cli *self, json_t *result)
+{
+    static const view_column columns[] = {{"KEY", "id", VIEW_TEXT},
+                                          {"TARGET", "target", VIEW_TEXT},
+                                          {"TEXT", "text", VIEW_LONG},
+                                          {"SELECTOR", "selector", VIEW_LONG}};
+    json_t *rows = json_array();
+    const char *key;
+    json_t *one;
+    json_object_foreach(json_object_get(result, "selections"), key, one)
+    {
+        json_t *text = json_object_get(json_object_get(one, "preview"), "text");
+        json_array_append_new(rows, json_pack("{s:s, s:O?, s:O?, s:O?}", "id", key, "target",
+                                              json_object_get(one, "target"), "text", text,
+                                              "selector", json_object_get(one, "selector")));
+    }
+    view_options options = {.ids_only = self->quiet};
+    view_rows(rows, columns, sizeof columns / sizeof columns[0], options);
+    json_decref(rows);
+    return CLI_OK;
+}
+
 static int print_elements(cli *self, json_t *result)
 {
     static const view_column columns[] = {
@@ -172,6 +205,10 @@ static const struct method_command {
     {"fetch resume", "fetch.resume", "id", print_answer},
     {"fetch fail", "fetch.fail", "id", print_answer},
     {"fetch fulfill", "fetch.fulfill", "id", print_answer},
+    {"inspect", "browser.startInspect", "target", print_inspecting},
+    {"inspect stop", "browser.stopInspect", "", print_inspecting},
+    {"selections", "selections", "", print_selections},
+    {"selections clear", "browser.clear", "", print_inspecting},
     {"inject", "inject", "code", print_answer},
     {"inject list", "inject_list", "", print_injections},
     {"inject remove", "inject_remove", "id", print_answer},

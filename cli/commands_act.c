@@ -5,6 +5,7 @@
 static const arg_option target_options[] = {TARGET_OPTION};
 static const arg_option js_options[] = {
     TARGET_OPTION,
+    {"selection", 0, ARG_STRING, "KEY", "that element is there as `element` (troupe selections)"},
     {"file", 'f', ARG_STRING, "FILE", "the code is in this file"},
     {"await", 0, ARG_SWITCH, NULL, "wait for the value if it is a promise (default: yes)"},
     {"persist", 0, ARG_FLAG, NULL, "declarations stay in the page's scope"},
@@ -14,12 +15,17 @@ static const arg_option js_options[] = {
     {                                                                                  \
         "wait", 'w', ARG_DURATION, "TIME", "how long to wait until it can be acted on" \
     }
+#define SELECTION_OPTION                                                            \
+    {                                                                               \
+        "selection", 0, ARG_STRING, "KEY", "the element picked (troupe selections)" \
+    }
 #define NTH_OPTION                                                   \
     {                                                                \
         "nth", 0, ARG_UINT, "N", "which of those that match, from 0" \
     }
 static const arg_option click_options[] = {
     TARGET_OPTION,
+    SELECTION_OPTION,
     WAIT_OPTION,
     NTH_OPTION,
     {"strict", 0, ARG_FLAG, NULL, "refuse if several match"},
@@ -34,6 +40,7 @@ static const arg_option click_options[] = {
 };
 static const arg_option hover_options[] = {
     TARGET_OPTION,
+    SELECTION_OPTION,
     WAIT_OPTION,
     NTH_OPTION,
     {"x", 0, ARG_STRING, "N", "without a selector: where in the viewport"},
@@ -55,6 +62,7 @@ static const arg_option press_options[] = {
 static const arg_option element_options[] = {TARGET_OPTION, WAIT_OPTION, NTH_OPTION};
 static const arg_option scroll_options[] = {
     TARGET_OPTION,
+    SELECTION_OPTION,
     WAIT_OPTION,
     {"to", 0, ARG_STRING, "JSON", "to {x, y}"},
     {"by", 0, ARG_STRING, "JSON", "by {x, y}"},
@@ -192,6 +200,28 @@ const cli_command commands_act[] = {
      "Example:\n"
      "  troupe fetch disable",
      OPTIONS(target_options), false, false, run_fetch_disable},
+    {"inspect", GROUP_ACT, "TARGET", 1, 1, "pick elements of a page by hand",
+     "What is clicked in the page becomes a selection, until `troupe inspect stop`, or Esc in the page. One page at\n"
+     "a time.\n\n"
+     "Example:\n"
+     "  troupe inspect p1:abc123; troupe selections",
+     NO_OPTIONS, false, false, run_method},
+    {"inspect stop", GROUP_ACT, "", 0, 0, "pick no more; the selections stay",
+     "Example:\n"
+     "  troupe inspect stop",
+     NO_OPTIONS, false, false, run_method},
+    {"selections", GROUP_ACT, "", 0, 0, "the elements that were picked",
+     "--json has all of each: selector, jsPath, xpath, outerHTML, styles. Commands that act on an element take\n"
+     "--selection KEY.\n\n"
+     "Examples:\n"
+     "  troupe selections\n"
+     "  troupe js 'element.value' --selection 1\n"
+     "  troupe screenshot --selection 1",
+     OPTIONS(target_options), false, false, run_method},
+    {"selections clear", GROUP_ACT, "", 0, 0, "forget all selections",
+     "Example:\n"
+     "  troupe selections clear",
+     NO_OPTIONS, false, false, run_method},
     {"inject", GROUP_ACT, "CODE", 1, 1, "run code in every new document of a page",
      "Before its own scripts, while the page is connected; --now also in the document that is there.\n\n"
      "Example:\n"

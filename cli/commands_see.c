@@ -52,6 +52,7 @@ static const arg_option wait_options[] = {
 };
 static const arg_option screenshot_options[] = {
     TARGET_OPTION,
+    {"selection", 0, ARG_STRING, "KEY", "only the element picked (troupe selections)"},
     {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
     {"format", 'f', ARG_STRING, "FORMAT", "png, jpeg or webp (default: png)"},
     {"quality", 0, ARG_UINT, "N", "0 to 100, of jpeg and webp"},

@@ -2,6 +2,12 @@
 /* The methods of input: mouse, keyboard, files. */
 #include "method_rows.h"
 
+#define SELECTION                                                                 \
+    {                                                                             \
+        "selection", S | I, false, NULL, NULL,                                    \
+            "key of a selection: that element; with `selector`, what is below it" \
+    }
+
 /* clang-format off */
 const rpc_method methods_input[] = {
     {.name = "click",
@@ -13,6 +19,7 @@ const rpc_method methods_input[] = {
      .errors = "NOT_CONNECTED|NOT_FOUND|INVALID_STATE|STALE_EPOCH|CDP_ERROR",
      .params = {{"selector", S, false, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
                 ONE_TARGET,
+                SELECTION,
                 {"button", S, false, "\"left\"", "left|right|middle", "of the mouse"},
                 {"count", I, false, "1", NULL, "2 = double click"},
                 {"modifiers", A, false, NULL, NULL, "held keys: Alt, Control, Meta, Shift"},
@@ -34,6 +41,7 @@ const rpc_method methods_input[] = {
      .errors = "NOT_CONNECTED|NOT_FOUND|INVALID_STATE|STALE_EPOCH|CDP_ERROR",
      .params = {{"selector", S, false, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
                 ONE_TARGET,
+                SELECTION,
                 {"position", O, false, NULL, NULL, "{x, y} within the element; default: its middle"},
                 {"x", N, false, NULL, NULL, "without a selector: where in the viewport"},
                 {"y", N, false, NULL, NULL, "the same"},
@@ -53,6 +61,7 @@ const rpc_method methods_input[] = {
      .params = {{"selector", S, false, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
                 {"text", S, true, NULL, NULL, "may hold keys: {Enter}, {Control+a}; {{ is a brace"},
                 ONE_TARGET,
+                SELECTION,
                 {"delay_ms", I, false, "50", NULL, "between two keys"},
                 {"clear", B, false, "false", NULL, "delete first what is there"},
                 {"nth", I, false, "0", NULL, "which of those that match"},
@@ -81,9 +90,10 @@ const rpc_method methods_input[] = {
      .result = "{selector, selected: [values], element}",
      .states = "connected",
      .errors = "NOT_CONNECTED|NOT_FOUND|INVALID_STATE|STALE_EPOCH|CDP_ERROR",
-     .params = {{"selector", S, true, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
+     .params = {{"selector", S, false, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
                 {"values", S | A | O, true, NULL, NULL, "value or label, or {value, label, index}, or a list of them"},
                 ONE_TARGET,
+                SELECTION,
                 {"nth", I, false, "0", NULL, "which of those that match"},
                 {"strict", B, false, "false", NULL, "refuse if several match"},
                 {"force", B, false, "false", NULL, "do not look whether it can be acted on"},
@@ -97,6 +107,7 @@ const rpc_method methods_input[] = {
      .errors = "NOT_CONNECTED|NOT_FOUND|INVALID_STATE|STALE_EPOCH|CDP_ERROR",
      .params = {{"selector", S, false, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
                 ONE_TARGET,
+                SELECTION,
                 {"to", O, false, NULL, NULL, "to {x, y}"},
                 {"by", O, false, NULL, NULL, "by {x, y}"},
                 {"nth", I, false, "0", NULL, "which of those that match"},
@@ -110,9 +121,10 @@ const rpc_method methods_input[] = {
      .result = "{selector, files}",
      .states = "connected",
      .errors = "NOT_CONNECTED|NOT_FOUND|INVALID_STATE|STALE_EPOCH|LIMIT|CDP_ERROR",
-     .params = {{"selector", S, true, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
+     .params = {{"selector", S, false, NULL, NULL, "CSS (open shadow roots too), text=…, xpath=…; \" >> \" descends, into frames too"},
                 {"files", S | A, true, NULL, NULL, "absolute path on the host's machine, or a list of them"},
                 ONE_TARGET,
+                SELECTION,
                 {"nth", I, false, "0", NULL, "which of those that match"},
                 {"wait_ms", I, false, NULL, NULL, "how long to wait until it can be; default: the time of the call"}}},
     {.name = "query",

@@ -15,6 +15,7 @@ const rpc_method methods_pictures[] = {
                 {"quality", I, false, NULL, NULL, "0 to 100, of jpeg and webp"},
                 {"full_page", B, false, "false", NULL, "all of the document, not only what is seen"},
                 {"selector", S, false, NULL, NULL, "only the first element that matches"},
+                {"selection", S | I, false, NULL, NULL, "key of a selection: only that element"},
                 {"clip", O, false, NULL, NULL, "only {x, y, width, height} of the document, in CSS pixels"},
                 {"scale", N, false, "1", NULL, "pixels of the picture for one CSS pixel, up to 8"},
                 {"omit_background", B, false, "false", NULL, "leave out the white behind the page"}}},

@@ -16,6 +16,7 @@ const rpc_method methods_script[] = {
      .params = {{"code", S, true, NULL, NULL, "source text"}, ONE_TARGET,
                 {"await_promise", B, false, "false", NULL, "if the value is a promise, wait for it"},
                 {"return_value", B, false, "true", NULL, "false: do not answer the value"},
+                {"selection", S | I, false, NULL, NULL, "key of a selection: the code has that element as `element`"},
                 {"persist", B, false, "false", NULL, "true: declarations stay in the page's scope"}}},
     {.name = "cdp",
      .route = ROUTE_TARGET,

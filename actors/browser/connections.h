@@ -38,6 +38,7 @@ typedef struct member {
     int64_t silent_us; /* since when it does not answer (wall clock); 0 = it does */
     uint64_t waiting;  /* calls that wait for it to answer */
     bool paused;       /* a debugger holds it */
+    bool inspecting;   /* elements are picked in it */
     member_state state;
     uint64_t epoch;
     troupe_address address; /* its actor; 0 = none */

@@ -37,6 +37,9 @@ static void set_health(json_t *record, const member *item)
     if (item->dialog != NULL) {
         json_object_set(record, "dialog", item->dialog);
     }
+    if (item->inspecting) {
+        json_object_set_new(record, "inspecting", json_true());
+    }
     if (item->paused) {
         json_object_set_new(record, "paused", json_true());
     }

@@ -366,12 +366,14 @@ void members_on_state(connections *state, const troupe_envelope *notice)
     const char *reason = NULL;
     size_t len;
     size_t reason_len = 0;
+    int inspecting = 0;
     uint64_t address;
     uint64_t epoch;
     member *item = member_of(state, notice);
     if (item == NULL ||
-        troupe_unpack(notice->payload, "{s:U,s:s#,s:U,s?:s#}", "address", &address, "state", &name,
-                      &len, "epoch", &epoch, "reason", &reason, &reason_len) != TROUPE_OK ||
+        troupe_unpack(notice->payload, "{s:U,s:s#,s:U,s?:s#,s?:b}", "address", &address, "state",
+                      &name, &len, "epoch", &epoch, "reason", &reason, &reason_len, "inspecting",
+                      &inspecting) != TROUPE_OK ||
         item->state == MEMBER_GONE || epoch < item->epoch) {
         return; /* of an earlier connection */
     }
@@ -380,6 +382,7 @@ void members_on_state(connections *state, const troupe_envelope *notice)
     member_state next = state_by_name(name, len);
     item->address = address;
     item->epoch = epoch;
+    item->inspecting = inspecting != 0;
     item->at_birth = false;
     member_set_state(state, item, next, next == MEMBER_CONNECTED ? NULL : text);
     if (next == MEMBER_CONNECTED || next == MEMBER_CRASHED || next == MEMBER_SUSPENDED) {
@@ -424,7 +427,7 @@ void members_on_ended(connections *state, const troupe_envelope *notice)
     }
     item->address = 0;
     item->epoch = epoch;
-    item->by_watch = item->unwatched = item->at_birth = false;
+    item->by_watch = item->unwatched = item->at_birth = item->inspecting = false;
     char name[32];
     connections_copy(name, sizeof name, reason, len);
     troupe_error error = troupe_error_by_name(name);

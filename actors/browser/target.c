@@ -43,12 +43,12 @@ void target_tell(target *state, const char *verb, troupe_buffer *payload)
     troupe_buffer_fini(payload);
 }
 
-static void tell_state(target *state)
+void target_tell_state(target *state)
 {
     troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:U,s:s,s:U,s:s}", "target", state->id, "address",
+    troupe_pack(&payload, "{s:s,s:U,s:s,s:U,s:s,s:b}", "target", state->id, "address",
                 troupe_self_address(state->self), "state", target_phase_name(state->phase), "epoch",
-                state->epoch, "reason", state->reason);
+                state->epoch, "reason", state->reason, "inspecting", state->inspecting);
     target_tell(state, VERB_TARGET_STATE, &payload);
 }
 
@@ -75,7 +75,7 @@ static void set_phase(target *state, target_phase next, const char *reason)
         state->epoch++;
     }
     snprintf(state->reason, sizeof state->reason, "%s", reason);
-    tell_state(state);
+    target_tell_state(state);
 }
 
 target_request *target_request_new(target *state, troupe_caller caller)
@@ -263,6 +263,7 @@ void target_enable_part(target *state, const target_part *part)
 {
     enable_again(state, part->session, part->type, false);
     target_fetch_part(state, part);
+    target_inspect_part(state, part);
 }
 
 /* Events ------------------------------------------------------------------------------------ */
@@ -284,7 +285,7 @@ static void on_detached(target *state, const char *params, size_t params_len)
     troupe_exit(state->self, TROUPE_OK);
 }
 
-static bool of_main_session(const target *state, const char *session, size_t len)
+bool target_session_is(const target *state, const char *session, size_t len)
 {
     return len == strlen(state->session) && memcmp(session, state->session, len) == 0;
 }
@@ -305,6 +306,7 @@ static void on_back(target *state)
 {
     bool enabled = state->enabling == 0;
     enable_again(state, state->session, state->type, true);
+    target_inspect_back(state);
     if (enabled && (state->phase == TARGET_CRASHED || state->phase == TARGET_SUSPENDED)) {
         set_phase(state, TARGET_CONNECTED, "back");
     }
@@ -362,7 +364,10 @@ static void on_event(target *state, const troupe_envelope *event)
         }
     } else if (troupe_verb_is(event, "Fetch.requestPaused")) {
         target_fetch_paused(state, session, session_len, params, params_len);
-    } else if (of_main_session(state, session, session_len)) {
+    } else if (troupe_verb_is(event, "DOM.documentUpdated") ||
+               (event->verb_len > 8 && memcmp(event->verb, "Overlay.", 8) == 0)) {
+        target_follow_inspect(state, event, session, session_len, params, params_len);
+    } else if (target_session_is(state, session, session_len)) {
         if (event->verb_len > 5 && memcmp(event->verb, "Page.", 5) == 0) {
             target_follow_page(state, event, params, params_len);
         } else if (event->verb_len > 10 && memcmp(event->verb, "Inspector.", 10) == 0) {
@@ -405,7 +410,7 @@ static void on_detach(target *state, const troupe_envelope *call)
 
 static void report(target *state)
 {
-    tell_state(state);
+    target_tell_state(state);
     target_tell_health(state);
 }
 

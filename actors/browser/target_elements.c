@@ -104,6 +104,9 @@ static void begin_select(target_request *task, json_t *result)
 
 static void run_select(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
+    if (target_need_string(state, caller, params, "selector") == NULL) {
+        return;
+    }
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(params, "values"), i, item)
@@ -216,6 +219,9 @@ static bool may_upload(target *state, troupe_caller caller, json_t *file)
 
 static void run_upload(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
+    if (target_need_string(state, caller, params, "selector") == NULL) {
+        return;
+    }
     json_t *files = json_object_get(params, "files");
     if (json_array_size(files) > FILES_MAX) {
         troupe_fault(state->self, caller, TROUPE_ELIMIT, NULL, "at most %d files", FILES_MAX);

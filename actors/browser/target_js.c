@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define OBJECT_GROUP "troupe"
+#define RUNAWAY_MS   250 /* a page that answers nothing for so long after a timeout is stopped */
 
 /* exceptionDetails -> fault JS_EXCEPTION {text, line, column, url, stack}. */
 static void answer_exception(target_request *request, json_span details)
@@ -70,6 +71,41 @@ static void answer_value(target_request *request, json_span result)
     troupe_buffer_fini(&out);
 }
 
+/* Code that its caller gave up ------------------------------------------------------------- */
+
+static void on_runaway(troupe_actor *self, void *context, troupe_error error,
+                       const troupe_envelope *answer)
+{
+    target_request *request = context;
+    (void)self;
+    (void)answer;
+    if (error == TROUPE_ETIMEOUT) {
+        troupe_log(TROUPE_LOG_INFO, "target", "code-stopped", request->owner->id,
+                   "it ran on after its deadline, and the page answered nothing");
+        target_tell_chrome(request->owner, target_session_of(request), "Runtime.terminateExecution",
+                           NULL);
+    }
+    target_request_free(request);
+}
+
+/* Chrome's own time limit stops what runs at once; what runs after an `await` only this does. A
+ * page that answers is left alone. */
+static void stop_runaway(target *state, const char *session)
+{
+    target_request *request = target_request_new(state, (troupe_caller){0});
+    if (request == NULL) {
+        return;
+    }
+    request->session = session != NULL ? strdup(session) : NULL;
+    if (target_command(state, target_session_of(request), "Runtime.evaluate",
+                       "{\"expression\":\"0\"}", 18, RUNAWAY_MS, on_runaway, request,
+                       &request->ref) != TROUPE_OK) {
+        target_request_free(request);
+    }
+}
+
+/* Evaluating -------------------------------------------------------------------------------- */
+
 static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
                          const troupe_envelope *answer);
 
@@ -104,6 +140,9 @@ static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
     target_request *request = context;
     json_span result;
     json_span span;
+    if (error == TROUPE_ETIMEOUT) {
+        stop_runaway(request->owner, request->session);
+    }
     if (!target_result_of(request, error, answer, &result)) {
         return;
     }
@@ -127,26 +166,57 @@ static void on_evaluated(troupe_actor *self, void *context, troupe_error error,
  * `await_promise` the value is taken as an object first. Primitives, the usual case, are there at
  * once.
  */
-void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+static void evaluate(target_request *request, json_t *params, json_t *expression)
 {
-    const char *code = target_need_string(state, caller, params, "code");
-    target_request *request = code != NULL ? target_request_for(state, caller, params) : NULL;
-    if (request == NULL) {
-        return;
-    }
-    request->flag = target_flag_of(params, "return_value", true);
-    request->timeout_ms = timeout_ms;
     bool repl = !target_flag_of(params, "persist", false);
     bool await = target_flag_of(params, "await_promise", false);
     bool by_value = request->flag && !(repl && await);
     request->as_object = repl && await;
     request->holds_objects = !by_value;
-    json_t *command =
-        json_pack("{s:O, s:b, s:b, s:b}", "expression", json_object_get(params, "code"), "replMode",
-                  repl, "awaitPromise", await, "returnByValue", by_value);
+    json_t *command = json_pack("{s:o, s:b, s:b, s:b, s:I}", "expression", expression, "replMode",
+                                repl, "awaitPromise", await, "returnByValue", by_value, "timeout",
+                                (json_int_t)request->timeout_ms);
     if (!by_value) {
         json_object_set_new(command, "objectGroup", json_string(OBJECT_GROUP));
     }
-    target_send_for(request, target_session_of(request), "Runtime.evaluate", command, timeout_ms,
-                    on_evaluated);
+    if (json_object_get(params, "selection") != NULL) {
+        json_object_set_new(command, "includeCommandLineAPI", json_true()); /* for $0 */
+    }
+    target_send_for(request, target_session_of(request), "Runtime.evaluate", command,
+                    request->timeout_ms, on_evaluated);
+}
+
+/* On the code's own first line, so that the lines of errors stay right. */
+static void node_set(target_request *task, json_t *result)
+{
+    (void)result;
+    task->timeout_ms = target_task_left_ms(task);
+    const char *code = json_string_value(target_task_param(task, "code"));
+    evaluate(task, task->params, json_sprintf("let element = $0; %s", code));
+}
+
+void target_run_js(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
+{
+    const char *code = target_need_string(state, caller, params, "code");
+    bool selected = json_object_get(params, "selection") != NULL;
+    if (code == NULL) {
+        return;
+    }
+    if (selected && target_flag_of(params, "persist", false)) {
+        troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
+                     "`selection` and `persist` do not go together");
+        return;
+    }
+    target_request *request = selected ? target_task_start(state, caller, params, timeout_ms)
+                                       : target_request_for(state, caller, params);
+    if (request == NULL) {
+        return;
+    }
+    request->flag = target_flag_of(params, "return_value", true);
+    request->timeout_ms = timeout_ms;
+    if (selected) {
+        target_inspect_node(request, node_set);
+    } else {
+        evaluate(request, params, json_incref(json_object_get(params, "code")));
+    }
 }

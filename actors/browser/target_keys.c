@@ -207,7 +207,8 @@ static bool in_range(target *state, troupe_caller caller, json_t *params, const 
 static void run_type(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
 {
     const char *text = target_need_string(state, caller, params, "text");
-    if (text == NULL || !text_reads(state, caller, text) ||
+    if (text == NULL || target_need_string(state, caller, params, "selector") == NULL ||
+        !text_reads(state, caller, text) ||
         !in_range(state, caller, params, "delay_ms", 0, DELAY_MAX)) {
         return;
     }

@@ -131,19 +131,10 @@ static void looked(target_request *task, json_t *result)
     }
 }
 
-static const asset *script_asset(void)
-{
-    const asset *found = asset_table;
-    while (found->path != NULL && strcmp(found->path, SCRIPT) != 0) {
-        found++;
-    }
-    return found;
-}
-
 /* (the script)("selector", {options}): arguments are JSON, so nothing of them becomes code. */
 static json_t *call_text(const target_request *task)
 {
-    const asset *script = script_asset();
+    const asset *script = asset_of(SCRIPT);
     json_t *selector = json_string(selector_of(task) != NULL ? selector_of(task) : "html");
     char *quoted = json_dumps(selector, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
     char *options = json_dumps(task->kept, JSON_COMPACT | JSON_ENSURE_ASCII);

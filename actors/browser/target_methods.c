@@ -211,6 +211,7 @@ static void on_document(target *state, const char *params, size_t params_len)
         set_text(state->main_frame, sizeof state->main_frame, span);
     }
     state->documents++;
+    target_inspect_document(state);
     meet_document(state);
 }
 
@@ -480,8 +481,9 @@ const target_method_row target_methods_basic[] = {
 };
 
 static const target_method_row *const tables[] = {
-    target_methods_basic,   target_methods_history, target_methods_pictures, target_methods_script,
-    target_methods_pointer, target_methods_keys,    target_methods_elements, target_methods_fetch,
+    target_methods_basic,    target_methods_history, target_methods_pictures,
+    target_methods_script,   target_methods_pointer, target_methods_keys,
+    target_methods_elements, target_methods_fetch,   target_methods_inspect,
 };
 
 static const target_method_row *row_of(const troupe_envelope *call)
@@ -520,6 +522,14 @@ static bool may_run(target *state, troupe_caller caller, const target_method_row
     return true;
 }
 
+void target_run(target *state, const target_method_row *row, troupe_caller caller, json_t *params,
+                uint32_t timeout_ms)
+{
+    if (may_run(state, caller, row, params)) {
+        row->run(state, caller, params, timeout_ms);
+    }
+}
+
 bool target_method(target *state, const troupe_envelope *call)
 {
     const target_method_row *found = row_of(call);
@@ -535,8 +545,10 @@ bool target_method(target *state, const troupe_envelope *call)
     }
     uint32_t timeout_ms =
         call->meta.timeout_ms != 0 ? call->meta.timeout_ms : state->host->command_timeout_ms;
-    if (may_run(state, caller, found, params)) {
-        found->run(state, caller, params, timeout_ms);
+    if (json_object_get(params, "selection") != NULL) {
+        target_with_selection(state, found, caller, params, timeout_ms);
+    } else {
+        target_run(state, found, caller, params, timeout_ms);
     }
     json_decref(params);
     return true;

@@ -61,15 +61,16 @@ struct target_request {
     bool holds_objects;         /* js: Chrome keeps objects for it until they are released */
     uint32_t timeout_ms;        /* js: of each command it takes */
     /* Of tasks (target_task.c): */
-    json_t *params;       /* as given */
-    json_t *kept;         /* what it has learned so far; the task's own */
-    target_step_fn go_on; /* goes on with the result of the command under way */
-    uint64_t deadline_ns; /* when the caller gives up */
-    uint64_t timer;       /* of a pause; 0 = none */
-    unsigned step;        /* the task's own */
-    size_t place;         /* the same */
-    uint64_t documents;   /* of the target, when it sent what brings another */
-    target_step_fn then;  /* goes on when the element was found fit (target_look.c) */
+    json_t *params;                      /* as given */
+    json_t *kept;                        /* what it has learned so far; the task's own */
+    target_step_fn go_on;                /* goes on with the result of the command under way */
+    uint64_t deadline_ns;                /* when the caller gives up */
+    uint64_t timer;                      /* of a pause; 0 = none */
+    unsigned step;                       /* the task's own */
+    size_t place;                        /* the same */
+    const struct target_method_row *row; /* what runs once its selection is known */
+    uint64_t documents;                  /* of the target, when it sent what brings another */
+    target_step_fn then; /* goes on when the element was found fit (target_look.c) */
     uint64_t look_until_ns;
     uint64_t ref;     /* of the command under way */
     double x, y;      /* where it acts, in the viewport */
@@ -109,6 +110,7 @@ struct target {
     uint64_t probe_ref;
     bool probing;
     bool paused;                /* by a debugger, as far as its own session is told */
+    bool inspecting;            /* elements are picked by hand (target_inspect.c) */
     int64_t silent_us;          /* since when it does not answer (wall clock); 0 = it does */
     char *dialog;               /* the one that is open: JSON text; NULL = none */
     target_request *at_input;   /* whose turn it is with mouse and keyboard; NULL = nobody's */
@@ -155,6 +157,26 @@ void target_parts_fini(target *state);
 void target_enable_part(target *state, const target_part *part);
 
 void target_script_fini(target *state);
+
+/** Tell connections its phase, epoch, and whether it inspects (target.c). */
+void target_tell_state(target *state);
+/** Whether that is its own session. */
+bool target_session_is(const target *state, const char *session, size_t len);
+
+/* Picking elements (target_inspect.c): */
+/** An event of the domains Overlay and DOM. */
+void target_follow_inspect(target *state, const troupe_envelope *event, const char *session,
+                           size_t session_len, const char *params, size_t params_len);
+/** A part has come; the renderer is a new one; another document came to the main frame. */
+void target_inspect_part(target *state, const target_part *part);
+void target_inspect_back(target *state);
+void target_inspect_document(target *state);
+/** Run a method whose params name a `selection`, once they name what that is: `selector`,
+ * `backend_node_id`, for one in a frame `session` too. */
+void target_with_selection(target *state, const struct target_method_row *row, troupe_caller caller,
+                           json_t *params, uint32_t timeout_ms);
+/** Make the task's `backend_node_id` the node that $0 names, in its session; then go on. */
+void target_inspect_node(target_request *task, target_step_fn then);
 
 /* Fetch rules (target_fetch.c): */
 /** It has begun: ask for the rules; target_enable follows. False: there is nobody to ask. */
@@ -223,6 +245,11 @@ extern const target_method_row target_methods_pointer[];  /* target_pointer.c */
 extern const target_method_row target_methods_keys[];     /* target_keys.c */
 extern const target_method_row target_methods_elements[]; /* target_elements.c */
 extern const target_method_row target_methods_fetch[];    /* target_fetch_decide.c */
+extern const target_method_row target_methods_inspect[];  /* target_inspect.c */
+
+/** Check phase and epoch, and run; answers why it may not. */
+void target_run(target *state, const target_method_row *row, troupe_caller caller, json_t *params,
+                uint32_t timeout_ms);
 
 /**
  * Look for the element that param `selector` names and whether it can be acted on, until it can

@@ -121,6 +121,9 @@ static void call_ended(troupe_actor *self, void *context, troupe_error error,
         note_error(item, error, answer);
         item->answered(self, item, NULL);
     } else {
+        if (item->failed != NULL) {
+            item->failed(self, item);
+        }
         json_fault_forward(self, item->caller, error, answer);
         drop(item);
     }

@@ -31,8 +31,9 @@ struct lookup {
     json_t *entry;        /* what the service gathers; NULL at first */
     lookup_step_fn resolved;
     lookup_answer_fn answered;
-    bool tolerant;       /* lookup_call: an error is handed to `answered` as NULL */
-    troupe_reason error; /* and its text stands here */
+    lookup_step_fn failed; /* runs before an error of lookup_call ends it; NULL = nothing does */
+    bool tolerant;         /* lookup_call: an error is handed to `answered` as NULL */
+    troupe_reason error;   /* and its text stands here */
 };
 
 /** Begin with a call. NULL: its params are no object, or no memory; it was answered with a fault.

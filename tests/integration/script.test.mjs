@@ -67,6 +67,15 @@ test("errors", async (t) => {
                          ({ code }) => [-32001, -32002].includes(code), method);
 });
 
+test("code that runs on after its deadline is stopped, at once or after an await", async (t) => {
+  const { host, target } = await hostWithPage(t, PAGES);
+  for (const code of ["for (;;) {}", "await new Promise((r) => setTimeout(r)); for (;;) {}",
+                      "new Promise((r) => setTimeout(() => { for (;;) {} }))"]) {
+    await assert.rejects(host.rpc("js", { target, code, await_promise: true, timeout_ms: 300 }), { code: -32005 });
+    assert.equal((await host.rpc("js", { target, code: "6 * 7" })).value, 42);
+  }
+});
+
 test("the commands", async (t) => {
   const { host, site, target } = await hostWithPage(t, PAGES);
   const inject = await host.command("inject", "window.mark = 'cli'", "--json");
