@@ -37,7 +37,7 @@ void troupe_host_options_default(troupe_host_options *options)
                                      .state_dir = ".",
                                      .runtime_dir = tmp != NULL && tmp[0] != '\0' ? tmp : "/tmp",
                                      .mailbox = "nng",
-                                     .clients_max = 16,
+                                     .clients_max = 200,
                                      .store_bytes_max = (uint64_t)2 << 30,
                                      .store_days = 7,
                                      .attach = "launched",

@@ -261,10 +261,10 @@ static void rpc_leave(bridge *server)
     pthread_mutex_unlock(&server->lock);
 }
 
-/* Keep-alive holds a worker: offer it only while there are plenty. */
+/* Keep-alive holds a worker: offer it only while there are some left. */
 static bool crowded(bridge *server)
 {
-    return atomic_load(&server->connections) > BRIDGE_WORKERS / 2;
+    return atomic_load(&server->connections) > BRIDGE_WORKERS - 2 * BRIDGE_WORKERS_SPARE;
 }
 
 static int send_answer(bridge *server, struct mg_connection *conn, const troupe_buffer *answer)

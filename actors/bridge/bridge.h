@@ -16,10 +16,10 @@
 #include <stdatomic.h>
 
 /* Requests that may run at once. Each worker costs about 40 KiB while idle. */
-#define BRIDGE_WORKERS 16
+#define BRIDGE_WORKERS 72
 /* Workers that /rpc leaves to everything else (health above all). */
-#define BRIDGE_WORKERS_SPARE 2
-#define BRIDGE_CLIENTS_MAX   64
+#define BRIDGE_WORKERS_SPARE 4
+#define BRIDGE_CLIENTS_MAX   200
 
 /** Counted since the start; any thread adds, rpc `metrics` reads. */
 typedef struct bridge_counters {

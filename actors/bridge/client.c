@@ -277,9 +277,12 @@ static void on_answer(troupe_actor *self, void *context, troupe_error error,
 
 static void start_call(client *state, rpc_call *call)
 {
-    troupe_error error =
-        troupe_call(state->self, call->to, call->verb, &call->meta,
-                    troupe_buffer_bytes(&call->payload), call->timeout_ms, on_answer, call, NULL);
+    troupe_error error;
+    do {
+        error = troupe_call(state->self, call->to, call->verb, &call->meta,
+                            troupe_buffer_bytes(&call->payload), call->timeout_ms, on_answer, call,
+                            NULL);
+    } while (rpc_call_redirect(state->server, call, error));
     troupe_buffer_fini(&call->payload);
     if (error != TROUPE_OK) {
         rpc_call_unsent(state->server, call, error);

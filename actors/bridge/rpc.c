@@ -168,6 +168,16 @@ void rpc_call_posted(bridge *server, rpc_call *call, troupe_error error)
     }
 }
 
+bool rpc_call_redirect(const bridge *server, rpc_call *call, troupe_error error)
+{
+    if (error != TROUPE_EGONE || call->method->route != ROUTE_TARGET) {
+        return false;
+    }
+    troupe_address gone = call->to;
+    call->to = troupe_whereis(server->system, NAME_CONNECTIONS);
+    return call->to != 0 && call->to != gone;
+}
+
 void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error)
 {
     if (error == TROUPE_EBUSY) {
@@ -473,6 +483,9 @@ static void start_call(gathering *work, rpc_call *call, uint64_t *ref)
                                                      call->timeout_ms, call, ref);
         if (error == TROUPE_EBUSY && work->open > 0) {
             gather_one(work); /* our own calls fill the mailbox: let one end first */
+            continue;
+        }
+        if (rpc_call_redirect(work->server, call, error)) {
             continue;
         }
         if (error == TROUPE_OK) {

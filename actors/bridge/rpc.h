@@ -86,6 +86,9 @@ void rpc_call_failed(bridge *server, rpc_call *call, troupe_error error,
                      const troupe_envelope *answer);
 /** End a call that is RPC_POST: how posting it went. */
 void rpc_call_posted(bridge *server, rpc_call *call, troupe_error error);
+/** The target's actor ended in this very moment: connections, which knows more, is to be called
+ * instead. False: it is not so. */
+bool rpc_call_redirect(const bridge *server, rpc_call *call, troupe_error error);
 /** End a call that could not be sent (troupe_call, troupe_guest_call_start said `error`). */
 void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error);
 

@@ -398,6 +398,8 @@ static troupe_error browser_receive(troupe_actor *self, void *context,
         browser_on_metrics(state, troupe_caller_of(envelope));
     } else if (troupe_verb_is(envelope, VERB_BROWSER_REPORT)) {
         browser_report(state);
+    } else if (troupe_verb_is(envelope, VERB_TARGET_STEP)) {
+        browser_on_target_step(state, envelope);
     } else {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }

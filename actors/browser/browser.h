@@ -68,6 +68,9 @@
 /** From the browser to a target: event {count:U, bytes:U}: so many events of the data kind were not
  * passed on because it had no room; it stands where the first would have been. */
 #define VERB_TARGET_GAP "target.gap"
+/** From a target to its browser: call nil -> nil: its epoch will move on; the next actor gets one
+ * that is higher. */
+#define VERB_TARGET_STEP "target.step"
 /** To a target: call nil -> nil: detach, then end. */
 #define VERB_TARGET_DETACH "target.detach"
 /** To a target: cast nil: tell connections state and health again. */

@@ -246,6 +246,8 @@ void browser_on_inspector(browser *state, roster_target *owner, const cdp_messag
 /** Both return the target whose actor is to see the event too; NULL if none. */
 roster_target *browser_on_attached(browser *state, const cdp_message *event);
 roster_target *browser_on_detached(browser *state, const cdp_message *event);
+/** VERB_TARGET_STEP. */
+void browser_on_target_step(browser *state, const troupe_envelope *call);
 void browser_on_target_down(browser *state, const troupe_down *down);
 
 /* In browser_tell.c: */

@@ -103,7 +103,7 @@ void browser_on_inspector(browser *state, roster_target *owner, const cdp_messag
     roster_session *session =
         roster_find_session(&state->roster, event->session, event->session_len);
     if (session->parent == NULL) {
-        owner->reloads += back ? 1 : 0;
+        owner->steps += back ? 1 : 0;
     } else if (session->target != NULL && session->target->part == session) {
         session->target->epoch += back ? 1 : 0;
         browser_tell_part(state, session->target, owner, session->id,
@@ -277,6 +277,18 @@ roster_target *browser_on_detached(browser *state, const cdp_message *event)
     return owner;
 }
 
+void browser_on_target_step(browser *state, const troupe_envelope *call)
+{
+    roster_target *target = roster_find_actor(&state->roster, call->from);
+    troupe_bytes nil = {NULL, 0};
+    if (target != NULL) {
+        target->steps++;
+        troupe_reply(state->self, troupe_caller_of(call), nil);
+    } else {
+        troupe_fault(state->self, troupe_caller_of(call), TROUPE_EGONE, NULL, NULL);
+    }
+}
+
 /* A target actor ended: forget its sessions; let go of the page if Chrome still has it attached. */
 void browser_on_target_down(browser *state, const troupe_down *down)
 {
@@ -293,8 +305,8 @@ void browser_on_target_down(browser *state, const troupe_down *down)
     roster_drop_sessions(&state->roster, target);
     roster_set_actor(&state->roster, target, 0);
     target->session[0] = '\0';
-    target->epoch += 2 + target->reloads; /* the actor's own steps, and one for its end */
-    target->reloads = 0;
+    target->epoch += 2 + target->steps; /* connected, its further steps, its end */
+    target->steps = 0;
     roster_let_go(&state->roster, target);
     if (target->destroyed) {
         forget_destroyed(state, target);

@@ -380,10 +380,14 @@ void members_on_state(connections *state, const troupe_envelope *notice)
     char text[300];
     connections_copy(text, sizeof text, reason != NULL ? reason : "", reason_len);
     member_state next = state_by_name(name, len);
+    bool leaving = item->state == MEMBER_DISCONNECTING && item->address == address;
     item->address = address;
     item->epoch = epoch;
     item->inspecting = inspecting != 0;
     item->at_birth = false;
+    if (leaving && next != MEMBER_DISCONNECTING) {
+        return; /* said before it heard that it is to let go */
+    }
     member_set_state(state, item, next, next == MEMBER_CONNECTED ? NULL : text);
     if (next == MEMBER_CONNECTED || next == MEMBER_CRASHED || next == MEMBER_SUSPENDED) {
         connections_settle(state, item, TROUPE_OK);

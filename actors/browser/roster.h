@@ -28,9 +28,9 @@ typedef struct roster_target {
     troupe_address actor;        /* 0 = none; set by roster_set_actor */
     roster_session *part;        /* attached as a part of another target; NULL = it is not */
     uint64_t epoch;
-    unsigned reloads; /* after crashes, since it was attached: its actor's epoch moved on */
-    bool destroyed;   /* in Chrome; forgotten when its actor has ended */
-    held *first;      /* held back for the actor */
+    unsigned steps; /* since it was attached: its actor's epoch moved on (reloads, inspecting) */
+    bool destroyed; /* in Chrome; forgotten when its actor has ended */
+    held *first;    /* held back for the actor */
     held *last;
     uint64_t hold_ns;   /* since when it has reading paused; 0 = it has not */
     bool full;          /* something is held */

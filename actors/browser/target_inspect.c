@@ -61,22 +61,57 @@ void target_inspect_part(target *state, const target_part *part)
     }
 }
 
-static void set_inspecting(target *state, bool on)
+static void answer_mode(target_request *task)
 {
-    if (state->inspecting != on) {
-        state->inspecting = on;
-        state->epoch++;
-        target_tell_state(state);
+    const target *state = task->owner;
+    target_task_reply(task, json_pack("{s:s, s:b, s:I}", "target", state->id, "inspecting",
+                                      state->inspecting, "target_epoch", (json_int_t)state->epoch));
+}
+
+static void on_stepped(troupe_actor *self, void *context, troupe_error error,
+                       const troupe_envelope *answer)
+{
+    target_request *task = context;
+    (void)self;
+    (void)answer;
+    if (error == TROUPE_OK) { /* else the flag is told all the same */
+        task->owner->epoch++;
+    }
+    target_tell_state(task->owner);
+    answer_mode(task);
+}
+
+/* The epoch moves when the browser has counted along: it gives the next actor one that is higher
+ * than all before. */
+static void set_inspecting(target_request *task, bool on)
+{
+    target *state = task->owner;
+    troupe_bytes nil = {NULL, 0};
+    if (state->inspecting == on) {
+        answer_mode(task);
+        return;
+    }
+    state->inspecting = on;
+    troupe_error error = troupe_call(state->self, state->browser, VERB_TARGET_STEP, NULL, nil,
+                                     state->host->command_timeout_ms, on_stepped, task, &task->ref);
+    if (error != TROUPE_OK) {
+        on_stepped(state->self, task, error, NULL);
     }
 }
 
 static void mode_set(target_request *task, json_t *result)
 {
     (void)result;
-    target *state = task->owner;
-    set_inspecting(state, task->flag);
-    target_task_reply(task, json_pack("{s:s, s:b, s:I}", "target", state->id, "inspecting",
-                                      state->inspecting, "target_epoch", (json_int_t)state->epoch));
+    set_inspecting(task, task->flag);
+}
+
+/* Esc in the page. */
+static void mode_cancelled(target *state)
+{
+    target_request *task = target_request_new(state, (troupe_caller){0});
+    if (task != NULL) {
+        set_inspecting(task, false);
+    }
 }
 
 static void run_set(target *state, troupe_caller caller, json_t *params, uint32_t timeout_ms)
@@ -274,7 +309,7 @@ void target_follow_inspect(target *state, const troupe_envelope *event, const ch
     } else if (troupe_verb_is(event, "DOM.documentUpdated")) {
         on_document_updated(state, session, session_len);
     } else if (troupe_verb_is(event, "Overlay.inspectModeCanceled") && state->inspecting) {
-        set_inspecting(state, false);
+        mode_cancelled(state);
         tell_service(state, VERB_INSPECT_CANCELLED, json_object());
     }
 }

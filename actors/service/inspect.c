@@ -199,10 +199,8 @@ static void started(troupe_actor *self, lookup *item, const json_t *said)
     lookup_reply(self, item, value);
 }
 
-/* The one before is off: it and this one take their turns in the order of their mailboxes. */
-static void start(troupe_actor *self, lookup *item, const json_t *nothing)
+static void start(troupe_actor *self, lookup *item)
 {
-    (void)nothing;
     inspect *state = service_of(item);
     const char *id = json_string_value(json_array_get(item->targets, 0));
     troupe_address address = target_address(self, id);
@@ -222,6 +220,9 @@ static void start(troupe_actor *self, lookup *item, const json_t *nothing)
     lookup_call(self, item, address, VERB_INSPECT_SET, params, started);
 }
 
+static void start_after(troupe_actor *self, lookup *item, const json_t *nothing);
+
+/* First the one before is off. Meanwhile another may have started: then that one. */
 static void start_resolved(troupe_actor *self, lookup *item)
 {
     inspect *state = service_of(item);
@@ -235,10 +236,16 @@ static void start_resolved(troupe_actor *self, lookup *item)
         char before[sizeof state->inspecting];
         memcpy(before, state->inspecting, sizeof before);
         state->inspecting[0] = '\0';
-        tell_off(self, item, before, start);
+        tell_off(self, item, before, start_after);
     } else {
-        start(self, item, NULL);
+        start(self, item);
     }
+}
+
+static void start_after(troupe_actor *self, lookup *item, const json_t *nothing)
+{
+    (void)nothing;
+    start_resolved(self, item);
 }
 
 static void run_start(troupe_actor *self, lookup *item)
