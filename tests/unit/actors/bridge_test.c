@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP server: endpoints, who may, limits, addresses, stopping. */
+#include "actors/bridge/bridge.h"
 #include "bridge_fixture.h"
 
 #include <arpa/inet.h>
@@ -345,7 +346,7 @@ static json_int_t calls_open(int ws, const char *name)
 
 Test(bridge, health_is_answered_while_every_other_worker_waits)
 {
-    enum { WAITING = 14 };
+    enum { WAITING = BRIDGE_WORKERS - BRIDGE_WORKERS_SPARE };
     static const char silent[] =
         "{\"jsonrpc\":\"2.0\",\"method\":\"js\",\"params\":[\"silent\"],\"id\":1}";
     int fds[WAITING];
