@@ -9,6 +9,7 @@
 #   bench/run.sh targets [PAGES]              1 to 1,000 targets, 200 pages over 4 browsers
 #   bench/run.sh fleet [ROUNDS]               50 browsers launched, used and closed: bench/fleet.mjs
 #   bench/run.sh recovery [OPTION…]           what breaks, and how soon it works: bench/recovery.mjs
+#   bench/run.sh rpc [ROUNDS [SECONDS]]       POST /rpc beside Node with Puppeteer
 #   bench/run.sh runtime [ROUNDS [SCENARIO…]] the actor runtime: bench/runtime.mjs
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -18,7 +19,7 @@ export TROUPE="${TROUPE:-$binaries/troupe}"
 
 which=all
 case ${1:-} in
-    commands | scan | large | targets | fleet | recovery | runtime) which=$1; shift ;;
+    commands | scan | large | targets | fleet | recovery | rpc | runtime) which=$1; shift ;;
     *[!0-9]*)
         sed -n 's/^#   //p' "$0" >&2
         exit 2
@@ -66,6 +67,12 @@ run_recovery() {
     node bench/recovery.mjs "$@"
 }
 
+run_rpc() {
+    build troupe bench_rpc_load
+    peers
+    node bench/rpc.mjs "$binaries" "${1:-3}" "${2:-2}"
+}
+
 run_runtime() {
     build bench_all_runtime
     if command -v erlc > /dev/null; then
@@ -87,6 +94,7 @@ case $which in
     targets) run_targets "$@" ;;
     fleet) run_fleet "$@" ;;
     recovery) run_recovery "$@" ;;
+    rpc) run_rpc "$@" ;;
     runtime) run_runtime "$@" ;;
     all)
         run_commands "$@"
@@ -95,6 +103,7 @@ case $which in
         run_targets
         run_fleet
         run_recovery
+        run_rpc "$@"
         run_runtime "$@"
         ;;
 esac
