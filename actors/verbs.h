@@ -89,6 +89,9 @@
 
 /* To connections ---------------------------------------------------------------------------- */
 
+/** nil -> JSON {epoch}: the host's. */
+#define VERB_HOST_EPOCH "host.epoch"
+
 /** JSON {target: string | list | "*" | null} -> JSON {targets: [ids] | null (= all), warnings:
  * […]}: prefixes resolved; null means the tracked ones, or all. Faults: TROUPE_EPARAMS (ambiguous:
  * lists the matches), TROUPE_ENOTFOUND. */

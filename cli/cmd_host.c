@@ -11,7 +11,8 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-#define STOP_TIMEOUT_MS 30000
+#define STOP_TIMEOUT_MS 30000u
+#define DRAIN_MS        60000u
 
 static int print_status(cli *self, json_t *result)
 {
@@ -31,14 +32,14 @@ int run_status(cli *self)
 }
 
 /* Wait until the process has ended: its descriptor becomes readable then. */
-static bool await_end(pid_t pid)
+static bool await_end(pid_t pid, uint32_t more_ms)
 {
     int fd = pidfd_open(pid, 0);
     if (fd < 0) {
         return errno == ESRCH;
     }
     struct pollfd polled = {fd, POLLIN, 0};
-    int ready = poll(&polled, 1, STOP_TIMEOUT_MS);
+    int ready = poll(&polled, 1, (int)(STOP_TIMEOUT_MS + more_ms));
     close(fd);
     return ready > 0;
 }
@@ -46,14 +47,21 @@ static bool await_end(pid_t pid)
 int run_stop(cli *self)
 {
     json_t *result;
-    int status = cli_call(self, "stop", json_object(), &result);
+    json_t *params = json_object();
+    uint32_t within_ms = 0;
+    if (args_flag(&self->args, "drain")) {
+        within_ms = args_uint(&self->args, "within", DRAIN_MS);
+        json_object_set_new(params, "drain", json_true());
+        json_object_set_new(params, "deadline_ms", json_integer(within_ms));
+    }
+    int status = cli_call(self, "stop", params, &result);
     if (status != CLI_OK) {
         return status;
     }
     pid_t pid = self->client.state.pid;
-    if (pid > 0 && !await_end(pid)) {
-        cli_error("stop: the host (pid %ld) is still ending after %d s", (long)pid,
-                  STOP_TIMEOUT_MS / 1000);
+    if (pid > 0 && !await_end(pid, within_ms)) {
+        cli_error("stop: the host (pid %ld) is still ending after %u s", (long)pid,
+                  (within_ms + STOP_TIMEOUT_MS) / 1000);
         status = CLI_FAILED;
     } else if (self->json) {
         cli_print_json(result);
@@ -62,6 +70,20 @@ int run_stop(cli *self)
     }
     json_decref(result);
     return status;
+}
+
+static int print_drain(cli *self, json_t *result)
+{
+    if (!self->quiet) {
+        view_fields(result);
+    }
+    return CLI_OK;
+}
+
+int run_drain(cli *self)
+{
+    bool off = args_flag(&self->args, "off");
+    return cli_show(self, "drain", json_pack("{s:b}", "on", (int)!off), print_drain);
 }
 
 static int print_config(cli *self, json_t *result)

@@ -49,6 +49,19 @@ static int print_injections(cli *self, json_t *result)
     return CLI_OK;
 }
 
+static int print_clients(cli *self, json_t *result)
+{
+    static const view_column columns[] = {
+        {"NAME", "name", VIEW_TEXT},       {"FROM", "peer", VIEW_TEXT},
+        {"FOR", "age_ms", VIEW_MS},        {"REQUESTS", "requests", VIEW_NUMBER},
+        {"EVENTS", "events", VIEW_NUMBER}, {"SHED", "shed", VIEW_NUMBER},
+        {"WAITING", "queued_bytes", VIEW_BYTES}, {"TOPICS", "topics", VIEW_LONG}};
+    view_options options = {.ids_only = self->quiet};
+    view_rows(json_object_get(result, "clients"), columns, sizeof columns / sizeof columns[0],
+              options);
+    return CLI_OK;
+}
+
 static int print_inspecting(cli *self, json_t *result)
 {
     if (!self->quiet) {
@@ -180,6 +193,9 @@ static const struct method_command {
     const char *words; /* params that its words are, in their order */
     int (*print)(cli *self, json_t *result);
 } commands[] = {
+    {"pressure", "pressure", "", print_answer},
+    {"clients", "clients.list", "", print_clients},
+    {"clients end", "clients.end", "name", print_answer},
     {"back", "back", "", print_answer},
     {"forward", "forward", "", print_answer},
     {"history", "history", "", print_history},

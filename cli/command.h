@@ -117,6 +117,7 @@ int run_serve(cli *self);
 /* cmd_host.c */
 int run_status(cli *self);
 int run_stop(cli *self);
+int run_drain(cli *self);
 int run_config(cli *self);
 int run_actors(cli *self);
 int run_version(cli *self);

@@ -7,6 +7,11 @@ static const arg_option serve_options[] = {
     {"open", 'o', ARG_STRING, "URL", "open this page at the start (may be given again)"},
     {"automatic", 0, ARG_FLAG, NULL, NULL},
 };
+static const arg_option stop_options[] = {
+    {"drain", 0, ARG_FLAG, NULL, "begin nothing new, and end when nothing is under way"},
+    {"within", 0, ARG_DURATION, "TIME", "with --drain: end then all the same (default: 1m)"},
+};
+static const arg_option drain_options[] = {{"off", 0, ARG_FLAG, NULL, "begin new things again"}};
 static const arg_option config_options[] = {
     {"local", 0, ARG_FLAG, NULL, "what `serve` would use here, even if a host runs"},
 };
@@ -31,10 +36,33 @@ const cli_command commands_host[] = {
      "  troupe status --json | jq .connected",
      NO_OPTIONS, false, false, run_status},
     {"stop", GROUP_HOST, "", 0, 0, "end the host",
-     "Ends the host and everything it launched; returns when its process has ended.\n\n"
+     "Ends the host and everything it launched; returns when its process has ended. With --drain it begins nothing\n"
+     "new and ends once no call is under way and no client is connected.\n\n"
+     "Examples:\n"
+     "  troupe stop\n"
+     "  troupe stop --drain --within 30s",
+     OPTIONS(stop_options), false, false, run_stop},
+    {"drain", GROUP_HOST, "", 0, 0, "begin nothing new",
+     "Launching, connecting and opening are refused, /readyz answers 503, new clients are turned away; what is\n"
+     "there goes on.\n\n"
+     "Examples:\n"
+     "  troupe drain\n"
+     "  troupe drain --off",
+     OPTIONS(drain_options), false, false, run_drain},
+    {"pressure", GROUP_HOST, "", 0, 0, "whether there is room for more",
+     "Browsers that run and wait, the limit, how many were turned away lately, processor and memory in per cent.\n\n"
      "Example:\n"
-     "  troupe stop",
-     NO_OPTIONS, false, false, run_stop},
+     "  troupe pressure --json | jq .isAvailable",
+     NO_OPTIONS, false, false, run_method},
+    {"clients", GROUP_HOST, "", 0, 0, "who is connected",
+     "WebSocket clients and event streams: since when, requests, events, what waits to be sent.\n\n"
+     "Example:\n"
+     "  troupe clients",
+     NO_OPTIONS, false, false, run_method},
+    {"clients end", GROUP_HOST, "NAME", 1, 1, "end the connection of a client",
+     "Example:\n"
+     "  troupe clients end client/3",
+     NO_OPTIONS, false, false, run_method},
     {"config", GROUP_HOST, "", 0, 0, "the settings in force, and where each came from",
      "Of the running host; without one, what `troupe serve` would use here.\n\n"
      "Examples:\n"

@@ -11,6 +11,8 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "client.h"
+#include "download.h"
+#include "drain.h"
 #include "http.h"
 #include "metrics.h"
 #include "metrics_text.h"
@@ -165,16 +167,12 @@ static int get_readyz(bridge *server, struct mg_connection *conn)
             return send_text(conn, 503, "text/plain; charset=utf-8", "not ready\n");
         }
     }
+    if (atomic_load(&server->draining)) {
+        return send_text(conn, 503, "text/plain; charset=utf-8", "draining\n");
+    }
     return send_text(conn, 200, "text/plain; charset=utf-8", "ok\n");
 }
 
-static int get_health(bridge *server, struct mg_connection *conn)
-{
-    char text[160];
-    snprintf(text, sizeof text, "{\"status\":\"%s\",\"pid\":%ld,\"version\":\"%s\"}\n",
-             atomic_load(&server->stopping) ? "stopping" : "ok", (long)getpid(), troupe_version());
-    return send_text(conn, 200, "application/json", text);
-}
 
 static int get_root(bridge *server, struct mg_connection *conn)
 {
@@ -187,14 +185,20 @@ static int get_root(bridge *server, struct mg_connection *conn)
                      "command.</p>\n");
 }
 
+static int send_draining(struct mg_connection *conn)
+{
+    return http_send_error(conn, 503, TROUPE_EUNAVAILABLE, NULL,
+                           "the host is draining: no new clients");
+}
+
 static int get_ws(bridge *server, struct mg_connection *conn)
 {
-    return ws_upgrade(server, conn);
+    return atomic_load(&server->draining) ? send_draining(conn) : ws_upgrade(server, conn);
 }
 
 static int get_events(bridge *server, struct mg_connection *conn)
 {
-    return sse_serve(server, conn);
+    return atomic_load(&server->draining) ? send_draining(conn) : sse_serve(server, conn);
 }
 
 static troupe_guest *worker_guest(bridge *server, const struct mg_connection *conn)
@@ -207,6 +211,78 @@ static troupe_guest *worker_guest(bridge *server, const struct mg_connection *co
         self->guest = NULL;
     }
     return self->guest;
+}
+
+/* What an actor answers to a call without params; NULL after answering why there is nothing. */
+static json_t *ask_actor(bridge *server, struct mg_connection *conn, const char *name,
+                         const char *verb)
+{
+    troupe_guest *guest = worker_guest(server, conn);
+    troupe_address to = troupe_whereis(server->system, name);
+    const troupe_bytes nil = {NULL, 0};
+    troupe_answer answer = {0};
+    troupe_error error = guest == NULL ? TROUPE_ENOMEM
+                         : to == 0     ? TROUPE_EUNAVAILABLE
+                                       : troupe_guest_call(guest, to, verb, NULL, nil,
+                                                           METRICS_TIMEOUT_MS, &answer);
+    json_t *all = error == TROUPE_OK ? json_payload(answer.payload) : NULL;
+    if (all == NULL) {
+        (void)http_send_error(conn, 503, error != TROUPE_OK ? error : TROUPE_EINTERNAL, NULL,
+                              "whoever knows does not answer");
+    }
+    troupe_answer_fini(&answer);
+    return all;
+}
+
+static int send_json(struct mg_connection *conn, int status, json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    json_decref(value);
+    int sent = text != NULL ? send_text(conn, status, "application/json", text)
+                            : http_send_error(conn, 500, TROUPE_ENOMEM, NULL, "out of memory");
+    free(text);
+    return sent;
+}
+
+static int get_health(bridge *server, struct mg_connection *conn)
+{
+    json_t *said = ask_actor(server, conn, NAME_CONNECTIONS, VERB_HOST_EPOCH);
+    if (said == NULL) {
+        return 503;
+    }
+    const char *how = atomic_load(&server->stopping)   ? "stopping"
+                      : atomic_load(&server->draining) ? "draining"
+                                                       : "ok";
+    json_t *health =
+        json_pack("{s:s, s:i, s:s, s:O?}", "status", how, "pid", (int)getpid(), "version",
+                  troupe_version(), "epoch", json_object_get(said, "epoch"));
+    json_decref(said);
+    return send_json(conn, 200, health);
+}
+
+static int get_pressure(bridge *server, struct mg_connection *conn)
+{
+    json_t *said = ask_actor(server, conn, NAME_METRICS, "pressure");
+    if (said == NULL) {
+        return 503;
+    }
+    bool room = json_is_true(json_object_get(said, "isAvailable"));
+    return send_json(conn, room ? 200 : 503, said);
+}
+
+static int get_download(bridge *server, struct mg_connection *conn)
+{
+    static const char *const prefixes[][2] = {
+        {"/screenshot/", "screenshot"}, {"/pdf/", "pdf"}, {"/body/", "body"}};
+    const char *path = mg_get_request_info(conn)->local_uri;
+    troupe_guest *guest = worker_guest(server, conn);
+    for (size_t i = 0; guest != NULL; i++) {
+        size_t len = strlen(prefixes[i][0]);
+        if (strncmp(path, prefixes[i][0], len) == 0) {
+            return download_serve(server, guest, conn, prefixes[i][1], path + len);
+        }
+    }
+    return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
 }
 
 /* Everybody's numbers, as the metrics actor gathered them; NULL after answering why not. */
@@ -259,6 +335,7 @@ static void rpc_leave(bridge *server)
     pthread_mutex_lock(&server->lock);
     server->calling--;
     pthread_mutex_unlock(&server->lock);
+    drain_look(server);
 }
 
 /* Keep-alive holds a worker: offer it only while there are some left. */
@@ -332,6 +409,10 @@ static const struct route {
     {"/healthz", "GET", true, get_healthz},
     {"/readyz", "GET", true, get_readyz},
     {"/health", "GET", false, get_health},
+    {"/pressure", "GET", false, get_pressure},
+    {"/screenshot/", "GET", false, get_download},
+    {"/pdf/", "GET", false, get_download},
+    {"/body/", "GET", false, get_download},
     {"/", "GET", false, get_root},
     {METRICS_PATH, "GET", false, get_metrics},
     {"/events", "GET", false, get_events},
@@ -341,7 +422,10 @@ static const struct route {
 static const struct route *route_find(const char *path)
 {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (path != NULL && strcmp(routes[i].path, path) == 0) {
+        size_t len = strlen(routes[i].path);
+        bool below = len > 1 && routes[i].path[len - 1] == '/'; /* whatever comes after it */
+        if (path != NULL && (below ? strncmp(routes[i].path, path, len) == 0
+                                   : strcmp(routes[i].path, path) == 0)) {
             return &routes[i];
         }
     }
@@ -701,6 +785,7 @@ void bridge_stop(bridge *server)
     peer_shutdown_port(server->port);
     mg_stop(server->http);
     metrics_stop(server);
+    drain_fini(server);
     troupe_log(TROUPE_LOG_INFO, "bridge", "stopped", NULL, "after %llu requests",
                (unsigned long long)atomic_load(&server->counters.requests));
     server_destroy(server);

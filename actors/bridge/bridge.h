@@ -59,6 +59,9 @@ struct bridge {
     uint32_t client_stall_ms; /* a peer that takes nothing for so long is let go of; fixed */
     troupe_address metrics;   /* its actor (metrics.h); fixed after start */
     atomic_bool stopping;
+    atomic_bool draining;   /* nothing new begins (drain.h) */
+    atomic_bool drain_stop; /* and the host is to end when nothing is under way */
+    _Atomic troupe_address drain_deadline; /* who ends it all the same; 0 = nobody */
     bridge_counters counters;
     atomic_uint connections; /* HTTP connections that are open */
     atomic_ullong warned_ns; /* last refusal that was logged */

@@ -29,17 +29,22 @@ static const char *status_text(int status)
     } table[] = {
         {200, "OK"},
         {204, "No Content"},
+        {303, "See Other"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
+        {409, "Conflict"},
         {413, "Content Too Large"},
         {415, "Unsupported Media Type"},
         {426, "Upgrade Required"},
         {431, "Request Header Fields Too Large"},
+        {429, "Too Many Requests"},
         {500, "Internal Server Error"},
+        {502, "Bad Gateway"},
         {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (table[i].status == status) {

@@ -2,10 +2,15 @@
 /* Methods that the bridge answers itself. */
 #include "local.h"
 
+#include "drain.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define DRAIN_DEADLINE_MS     60000
+#define DRAIN_DEADLINE_MAX_MS 86400000
 
 static void add_actor(void *context, const troupe_actor_info *info)
 {
@@ -141,12 +146,52 @@ static troupe_error config(bridge *server, const json_t *params, json_t **result
 static troupe_error stop(bridge *server, const json_t *params, json_t **result,
                          troupe_reason *reason)
 {
-    (void)params;
     if (server->options->stop_requested == NULL) {
         return troupe_fail(reason, TROUPE_EFORBIDDEN,
                            "this host is part of a program that does not let itself be stopped");
     }
+    if (json_is_true(json_object_get(params, "drain"))) {
+        const json_t *limit = json_object_get(params, "deadline_ms");
+        json_int_t ms = limit != NULL ? json_integer_value(limit) : DRAIN_DEADLINE_MS;
+        if (ms < 0 || ms > DRAIN_DEADLINE_MAX_MS) {
+            return troupe_fail(reason, TROUPE_EPARAMS, "`deadline_ms` is 0 to %d",
+                               DRAIN_DEADLINE_MAX_MS);
+        }
+        drain_set(server, true, true);
+        drain_deadline(server, (uint32_t)ms);
+        *result = drain_json(server, 1);
+        return TROUPE_OK;
+    }
     *result = json_pack("{s:b}", "stopping", 1);
+    return TROUPE_OK;
+}
+
+static troupe_error drain(bridge *server, const json_t *params, json_t **result,
+                          troupe_reason *reason)
+{
+    const json_t *on = json_object_get(params, "on");
+    (void)reason;
+    drain_set(server, on == NULL || json_is_true(on), false);
+    *result = drain_json(server, 1);
+    return TROUPE_OK;
+}
+
+static troupe_error clients_end(bridge *server, const json_t *params, json_t **result,
+                                troupe_reason *reason)
+{
+    const char *name = json_string_value(json_object_get(params, "name"));
+    troupe_address address = 0;
+    pthread_mutex_lock(&server->lock);
+    for (uint32_t i = 0; i < server->clients_max; i++) {
+        if (server->slots[i].number != 0 && strcmp(server->slots[i].name, name) == 0) {
+            address = server->slots[i].address;
+        }
+    }
+    pthread_mutex_unlock(&server->lock);
+    if (address == 0 || troupe_stop(server->system, address, TROUPE_STOP_DRAIN) != TROUPE_OK) {
+        return troupe_fail(reason, TROUPE_ENOTFOUND, "no client %.60s", name);
+    }
+    *result = json_pack("{s:s}", "ended", name);
     return TROUPE_OK;
 }
 
@@ -183,7 +228,8 @@ static const struct {
                            troupe_reason *reason);
 } answers[] = {
     {"actors.list", actors_list},   {"rpc.describe", describe}, {"config", config}, {"stop", stop},
-    {"clients.list", clients_list},
+    {"clients.list", clients_list}, {"clients", clients_list}, {"clients.end", clients_end},
+    {"drain", drain},
 };
 
 troupe_error local_answer(bridge *server, const rpc_method *method, const json_t *params,

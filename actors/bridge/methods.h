@@ -48,6 +48,7 @@ typedef struct rpc_method {
     method_route route;
     const char *owner; /* ROUTE_ACTOR: name of the actor */
     bool mutates;
+    bool begins;         /* something new: refused while the host drains */
     uint32_t timeout_ms; /* when the request gives none; 0 = METHOD_TIMEOUT_MS */
     const char *doc;
     const char *result; /* its shape, in words */

@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <utlist.h>
 
 #define STOP_WAIT_MS 5000
+#define RECENT_NS    UINT64_C(60000000000)
+#define MEMORY_FULL  95.0 /* per cent */
 
 typedef struct metrics_actor metrics_actor;
 
@@ -24,7 +27,8 @@ typedef struct gathering {
     json_t *browsers;
     json_t *launcher; /* NULL = it did not say */
     json_t *warnings;
-    size_t open; /* questions without an answer, and one for who asks them */
+    size_t open;   /* questions without an answer, and one for who asks them */
+    bool pressure; /* only what tells whether there is room */
 } gathering;
 
 /* One that was asked. */
@@ -38,9 +42,17 @@ typedef struct question {
     char name[64]; /* of the actor */
 } question;
 
+/* Turned away so far, at a moment. */
+typedef struct look {
+    uint64_t ns;
+    json_int_t rejected;
+} look;
+
 struct metrics_actor {
     troupe_actor *self;
     bridge *server;
+    look before;  /* the last look that is at least a minute old, or the first */
+    look between; /* the next one that may become it */
     gathering *gatherings;
     question *questions;
 };
@@ -56,9 +68,79 @@ static void gathering_free(metrics_actor *state, gathering *all)
     free(all);
 }
 
+/* "KEY:   12345 kB" of /proc/meminfo in KiB; 0 if it is not there. */
+static double memory_kib(const char *key)
+{
+    char line[256];
+    unsigned long long kib = 0;
+    size_t len = strlen(key);
+    FILE *file = fopen("/proc/meminfo", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, len) == 0 && sscanf(line + len, "%llu", &kib) == 1) {
+            break;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return (double)kib;
+}
+
+static double percent(double part, double whole)
+{
+    double value = whole > 0 ? 100 * part / whole : 0;
+    return value > 100 ? 100 : (double)(int)(value * 10) / 10;
+}
+
+/* How many were turned away in the last minute or so: since a look that is between one and two
+ * minutes old, as far as somebody looked. */
+static json_int_t recently(metrics_actor *state, json_int_t rejected)
+{
+    uint64_t now = troupe_now_ns(state->self);
+    if (now - state->between.ns >= RECENT_NS) {
+        state->before = state->between;
+        state->between = (look){now, rejected};
+    }
+    return rejected - state->before.rejected;
+}
+
+static json_int_t launcher_number(const gathering *all, const char *name)
+{
+    return json_integer_value(json_object_get(all->launcher, name));
+}
+
+static json_t *pressure_json(metrics_actor *state, const gathering *all)
+{
+    bridge *server = state->server;
+    double load = 0;
+    (void)!getloadavg(&load, 1);
+    double cpu = percent(load, (double)sysconf(_SC_NPROCESSORS_ONLN));
+    double total = memory_kib("MemTotal:");
+    double memory = percent(total - memory_kib("MemAvailable:"), total);
+    json_int_t running = launcher_number(all, "running") + launcher_number(all, "starting");
+    json_int_t queued = launcher_number(all, "queued");
+    json_int_t most = (json_int_t)server->options->browsers_max;
+    json_int_t rejected = launcher_number(all, "refused") +
+                          (json_int_t)atomic_load(&server->counters.overload);
+    const char *reason = atomic_load(&server->draining) ? "draining"
+                         : all->launcher == NULL        ? "the launcher does not answer"
+                         : running + queued >= most     ? "as many browsers as browsers_max"
+                         : memory >= MEMORY_FULL        ? "memory is short"
+                                                        : "";
+    return json_pack("{s:b, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "isAvailable",
+                     reason[0] == '\0', "reason", reason, "cpu", cpu, "memory", memory, "running",
+                     running, "queued", queued, "maxConcurrent", most, "maxQueued", most,
+                     "recentlyRejected", recently(state, rejected));
+}
+
 static void settle(metrics_actor *state, gathering *all)
 {
     if (--all->open > 0) {
+        return;
+    }
+    if (all->pressure) {
+        json_reply(state->self, all->caller, pressure_json(state, all));
+        gathering_free(state, all);
         return;
     }
     json_t *result = local_metrics(state->server);
@@ -150,7 +232,7 @@ static void ask_browser(void *context, const troupe_actor_info *info)
     }
 }
 
-static void run_metrics(metrics_actor *state, const troupe_envelope *call)
+static void run_metrics(metrics_actor *state, const troupe_envelope *call, bool pressure)
 {
     gathering *all = calloc(1, sizeof *all);
     if (all == NULL) {
@@ -161,9 +243,12 @@ static void run_metrics(metrics_actor *state, const troupe_envelope *call)
     all->browsers = json_object();
     all->warnings = json_array();
     all->open = 1;
+    all->pressure = pressure;
     DL_APPEND(state->gatherings, all);
     asking who = {state, all};
-    troupe_system_inspect(state->server->system, ask_browser, &who);
+    if (!pressure) {
+        troupe_system_inspect(state->server->system, ask_browser, &who);
+    }
     troupe_address launcher = troupe_whereis(state->server->system, NAME_LAUNCHER);
     if (launcher != 0) {
         ask(state, all, launcher, NAME_LAUNCHER, 0, true);
@@ -185,8 +270,8 @@ static troupe_error metrics_receive(troupe_actor *self, void *context,
                                     const troupe_envelope *envelope)
 {
     metrics_actor *state = context;
-    if (troupe_verb_is(envelope, "metrics")) {
-        run_metrics(state, envelope);
+    if (troupe_verb_is(envelope, "metrics") || troupe_verb_is(envelope, "pressure")) {
+        run_metrics(state, envelope, troupe_verb_is(envelope, "pressure"));
     } else {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }

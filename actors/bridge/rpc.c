@@ -216,6 +216,7 @@ static void call_local(bridge *server, rpc_call *call)
 {
     json_t *result = NULL;
     troupe_reason reason = {""};
+    call->drains = json_is_true(json_object_get(call->params, "drain"));
     troupe_error error = local_answer(server, call->method, call->params, &result, &reason);
     if (error != TROUPE_OK) {
         rpc_call_fault(server, call, error, NULL, reason.text[0] != '\0' ? reason.text : NULL);
@@ -265,6 +266,11 @@ static void call_route(bridge *server, rpc_call *call, const json_t *request)
     troupe_error error = method_params(call->method, params, &call->params, &reason);
     if (error != TROUPE_OK) {
         rpc_call_fault(server, call, error, NULL, reason.text[0] != '\0' ? reason.text : NULL);
+        return;
+    }
+    if (call->method->begins && atomic_load(&server->draining)) {
+        rpc_call_fault(server, call, TROUPE_EUNAVAILABLE, "{\"draining\":true}",
+                       "the host is draining: nothing new begins");
         return;
     }
     take_outer_epoch(request, call->params);
@@ -358,7 +364,7 @@ static troupe_error parse(const char *text, size_t len, json_t **out, troupe_buf
 static bool asks_stop(const rpc_call *call)
 {
     return call->method != NULL && call->method->route == ROUTE_LOCAL &&
-           strcmp(call->method->name, "stop") == 0;
+           strcmp(call->method->name, "stop") == 0 && !call->drains;
 }
 
 static troupe_error read_calls(bridge *server, const json_t *root, bool websocket, rpc_message *out,

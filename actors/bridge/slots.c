@@ -2,6 +2,8 @@
 /* The places of clients that hold a connection: WebSockets and event streams. */
 #include "slots.h"
 
+#include "drain.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@ void client_slot_free(bridge *server, client_slot *slot)
     slot->number = 0;
     slot->address = 0;
     pthread_mutex_unlock(&server->lock);
+    drain_look(server);
 }
 
 /* A free slot with a fresh number and name, or NULL. */

@@ -209,6 +209,13 @@ static void run_resolve(connections *state, const troupe_envelope *call, json_t 
     json_reply(state->self, caller, json_pack("{s:o, s:o}", "targets", ids, "warnings", warnings));
 }
 
+static void run_epoch(connections *state, const troupe_envelope *call, json_t *params)
+{
+    (void)params;
+    json_reply(state->self, troupe_caller_of(call),
+               json_pack("{s:I}", "epoch", (json_int_t)state->epoch));
+}
+
 /* Dispatch ---------------------------------------------------------------------------------- */
 
 typedef struct method_row {
@@ -235,6 +242,7 @@ static const method_row methods[] = {
     {"targets.get", run_targets_get, false},
     {"targets.clear", run_targets_clear, true},
     {VERB_TARGETS_RESOLVE, run_resolve, false},
+    {VERB_HOST_EPOCH, run_epoch, false},
 };
 
 static void fault_not_connected(connections *state, troupe_caller caller, const member *who)

@@ -86,6 +86,7 @@ static troupe_error queue_all(launcher *state, const json_t *params, recipe *mad
     const char *name = json_string_value(json_object_get(params, "name"));
     troupe_error error = TROUPE_OK;
     if (entry_count(state) + count > state->host->browsers_max) {
+        state->counters.refused += count;
         error = troupe_fail(reason, TROUPE_EUNAVAILABLE,
                             "there are %zu browsers already, of at most %u ([limits] browsers_max)",
                             entry_count(state), state->host->browsers_max);
