@@ -33,6 +33,9 @@ troupe_error store_check(const troupe_host_options *options, char *path, size_t 
 typedef struct bridge bridge;
 troupe_error bridge_start(const troupe_host_options *options, troupe_system *system, bridge **out,
                           troupe_host_info *addresses, troupe_reason *reason);
+/** As troupe_host_reload. */
+troupe_error bridge_reload(bridge *bridge, const troupe_host_options *options,
+                           troupe_reason *reason);
 /** Refuse new requests, end WebSocket clients, join all threads. NULL is fine. */
 void bridge_stop(bridge *bridge);
 

@@ -311,6 +311,12 @@ troupe_error troupe_host_start(const troupe_host_options *options, troupe_host *
     return TROUPE_OK;
 }
 
+troupe_error troupe_host_reload(troupe_host *made, const troupe_host_options *options,
+                                troupe_reason *reason)
+{
+    return bridge_reload(made->bridge, options, reason);
+}
+
 void troupe_host_stop(troupe_host *made)
 {
     if (made == NULL) {

@@ -112,7 +112,8 @@ static size_t http_answer(const char *in, size_t used, bool *ok)
     if (used < head + body) {
         return 0;
     }
-    *ok = strncmp(in + 9, "200", 3) == 0 && memmem(in + head, body, "\"error\":{\"code\"", 16) == NULL;
+    *ok = strncmp(in + 9, "200", 3) == 0 &&
+          memmem(in + head, body, "\"error\":{\"code\"", 16) == NULL;
     return head + body;
 }
 
@@ -215,8 +216,8 @@ static void on_readable(connection *item, bool again)
     load.bytes += (uint64_t)len;
     item->in[item->used] = '\0';
     bool ok = false;
-    size_t whole = load.ws ? ws_answer(item->in, item->used, &ok)
-                           : http_answer(item->in, item->used, &ok);
+    size_t whole =
+        load.ws ? ws_answer(item->in, item->used, &ok) : http_answer(item->in, item->used, &ok);
     if (whole > 0) {
         item->used -= whole;
         memmove(item->in, item->in + whole, item->used);

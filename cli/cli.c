@@ -330,10 +330,65 @@ static troupe_error connect_local(cli *self, troupe_reason *reason)
                             reason);
 }
 
-static void compare_versions(const cli *self)
+/* No browser, nobody connected: nothing is lost if it is started anew. */
+static bool is_idle(cli *self)
+{
+    json_t *status = NULL;
+    json_t *clients = NULL;
+    rpc_failure failure = {0};
+    bool idle =
+        rpc_call(&self->client, "status", json_object(), &status, &failure) == TROUPE_OK &&
+        rpc_call(&self->client, "clients.list", json_object(), &clients, &failure) == TROUPE_OK &&
+        json_array_size(json_object_get(status, "browsers")) == 0 &&
+        json_array_size(json_object_get(clients, "clients")) == 0;
+    rpc_failure_fini(&failure);
+    json_decref(status);
+    json_decref(clients);
+    return idle;
+}
+
+/* A host that was started by a command and has nothing to do, by an older version: end it and start
+ * one of this version. False: it stays. */
+static bool renew_host(cli *self)
+{
+    const troupe_host_options *options = &self->config.settings.host;
+    host_state before = self->client.state;
+    uint32_t timeout_ms = self->client.timeout_ms;
+    json_t *result = NULL;
+    rpc_failure failure = {0};
+    troupe_reason reason = {""};
+    if (!before.automatic || !is_idle(self)) {
+        return false;
+    }
+    cli_notice(self, "the host is of an older version (%s) and idle: starting one of version %s",
+               before.version, troupe_version());
+    bool ended = rpc_call(&self->client, "stop", json_object(), &result, &failure) == TROUPE_OK &&
+                 cli_await_end(before.pid, 0);
+    rpc_failure_fini(&failure);
+    json_decref(result);
+    if (!ended) {
+        return false;
+    }
+    rpc_client_fini(&self->client);
+    troupe_error error = autostart(&self->config, &self->args, &reason);
+    if (error == TROUPE_OK) {
+        error = rpc_client_local(&self->client, options->state_dir, options->name, options->token,
+                                 &reason);
+    }
+    if (error != TROUPE_OK) {
+        cli_error("%s", reason.text[0] != '\0' ? reason.text : troupe_error_text(error));
+    }
+    self->client.timeout_ms = timeout_ms;
+    return error == TROUPE_OK;
+}
+
+static void compare_versions(cli *self)
 {
     const char *theirs = self->client.state.version;
     int order = theirs[0] != '\0' ? troupe_version_compare(troupe_version(), theirs) : 0;
+    if (order > 0 && self->command->run != run_stop && renew_host(self)) {
+        return;
+    }
     if (order > 0) {
         cli_notice(self, "warning: the host is older (%s) than this command (%s): restart it",
                    theirs, troupe_version());

@@ -31,8 +31,8 @@ int run_status(cli *self)
     return cli_show(self, "status", json_object(), print_status);
 }
 
-/* Wait until the process has ended: its descriptor becomes readable then. */
-static bool await_end(pid_t pid, uint32_t more_ms)
+/* Its descriptor becomes readable when a process ends. */
+bool cli_await_end(pid_t pid, uint32_t more_ms)
 {
     int fd = pidfd_open(pid, 0);
     if (fd < 0) {
@@ -59,7 +59,7 @@ int run_stop(cli *self)
         return status;
     }
     pid_t pid = self->client.state.pid;
-    if (pid > 0 && !await_end(pid, within_ms)) {
+    if (pid > 0 && !cli_await_end(pid, within_ms)) {
         cli_error("stop: the host (pid %ld) is still ending after %u s", (long)pid,
                   (within_ms + STOP_TIMEOUT_MS) / 1000);
         status = CLI_FAILED;

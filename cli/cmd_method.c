@@ -51,11 +51,14 @@ static int print_injections(cli *self, json_t *result)
 
 static int print_clients(cli *self, json_t *result)
 {
-    static const view_column columns[] = {
-        {"NAME", "name", VIEW_TEXT},       {"FROM", "peer", VIEW_TEXT},
-        {"FOR", "age_ms", VIEW_MS},        {"REQUESTS", "requests", VIEW_NUMBER},
-        {"EVENTS", "events", VIEW_NUMBER}, {"SHED", "shed", VIEW_NUMBER},
-        {"WAITING", "queued_bytes", VIEW_BYTES}, {"TOPICS", "topics", VIEW_LONG}};
+    static const view_column columns[] = {{"NAME", "name", VIEW_TEXT},
+                                          {"FROM", "peer", VIEW_TEXT},
+                                          {"FOR", "age_ms", VIEW_MS},
+                                          {"REQUESTS", "requests", VIEW_NUMBER},
+                                          {"EVENTS", "events", VIEW_NUMBER},
+                                          {"SHED", "shed", VIEW_NUMBER},
+                                          {"WAITING", "queued_bytes", VIEW_BYTES},
+                                          {"TOPICS", "topics", VIEW_LONG}};
     view_options options = {.ids_only = self->quiet};
     view_rows(json_object_get(result, "clients"), columns, sizeof columns / sizeof columns[0],
               options);

@@ -116,6 +116,8 @@ void param_words(json_t *params, const char *key, const cli *self, size_t first)
 int run_serve(cli *self);
 /* cmd_host.c */
 int run_status(cli *self);
+/** Wait until the process has ended, the usual time for a host and more_ms. False: it has not. */
+bool cli_await_end(pid_t pid, uint32_t more_ms);
 int run_stop(cli *self);
 int run_drain(cli *self);
 int run_config(cli *self);

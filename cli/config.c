@@ -32,6 +32,8 @@ static const config_key keys[] = {
      "serve the demo site on a loopback port, and open it"},
     {"", "log_level", CONFIG_ENUM, FIELD(log_level), "log-level", "error|warn|info|debug|trace",
      NULL, "most detailed log records to write to standard error"},
+    {"", "log_format", CONFIG_ENUM, FIELD(log_format), "log-format", "text|json", NULL,
+     "log records as lines of text, or as a JSON object each"},
 
     {"bridge", "listen", CONFIG_STRING, FIELD(host.listen), "listen", "ADDR:PORT",
      "first free of 127.0.0.1:37650-37659",
@@ -342,6 +344,7 @@ static void load_defaults(cli_config *config)
     memset(config, 0, sizeof *config);
     troupe_host_options_default(&config->settings.host);
     config->settings.log_level = "info";
+    config->settings.log_format = "text";
     for (size_t i = 0; i < COUNT(keys); i++) {
         snprintf(config->source[i], CONFIG_SOURCE_MAX, "default");
     }

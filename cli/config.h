@@ -16,6 +16,7 @@ typedef struct settings {
     troupe_host_options host;
     const char *token_file;
     const char *log_level;
+    const char *log_format;
 } settings;
 
 typedef enum config_type {

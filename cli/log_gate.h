@@ -8,8 +8,9 @@
 
 #include <stdbool.h>
 
-/** Take over the log; hold records back. */
-void log_gate_close(void);
+/** Take over the log; hold records back. json: each is a line {time, level, component, event,
+ * subject, message}, time as RFC 3339 has it, in UTC. */
+void log_gate_close(bool json);
 
 /** Write what was held back (or drop it), and write records at once from now on. */
 void log_gate_open(bool write_held);

@@ -6,9 +6,10 @@
  * the end: a signal, or RPC `stop` (an eventfd). While the host stops, a second signal ends the
  * process at once; the browsers' keepers clean up behind it.
  */
+#include "actors/verbs.h"
 #include "command.h"
-
 #include "log_gate.h"
+#include "notify.h"
 #include "opener.h"
 #include "printer.h"
 #include "term.h"
@@ -27,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define WATCHDOG_WAIT_MS 5000
+
 typedef struct server {
     cli *cli;
     const troupe_host_options *options; /* of the settings, completed by serve */
@@ -35,6 +38,8 @@ typedef struct server {
     int signal_fd;
     int stop_fd;
     char *config_json;
+    cli_config reloaded; /* by SIGHUP; the host borrows from it */
+    bool has_reloaded;
     char token_file[STATE_PATH_MAX]; /* written by us; "" = none */
     const char *reason;              /* why it ends */
 } server;
@@ -316,14 +321,106 @@ static int begin(server *self)
     return error == TROUPE_OK ? CLI_OK : report(&reason, error);
 }
 
+/* Reloading --------------------------------------------------------------------------------------
+ */
+
+/* Those that take effect at once; any other needs a restart. */
+static bool is_live(const char *key)
+{
+    static const char *const live[] = {"log_level", "token", "token_file", "allow_hosts",
+                                       "allow_origins"};
+    for (size_t i = 0; i < sizeof live / sizeof *live; i++) {
+        if (strcmp(live[i], key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const cli_config *config_now(const server *self)
+{
+    return self->has_reloaded ? &self->reloaded : &self->cli->config;
+}
+
+/* Says what changed, and which of it has to wait. */
+static void tell_changes(const server *self, const cli_config *fresh)
+{
+    size_t count;
+    const config_key *keys = config_keys(&count);
+    for (size_t i = 0; i < count; i++) {
+        char before[CONFIG_SOURCE_MAX];
+        char after[CONFIG_SOURCE_MAX];
+        config_text(config_now(self), &keys[i], before, sizeof before);
+        config_text(fresh, &keys[i], after, sizeof after);
+        if (strcmp(before, after) != 0) {
+            troupe_log(is_live(keys[i].key) ? TROUPE_LOG_INFO : TROUPE_LOG_WARN, "serve",
+                       is_live(keys[i].key) ? "setting-changed" : "setting-waits", keys[i].key,
+                       "%s -> %s%s", before, after,
+                       is_live(keys[i].key) ? "" : ": takes effect when the host is restarted");
+        }
+    }
+}
+
+static troupe_error take_over(server *self, cli_config *fresh, troupe_reason *reason)
+{
+    troupe_log_level level;
+    json_t *shown = config_json(fresh);
+    char *text = json_dumps(shown, JSON_COMPACT);
+    json_decref(shown);
+    fresh->settings.host.config_json = text;
+    troupe_error error = text == NULL
+                             ? TROUPE_ENOMEM
+                             : troupe_host_reload(self->host, &fresh->settings.host, reason);
+    if (error != TROUPE_OK) {
+        free(text);
+        return error;
+    }
+    if (troupe_log_level_parse(fresh->settings.log_level, &level) == TROUPE_OK) {
+        troupe_log_set_level(level);
+    }
+    tell_changes(self, fresh);
+    if (self->has_reloaded) {
+        config_fini(&self->reloaded);
+    }
+    self->reloaded = *fresh;
+    self->has_reloaded = true;
+    free(self->config_json);
+    self->config_json = text;
+    return TROUPE_OK;
+}
+
+/* SIGHUP. What is wrong with the settings is told, and those of before stay. */
+static void reload(server *self)
+{
+    struct timespec now;
+    troupe_reason reason = {""};
+    cli_config fresh;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
+                (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    troupe_error error = config_load(&fresh, &self->cli->args, &reason);
+    if (error == TROUPE_OK) {
+        error = take_over(self, &fresh, &reason);
+    }
+    if (error == TROUPE_OK) {
+        troupe_log(TROUPE_LOG_INFO, "serve", "reloaded", self->options->name, "%s",
+                   self->reloaded.file[0] != '\0' ? self->reloaded.file : "no settings file");
+    } else {
+        troupe_log(TROUPE_LOG_ERROR, "serve", "not-reloaded", self->options->name,
+                   "%s; the settings of before stay",
+                   reason.text[0] != '\0' ? reason.text : troupe_error_text(error));
+        config_fini(&fresh);
+    }
+    notify_send("READY=1");
+}
+
 /* Whether the host is to end because of what the descriptors say. */
 static bool take_signal(server *self)
 {
     struct signalfd_siginfo info;
     while (read(self->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
-            cli_notice(self->cli,
-                       "SIGHUP: reloading settings is not possible yet; restart instead");
+            reload(self);
             continue;
         }
         self->reason = info.ssi_signo == SIGINT ? "interrupted" : "terminated";
@@ -332,13 +429,40 @@ static bool take_signal(server *self)
     return false;
 }
 
+/* Nothing is said if the host does not answer: the manager restarts it then. */
+static void notify_alive(const server *self)
+{
+    troupe_system *system = troupe_host_system(self->host);
+    troupe_guest *guest;
+    troupe_answer answer = {0};
+    troupe_bytes nil = {NULL, 0};
+    troupe_error error = troupe_guest_create(system, &guest);
+    if (error == TROUPE_OK) {
+        error = troupe_guest_call(guest, troupe_whereis(system, NAME_CONNECTIONS), VERB_HOST_EPOCH,
+                                  NULL, nil, WATCHDOG_WAIT_MS, &answer);
+        troupe_answer_fini(&answer);
+        troupe_guest_destroy(guest);
+    }
+    if (error == TROUPE_OK) {
+        notify_send("WATCHDOG=1");
+    } else {
+        troupe_log(TROUPE_LOG_ERROR, "serve", "not-alive", NAME_CONNECTIONS, "%s",
+                   troupe_error_text(error));
+    }
+}
+
 static void wait_for_end(server *self)
 {
+    uint32_t watchdog_ms = notify_watchdog_ms();
     for (;;) {
         struct pollfd polled[] = {{self->signal_fd, POLLIN, 0}, {self->stop_fd, POLLIN, 0}};
-        if (poll(polled, 2, -1) < 0 && errno != EINTR) {
+        int ready = poll(polled, 2, watchdog_ms > 0 ? (int)watchdog_ms : -1);
+        if (ready < 0 && errno != EINTR) {
             self->reason = "poll failed";
             return;
+        }
+        if (ready == 0) {
+            notify_alive(self);
         }
         if (polled[1].revents != 0) {
             self->reason = "asked to stop";
@@ -357,6 +481,7 @@ static void finish(server *self)
         TROUPE_OK) {
         hurry_state_file[0] = '\0';
     }
+    notify_send("STOPPING=1\nSTATUS=%s", self->reason != NULL ? self->reason : "not started");
     cli_notice(self->cli, "%s; stopping%s", self->reason != NULL ? self->reason : "not started",
                isatty(STDIN_FILENO) ? " (Ctrl-C hurries it)" : "");
     allow_hurry();
@@ -375,6 +500,9 @@ static void close_all(server *self)
             close(fds[i]);
         }
     }
+    if (self->has_reloaded) {
+        config_fini(&self->reloaded);
+    }
     free(self->config_json);
 }
 
@@ -390,12 +518,14 @@ int run_serve(cli *self)
     int status = prepare(&server_state);
     if (status == CLI_OK) {
         troupe_reason reason = {""};
-        log_gate_close();
+        log_gate_close(strcmp(self->config.settings.log_format, "json") == 0);
         troupe_error error = troupe_host_start(server_state.options, &server_state.host, &reason);
         log_gate_open(error == TROUPE_OK);
         status = error == TROUPE_OK ? begin(&server_state) : report(&reason, error);
     }
     if (status == CLI_OK) {
+        notify_send("READY=1\nMAINPID=%ld\nSTATUS=listening at %s", (long)getpid(),
+                    troupe_host_addresses(server_state.host)->url);
         wait_for_end(&server_state);
     }
     if (server_state.host != NULL) {

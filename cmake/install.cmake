@@ -47,4 +47,6 @@ endforeach()
 
 install(FILES completions/troupe.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
     RENAME troupe)
+configure_file(systemd/troupe.service ${CMAKE_BINARY_DIR}/troupe.service @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/troupe.service DESTINATION lib/systemd/user)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

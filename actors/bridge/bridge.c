@@ -119,7 +119,10 @@ static bool admitted(bridge *server, struct mg_connection *conn, auth_refusal *r
         .peer_loopback = auth_is_loopback(info->remote_addr),
     };
     request.host = http_header(conn, "Host", &request.host_count);
-    return auth_admit(&server->auth, &request, connection_owner, conn, refusal);
+    pthread_rwlock_rdlock(&server->auth_lock);
+    bool good = auth_admit(&server->auth, &request, connection_owner, conn, refusal);
+    pthread_rwlock_unlock(&server->auth_lock);
+    return good;
 }
 
 /* All refusals are counted, one in a second is logged. */
@@ -173,7 +176,6 @@ static int get_readyz(bridge *server, struct mg_connection *conn)
     return send_text(conn, 200, "text/plain; charset=utf-8", "ok\n");
 }
 
-
 static int get_root(bridge *server, struct mg_connection *conn)
 {
     (void)server;
@@ -221,10 +223,10 @@ static json_t *ask_actor(bridge *server, struct mg_connection *conn, const char 
     troupe_address to = troupe_whereis(server->system, name);
     const troupe_bytes nil = {NULL, 0};
     troupe_answer answer = {0};
-    troupe_error error = guest == NULL ? TROUPE_ENOMEM
-                         : to == 0     ? TROUPE_EUNAVAILABLE
-                                       : troupe_guest_call(guest, to, verb, NULL, nil,
-                                                           METRICS_TIMEOUT_MS, &answer);
+    troupe_error error =
+        guest == NULL ? TROUPE_ENOMEM
+        : to == 0     ? TROUPE_EUNAVAILABLE
+                      : troupe_guest_call(guest, to, verb, NULL, nil, METRICS_TIMEOUT_MS, &answer);
     json_t *all = error == TROUPE_OK ? json_payload(answer.payload) : NULL;
     if (all == NULL) {
         (void)http_send_error(conn, 503, error != TROUPE_OK ? error : TROUPE_EINTERNAL, NULL,
@@ -424,8 +426,8 @@ static const struct route *route_find(const char *path)
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         size_t len = strlen(routes[i].path);
         bool below = len > 1 && routes[i].path[len - 1] == '/'; /* whatever comes after it */
-        if (path != NULL && (below ? strncmp(routes[i].path, path, len) == 0
-                                   : strcmp(routes[i].path, path) == 0)) {
+        if (path != NULL &&
+            (below ? strncmp(routes[i].path, path, len) == 0 : strcmp(routes[i].path, path) == 0)) {
             return &routes[i];
         }
     }
@@ -704,6 +706,8 @@ static bridge *server_create(const troupe_host_options *options, troupe_system *
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&server->lock, NULL);
+    pthread_rwlock_init(&server->auth_lock, NULL);
+    server->config_json = options->config_json;
     pthread_cond_init(&server->idle, &monotonic);
     pthread_condattr_destroy(&monotonic);
     return server;
@@ -712,6 +716,7 @@ static bridge *server_create(const troupe_host_options *options, troupe_system *
 static void server_destroy(bridge *server)
 {
     auth_fini(&server->auth);
+    pthread_rwlock_destroy(&server->auth_lock);
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->lock);
     free(server->slots);
@@ -756,6 +761,24 @@ troupe_error bridge_start(const troupe_host_options *options, troupe_system *sys
     troupe_log(TROUPE_LOG_INFO, "bridge", "listening", addresses->url, "%s",
                server->auth.has_token ? "with a token" : "for processes of the same user");
     *out = server;
+    return TROUPE_OK;
+}
+
+troupe_error bridge_reload(bridge *server, const troupe_host_options *options,
+                           troupe_reason *reason)
+{
+    auth_rules fresh;
+    troupe_error error = auth_init(&fresh, options, server->auth.address, reason);
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    fresh.port = server->port;
+    pthread_rwlock_wrlock(&server->auth_lock);
+    auth_rules old = server->auth;
+    server->auth = fresh;
+    server->config_json = options->config_json;
+    pthread_rwlock_unlock(&server->auth_lock);
+    auth_fini(&old);
     return TROUPE_OK;
 }
 

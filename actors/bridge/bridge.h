@@ -50,17 +50,19 @@ typedef struct client_slot {
 struct bridge {
     const troupe_host_options *options; /* fixed */
     troupe_system *system;              /* fixed */
-    auth_rules auth;                    /* fixed after start */
-    struct mg_context *http;            /* fixed after start */
-    uint16_t port;                      /* fixed after start */
-    uint64_t started_ns;                /* fixed */
-    uint32_t clients_max;               /* fixed */
-    uint32_t client_tick_ms;            /* how often a client looks after its peer; fixed */
+    auth_rules auth;                    /* guarded by auth_lock; address and port are fixed */
+    pthread_rwlock_t auth_lock;
+    const char *config_json;  /* of the options; guarded by auth_lock */
+    struct mg_context *http;  /* fixed after start */
+    uint16_t port;            /* fixed after start */
+    uint64_t started_ns;      /* fixed */
+    uint32_t clients_max;     /* fixed */
+    uint32_t client_tick_ms;  /* how often a client looks after its peer; fixed */
     uint32_t client_stall_ms; /* a peer that takes nothing for so long is let go of; fixed */
     troupe_address metrics;   /* its actor (metrics.h); fixed after start */
     atomic_bool stopping;
-    atomic_bool draining;   /* nothing new begins (drain.h) */
-    atomic_bool drain_stop; /* and the host is to end when nothing is under way */
+    atomic_bool draining;                  /* nothing new begins (drain.h) */
+    atomic_bool drain_stop;                /* and the host is to end when nothing is under way */
     _Atomic troupe_address drain_deadline; /* who ends it all the same; 0 = nobody */
     bridge_counters counters;
     atomic_uint connections; /* HTTP connections that are open */

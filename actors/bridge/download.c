@@ -53,9 +53,9 @@ static bool add_query(json_t *params, const rpc_method *method, const char *quer
             return false;
         }
         if (name[0] != '\0' && strcmp(name, "token") != 0) {
-            json_object_set_new(params, name,
-                                value_of(param_of(method, name),
-                                         value_at > name_len ? value : "true"));
+            json_object_set_new(
+                params, name,
+                value_of(param_of(method, name), value_at > name_len ? value : "true"));
         }
         query += len + (query[len] == '&');
     }
@@ -129,8 +129,8 @@ static const char *type_of(const char *format)
 }
 
 /* What a page sent is never shown as ours: it is saved, or seen in a sandbox. */
-#define BODY_HEADERS                        \
-    "Content-Disposition: attachment\r\n"   \
+#define BODY_HEADERS                      \
+    "Content-Disposition: attachment\r\n" \
     "Content-Security-Policy: sandbox\r\n"
 
 static int send_bytes(struct mg_connection *conn, const json_t *result)
@@ -168,8 +168,8 @@ int download_serve(bridge *server, troupe_guest *guest, struct mg_connection *co
                                                : "the query cannot be read");
     }
     json_object_set_new(params, key, value_of(param_of(row, key), what));
-    json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1, "method",
-                                method, "params", params);
+    json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1, "method", method,
+                                "params", params);
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
     troupe_buffer out = {0};

@@ -138,8 +138,10 @@ static troupe_error config(bridge *server, const json_t *params, json_t **result
 {
     (void)params;
     (void)reason;
-    const char *text = server->options->config_json;
+    pthread_rwlock_rdlock(&server->auth_lock);
+    const char *text = server->config_json;
     *result = json_loads(text != NULL ? text : "{}", JSON_DECODE_ANY, NULL);
+    pthread_rwlock_unlock(&server->auth_lock);
     return TROUPE_OK;
 }
 
@@ -227,8 +229,13 @@ static const struct {
     troupe_error (*answer)(bridge *server, const json_t *params, json_t **result,
                            troupe_reason *reason);
 } answers[] = {
-    {"actors.list", actors_list},   {"rpc.describe", describe}, {"config", config}, {"stop", stop},
-    {"clients.list", clients_list}, {"clients", clients_list}, {"clients.end", clients_end},
+    {"actors.list", actors_list},
+    {"rpc.describe", describe},
+    {"config", config},
+    {"stop", stop},
+    {"clients.list", clients_list},
+    {"clients", clients_list},
+    {"clients.end", clients_end},
     {"drain", drain},
 };
 

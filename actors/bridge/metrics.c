@@ -120,8 +120,8 @@ static json_t *pressure_json(metrics_actor *state, const gathering *all)
     json_int_t running = launcher_number(all, "running") + launcher_number(all, "starting");
     json_int_t queued = launcher_number(all, "queued");
     json_int_t most = (json_int_t)server->options->browsers_max;
-    json_int_t rejected = launcher_number(all, "refused") +
-                          (json_int_t)atomic_load(&server->counters.overload);
+    json_int_t rejected =
+        launcher_number(all, "refused") + (json_int_t)atomic_load(&server->counters.overload);
     const char *reason = atomic_load(&server->draining) ? "draining"
                          : all->launcher == NULL        ? "the launcher does not answer"
                          : running + queued >= most     ? "as many browsers as browsers_max"

@@ -159,6 +159,20 @@ TROUPE_API troupe_error troupe_host_start(const troupe_host_options *options, tr
  */
 TROUPE_API void troupe_host_stop(troupe_host *host);
 
+/**
+ * Take over those settings that can change while the host runs: token, allow_hosts, allow_origins,
+ * config_json. Requests that come afterwards are held against them; clients that are connected
+ * stay.
+ *
+ * @param options  as for troupe_host_start; its strings are borrowed until the next reload or
+ *                 troupe_host_stop. What else it says is not looked at.
+ * @return TROUPE_OK; otherwise nothing changes: TROUPE_EFORBIDDEN (not loopback and no token),
+ *         TROUPE_EPARAMS (a list is too long), TROUPE_ENOMEM
+ * Thread: any, one at a time.
+ */
+TROUPE_API troupe_error troupe_host_reload(troupe_host *host, const troupe_host_options *options,
+                                           troupe_reason *reason) TROUPE_MUST_USE;
+
 /** The system that the cast lives in, until troupe_host_stop. Thread: any. */
 TROUPE_API troupe_system *troupe_host_system(troupe_host *host);
 
