@@ -5,8 +5,11 @@
 #include "view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
@@ -84,6 +87,37 @@ int run_drain(cli *self)
 {
     bool off = args_flag(&self->args, "off");
     return cli_show(self, "drain", json_pack("{s:b}", "on", (int)!off), print_drain);
+}
+
+/* Detached from the terminal; whether it works is seen on the desktop. */
+static void open_on_desktop(const char *url)
+{
+    pid_t pid;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    char *argv[] = {(char *)(uintptr_t) "xdg-open", (char *)(uintptr_t)url, NULL};
+    (void)!posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+}
+
+static int print_link(cli *self, json_t *result)
+{
+    char url[400];
+    const char *path = json_string_value(json_object_get(result, "path"));
+    bool desktop = getenv("DISPLAY") != NULL || getenv("WAYLAND_DISPLAY") != NULL;
+    snprintf(url, sizeof url, "%s%s", self->client.url, path != NULL ? path : "");
+    printf("%s\n", url);
+    if (desktop && !args_flag(&self->args, "print")) {
+        open_on_desktop(url);
+    }
+    return CLI_OK;
+}
+
+int run_dashboard(cli *self)
+{
+    return cli_show(self, "dashboard.link", json_object(), print_link);
 }
 
 static int print_config(cli *self, json_t *result)

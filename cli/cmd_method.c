@@ -196,6 +196,7 @@ static const struct method_command {
     const char *words; /* params that its words are, in their order */
     int (*print)(cli *self, json_t *result);
 } commands[] = {
+    {"pair", "pair", "", print_answer},
     {"pressure", "pressure", "", print_answer},
     {"clients", "clients.list", "", print_clients},
     {"clients end", "clients.end", "name", print_answer},

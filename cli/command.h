@@ -120,6 +120,7 @@ int run_status(cli *self);
 bool cli_await_end(pid_t pid, uint32_t more_ms);
 int run_stop(cli *self);
 int run_drain(cli *self);
+int run_dashboard(cli *self);
 int run_config(cli *self);
 int run_actors(cli *self);
 int run_version(cli *self);

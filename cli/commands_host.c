@@ -11,6 +11,9 @@ static const arg_option stop_options[] = {
     {"drain", 0, ARG_FLAG, NULL, "begin nothing new, and end when nothing is under way"},
     {"within", 0, ARG_DURATION, "TIME", "with --drain: end then all the same (default: 1m)"},
 };
+static const arg_option dashboard_options[] = {
+    {"print", 0, ARG_FLAG, NULL, "only print the link"},
+};
 static const arg_option drain_options[] = {{"off", 0, ARG_FLAG, NULL, "begin new things again"}};
 static const arg_option config_options[] = {
     {"local", 0, ARG_FLAG, NULL, "what `serve` would use here, even if a host runs"},
@@ -49,6 +52,18 @@ const cli_command commands_host[] = {
      "  troupe drain\n"
      "  troupe drain --off",
      OPTIONS(drain_options), false, false, run_drain},
+    {"dashboard", GROUP_HOST, "", 0, 0, "open the dashboard in a browser",
+     "Prints a link that works once, within two minutes, and opens it where there is a desktop. The browser then\n"
+     "holds a cookie that stands for the token, for twelve hours.\n\n"
+     "Examples:\n"
+     "  troupe dashboard\n"
+     "  troupe dashboard --print | wl-copy",
+     OPTIONS(dashboard_options), false, false, run_dashboard},
+    {"pair", GROUP_HOST, "", 0, 0, "a code that lets a page of another origin call",
+     "Type it into the extension or page within two minutes. It may call until the host ends.\n\n"
+     "Example:\n"
+     "  troupe pair",
+     NO_OPTIONS, false, false, run_method},
     {"pressure", GROUP_HOST, "", 0, 0, "whether there is room for more",
      "Browsers that run and wait, the limit, how many were turned away lately, processor and memory in per cent.\n\n"
      "Example:\n"

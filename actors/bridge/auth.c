@@ -164,12 +164,13 @@ static bool origin_is_own(const auth_rules *auth, const char *origin)
 
 static bool check_origin(const auth_rules *auth, const auth_request *request, auth_refusal *refusal)
 {
-    if (request->origin == NULL || origin_is_own(auth, request->origin) ||
+    if (request->origin == NULL || request->paired || origin_is_own(auth, request->origin) ||
         list_has(auth->origin_list, request->origin)) {
         return true;
     }
     return refuse(refusal, 403, TROUPE_EFORBIDDEN, "origin",
-                  "web pages may not talk to this host: the Origin is not in allow_origins");
+                  "web pages may not talk to this host: the Origin is neither paired nor in "
+                  "allow_origins");
 }
 
 static bool token_matches(const auth_rules *auth, const char *token)
@@ -184,6 +185,9 @@ static bool token_matches(const auth_rules *auth, const char *token)
 static bool check_token(const auth_rules *auth, const auth_request *request, auth_refusal *refusal)
 {
     const char *token = request->token;
+    if (request->session || request->paired) {
+        return true;
+    }
     if (request->authorization != NULL && strncasecmp(request->authorization, "Bearer ", 7) == 0) {
         token = request->authorization + 7;
         token += strspn(token, " ");

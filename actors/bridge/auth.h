@@ -37,6 +37,8 @@ typedef struct auth_request {
     const char *authorization;
     const char *token; /* from the query; only where a browser's client cannot set headers */
     const char *content_type;
+    bool session; /* a cookie of ours stands for the token (tickets.h) */
+    bool paired;  /* what is presented as the token is a ticket for that origin */
     bool peer_loopback;
 } auth_request;
 

@@ -46,6 +46,7 @@
 #define WARN_EVERY_NS 1000000000u
 
 #define METRICS_PATH       "/metrics"
+#define PAIR_BODY_MAX      1000
 #define METRICS_TIMEOUT_MS 5000
 
 #define CLIENT_TICK_MS  5000
@@ -106,6 +107,27 @@ static const char *query_token(const struct mg_connection *conn, char *buffer, s
     return buffer;
 }
 
+/* Whether a cookie stands for the token: a session that a link began. */
+static bool has_session(bridge *server, const struct mg_connection *conn)
+{
+    char value[TICKET_TEXT_MAX];
+    const char *cookies = http_header(conn, "Cookie", NULL);
+    return cookies != NULL && mg_get_cookie(cookies, TICKET_COOKIE, value, sizeof value) > 0 &&
+           tickets_has(&server->tickets, TICKET_SESSION, value, NULL);
+}
+
+/* Whether what is presented as the token is a ticket for the page's origin. */
+static bool is_paired(bridge *server, const auth_request *request)
+{
+    const char *bearer = request->authorization;
+    const char *text = request->token;
+    if (bearer != NULL && strncasecmp(bearer, "Bearer ", 7) == 0) {
+        text = bearer + 7 + strspn(bearer + 7, " ");
+    }
+    return text != NULL && request->origin != NULL &&
+           tickets_has(&server->tickets, TICKET_PAIRED, text, request->origin);
+}
+
 static bool admitted(bridge *server, struct mg_connection *conn, auth_refusal *refusal)
 {
     const struct mg_request_info *info = mg_get_request_info(conn);
@@ -119,6 +141,8 @@ static bool admitted(bridge *server, struct mg_connection *conn, auth_refusal *r
         .peer_loopback = auth_is_loopback(info->remote_addr),
     };
     request.host = http_header(conn, "Host", &request.host_count);
+    request.session = has_session(server, conn);
+    request.paired = is_paired(server, &request);
     pthread_rwlock_rdlock(&server->auth_lock);
     bool good = auth_admit(&server->auth, &request, connection_owner, conn, refusal);
     pthread_rwlock_unlock(&server->auth_lock);
@@ -272,6 +296,63 @@ static int get_pressure(bridge *server, struct mg_connection *conn)
     return send_json(conn, room ? 200 : 503, said);
 }
 
+/* GET /link/CODE: once; a browser that only looks (HEAD) does not use it up. */
+static int get_link(bridge *server, struct mg_connection *conn)
+{
+    const struct mg_request_info *info = mg_get_request_info(conn);
+    const char *code = info->local_uri + strlen("/link/");
+    char session[TICKET_TEXT_MAX];
+    char headers[TICKET_TEXT_MAX + 160];
+    if (strcmp(info->request_method, "HEAD") == 0) {
+        return send_text(conn, 200, "text/plain; charset=utf-8", "");
+    }
+    if (!tickets_take(&server->tickets, TICKET_LINK, code)) {
+        return http_send_error(conn, 404, TROUPE_ENOTFOUND, NULL,
+                               "this link was used, or is too old: `troupe dashboard` makes "
+                               "another");
+    }
+    uint32_t ms = tickets_make(&server->tickets, TICKET_SESSION, NULL, session);
+    if (ms == 0) {
+        return http_send_error(conn, 503, TROUPE_EIO, NULL, "no random bytes");
+    }
+    snprintf(headers, sizeof headers,
+             "Location: /\r\nReferrer-Policy: no-referrer\r\n"
+             "Set-Cookie: " TICKET_COOKIE "=%s; Path=/; Max-Age=%u; HttpOnly; SameSite=Strict\r\n",
+             session, ms / 1000);
+    http_reply reply = {.status = 303, .headers = headers};
+    return http_send_reply(conn, &reply);
+}
+
+/* POST /pair {code}: a page of another origin trades a code that was typed for a ticket. */
+static int post_pair(bridge *server, struct mg_connection *conn)
+{
+    const char *origin = http_header(conn, "Origin", NULL);
+    char text[TICKET_TEXT_MAX];
+    char *body;
+    size_t len;
+    if (origin == NULL || strlen(origin) >= TICKET_ORIGIN_MAX || strcmp(origin, "null") == 0) {
+        return http_send_error(conn, 400, TROUPE_EREQUEST, NULL,
+                               "pairing is for pages: a request with an Origin");
+    }
+    if (http_read_body(conn, PAIR_BODY_MAX, &body, &len) != TROUPE_OK) {
+        return http_send_error(conn, 400, TROUPE_EREQUEST, NULL, "a body {\"code\": …} is needed");
+    }
+    json_t *asked = json_loadb(body, len, 0, NULL);
+    free(body);
+    const char *code = json_string_value(json_object_get(asked, "code"));
+    bool good = code != NULL && tickets_take(&server->tickets, TICKET_CODE, code);
+    json_decref(asked);
+    if (!good) {
+        return http_send_error(conn, 403, TROUPE_EFORBIDDEN, NULL,
+                               "no such code, or it is too old: `troupe pair` makes another");
+    }
+    if (tickets_make(&server->tickets, TICKET_PAIRED, origin, text) == 0) {
+        return http_send_error(conn, 503, TROUPE_EIO, NULL, "no random bytes");
+    }
+    troupe_log(TROUPE_LOG_INFO, "bridge", "paired", origin, "it may call until the host ends");
+    return send_json(conn, 200, json_pack("{s:s, s:s}", "ticket", text, "origin", origin));
+}
+
 static int get_download(bridge *server, struct mg_connection *conn)
 {
     static const char *const prefixes[][2] = {
@@ -412,6 +493,8 @@ static const struct route {
     {"/readyz", "GET", true, get_readyz},
     {"/health", "GET", false, get_health},
     {"/pressure", "GET", false, get_pressure},
+    {"/link/", "GET", true, get_link},
+    {"/pair", "POST", true, post_pair},
     {"/screenshot/", "GET", false, get_download},
     {"/pdf/", "GET", false, get_download},
     {"/body/", "GET", false, get_download},
@@ -707,6 +790,7 @@ static bridge *server_create(const troupe_host_options *options, troupe_system *
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&server->lock, NULL);
     pthread_rwlock_init(&server->auth_lock, NULL);
+    tickets_init(&server->tickets);
     server->config_json = options->config_json;
     pthread_cond_init(&server->idle, &monotonic);
     pthread_condattr_destroy(&monotonic);
@@ -717,6 +801,7 @@ static void server_destroy(bridge *server)
 {
     auth_fini(&server->auth);
     pthread_rwlock_destroy(&server->auth_lock);
+    tickets_fini(&server->tickets);
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->lock);
     free(server->slots);

@@ -178,6 +178,33 @@ static troupe_error drain(bridge *server, const json_t *params, json_t **result,
     return TROUPE_OK;
 }
 
+static troupe_error make_link(bridge *server, const json_t *params, json_t **result,
+                              troupe_reason *reason)
+{
+    char code[TICKET_TEXT_MAX];
+    (void)params;
+    uint32_t ms = tickets_make(&server->tickets, TICKET_LINK, NULL, code);
+    if (ms == 0) {
+        return troupe_fail(reason, TROUPE_EIO, "no random bytes");
+    }
+    *result = json_pack("{s:o, s:I}", "path", json_sprintf("/link/%s", code), "expires_ms",
+                        (json_int_t)ms);
+    return TROUPE_OK;
+}
+
+static troupe_error make_code(bridge *server, const json_t *params, json_t **result,
+                              troupe_reason *reason)
+{
+    char code[TICKET_TEXT_MAX];
+    (void)params;
+    uint32_t ms = tickets_make(&server->tickets, TICKET_CODE, NULL, code);
+    if (ms == 0) {
+        return troupe_fail(reason, TROUPE_EIO, "no random bytes");
+    }
+    *result = json_pack("{s:s, s:I}", "code", code, "expires_ms", (json_int_t)ms);
+    return TROUPE_OK;
+}
+
 static troupe_error clients_end(bridge *server, const json_t *params, json_t **result,
                                 troupe_reason *reason)
 {
@@ -237,6 +264,8 @@ static const struct {
     {"clients", clients_list},
     {"clients.end", clients_end},
     {"drain", drain},
+    {"dashboard.link", make_link},
+    {"pair", make_code},
 };
 
 troupe_error local_answer(bridge *server, const rpc_method *method, const json_t *params,
