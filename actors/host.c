@@ -236,6 +236,8 @@ static troupe_error check_limits(const troupe_host_options *options, troupe_reas
         {"commands_queued", options->commands_queued, 0, COMMANDS_MAX},
         {"commands_per_second", options->commands_per_second, 0, RATE_MAX},
         {"commands_burst", options->commands_burst, 0, RATE_MAX},
+        {"calls_per_second", options->calls_per_second, 0, RATE_MAX},
+        {"calls_burst", options->calls_burst, 0, RATE_MAX},
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         if (limits[i].value < limits[i].min || limits[i].value > limits[i].max) {

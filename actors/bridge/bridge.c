@@ -459,7 +459,7 @@ static int answer_rpc(bridge *server, struct mg_connection *conn)
     }
     troupe_buffer answer = {0};
     bool stop = false;
-    rpc_serve(server, guest, body, len, &answer, &stop);
+    rpc_serve(server, guest, mg_get_request_info(conn)->remote_addr, body, len, &answer, &stop);
     free(body);
     int status = send_answer(server, conn, &answer);
     troupe_buffer_fini(&answer);
@@ -698,7 +698,7 @@ static struct mg_context *http_start(bridge *server, const char *address, uint16
         "keep_alive_timeout_ms",
         "5000",
         "request_timeout_ms",
-        "10000",
+        "5000",
         "enable_directory_listing",
         "no",
         "access_control_allow_origin",
@@ -781,7 +781,9 @@ static bridge *server_create(const troupe_host_options *options, troupe_system *
     server->client_stall_ms = CLIENT_STALL_MS;
     server->client_next = 1;
     server->slots = calloc(server->clients_max, sizeof *server->slots);
-    if (server->slots == NULL) {
+    if (server->slots == NULL ||
+        !rate_gate_init(&server->gate, options->calls_per_second, options->calls_burst)) {
+        free(server->slots);
         free(server);
         return NULL;
     }
@@ -802,6 +804,7 @@ static void server_destroy(bridge *server)
     auth_fini(&server->auth);
     pthread_rwlock_destroy(&server->auth_lock);
     tickets_fini(&server->tickets);
+    rate_gate_fini(&server->gate);
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->lock);
     free(server->slots);

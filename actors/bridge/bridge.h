@@ -10,6 +10,7 @@
 
 #include "actors/cast.h"
 #include "auth.h"
+#include "rate_gate.h"
 #include "tickets.h"
 
 #include <civetweb.h>
@@ -54,6 +55,7 @@ struct bridge {
     auth_rules auth;                    /* guarded by auth_lock; address and port are fixed */
     pthread_rwlock_t auth_lock;
     tickets tickets;          /* has a lock of its own */
+    rate_gate gate;           /* the same */
     const char *config_json;  /* of the options; guarded by auth_lock */
     struct mg_context *http;  /* fixed after start */
     uint16_t port;            /* fixed after start */

@@ -331,7 +331,8 @@ static void on_text(client *state, const char *text, size_t len)
     }
     work->owner = state;
     atomic_fetch_add(&state->slot->requests, 1);
-    if (rpc_message_read(state->server, text, len, true, &work->message, &fault) != TROUPE_OK) {
+    if (rpc_message_read(state->server, state->slot->peer, text, len, true, &work->message,
+                         &fault) != TROUPE_OK) {
         client_queue(state, WSLAY_TEXT_FRAME, fault.data, fault.len);
         rpc_message_fini(&work->message);
         free(work);

@@ -175,7 +175,8 @@ int download_serve(bridge *server, troupe_guest *guest, struct mg_connection *co
     troupe_buffer out = {0};
     bool stop = false;
     if (text != NULL) {
-        rpc_serve(server, guest, text, strlen(text), &out, &stop);
+        rpc_serve(server, guest, mg_get_request_info(conn)->remote_addr, text, strlen(text), &out,
+                  &stop);
     }
     free(text);
     json_t *answer = out.failed ? NULL : json_loadb((const char *)out.data, out.len, 0, NULL);

@@ -308,7 +308,8 @@ static const char *request_flaw(const json_t *request)
     return NULL;
 }
 
-static void call_read(bridge *server, rpc_call *call, const json_t *request, bool websocket)
+static void call_read(bridge *server, const char *peer, rpc_call *call, const json_t *request,
+                      bool websocket)
 {
     call->started_ns = bridge_now_ns();
     json_t *id = json_object_get(request, "id");
@@ -321,6 +322,15 @@ static void call_read(bridge *server, rpc_call *call, const json_t *request, boo
         return;
     }
     call->quiet = call->id == NULL;
+    uint32_t wait_ms = rate_gate_pass(&server->gate, peer, call->started_ns);
+    if (wait_ms > 0) {
+        char data[48];
+        snprintf(data, sizeof data, "{\"retry_after_ms\":%u}", wait_ms);
+        atomic_fetch_add(&server->counters.overload, 1);
+        rpc_call_fault(server, call, TROUPE_EBUSY, data,
+                       "more calls than [limits] calls_per_second allows");
+        return;
+    }
     json_t *name = json_object_get(request, "method");
     call->method = method_find(json_string_value(name), json_string_length(name));
     if (call->method == NULL) {
@@ -367,8 +377,8 @@ static bool asks_stop(const rpc_call *call)
            strcmp(call->method->name, "stop") == 0 && !call->drains;
 }
 
-static troupe_error read_calls(bridge *server, const json_t *root, bool websocket, rpc_message *out,
-                               troupe_buffer *fault)
+static troupe_error read_calls(bridge *server, const char *peer, const json_t *root, bool websocket,
+                               rpc_message *out, troupe_buffer *fault)
 {
     out->batch = json_is_array(root);
     out->count = out->batch ? json_array_size(root) : 1;
@@ -383,14 +393,15 @@ static troupe_error read_calls(bridge *server, const json_t *root, bool websocke
         return refuse(fault, TROUPE_ENOMEM, NULL);
     }
     for (size_t i = 0; i < out->count; i++) {
-        call_read(server, &out->calls[i], out->batch ? json_array_get(root, i) : root, websocket);
+        call_read(server, peer, &out->calls[i], out->batch ? json_array_get(root, i) : root,
+                  websocket);
         out->stop = out->stop || (asks_stop(&out->calls[i]) && server->options->stop_requested);
     }
     return TROUPE_OK;
 }
 
-troupe_error rpc_message_read(bridge *server, const char *text, size_t len, bool websocket,
-                              rpc_message *out, troupe_buffer *fault)
+troupe_error rpc_message_read(bridge *server, const char *peer, const char *text, size_t len,
+                              bool websocket, rpc_message *out, troupe_buffer *fault)
 {
     json_t *root;
     memset(out, 0, sizeof *out);
@@ -398,7 +409,7 @@ troupe_error rpc_message_read(bridge *server, const char *text, size_t len, bool
     if (error != TROUPE_OK) {
         return error;
     }
-    error = read_calls(server, root, websocket, out, fault);
+    error = read_calls(server, peer, root, websocket, out, fault);
     json_decref(root);
     return error;
 }
@@ -536,11 +547,11 @@ static void run_calls(bridge *server, troupe_guest *guest, rpc_message *message)
     free(refs);
 }
 
-void rpc_serve(bridge *server, troupe_guest *guest, const char *text, size_t len,
+void rpc_serve(bridge *server, troupe_guest *guest, const char *peer, const char *text, size_t len,
                troupe_buffer *out, bool *stop)
 {
     rpc_message message;
-    if (rpc_message_read(server, text, len, false, &message, out) == TROUPE_OK) {
+    if (rpc_message_read(server, peer, text, len, false, &message, out) == TROUPE_OK) {
         run_calls(server, guest, &message);
         rpc_message_write(&message, out);
         *stop = message.stop;

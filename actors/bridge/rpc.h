@@ -62,13 +62,15 @@ bool rpc_depth_within(const char *text, size_t len);
  * Read a message and do what the bridge itself can answer: afterwards each call is in one of the
  * states of rpc_state.
  *
+ * @param peer       its address (rate_gate.h)
  * @param text       len bytes, borrowed
  * @param websocket  whether methods of WebSocket clients are known here
  * @param fault      when the whole message is refused: the one response
  * @return TROUPE_OK: *out is to be freed with rpc_message_fini; else `fault` holds the answer
  */
-troupe_error rpc_message_read(bridge *server, const char *text, size_t len, bool websocket,
-                              rpc_message *out, troupe_buffer *fault) TROUPE_MUST_USE;
+troupe_error rpc_message_read(bridge *server, const char *peer, const char *text, size_t len,
+                              bool websocket, rpc_message *out,
+                              troupe_buffer *fault) TROUPE_MUST_USE;
 
 /** Append the response, once all calls are RPC_DONE; nothing if there is nothing to say. */
 void rpc_message_write(const rpc_message *message, troupe_buffer *out);
@@ -100,7 +102,7 @@ void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error);
  * @param stop  set if `stop` was among them
  * Blocks: as long as the calls' deadlines.
  */
-void rpc_serve(bridge *server, troupe_guest *guest, const char *text, size_t len,
+void rpc_serve(bridge *server, troupe_guest *guest, const char *peer, const char *text, size_t len,
                troupe_buffer *out, bool *stop);
 
 #endif

@@ -81,6 +81,8 @@ typedef struct troupe_host_options {
     /* [limits] */
     uint32_t browsers_max;
     uint32_t command_timeout_ms; /* of a CDP command without a deadline of its own */
+    uint32_t calls_per_second;   /* RPC calls of one client address; then BUSY. 0 = no limit */
+    uint32_t calls_burst;        /* of these, at once after a rest; 0 = a second's */
     uint32_t commands_in_flight; /* commands to one browser that are not answered; at most 28,000 */
     uint32_t commands_queued;    /* beyond these, commands that wait; then BUSY. At most 28,000 */
     uint32_t commands_per_second; /* to one browser; 0 = no limit */
