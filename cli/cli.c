@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* From a command line to a command: dispatch, help, and what all commands share. */
 #include "command.h"
+#include "rows.h"
 
 #include "autostart.h"
 #include "suggest.h"
 #include "term.h"
 #include "troupe/version.h"
+#include "view.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HELP_WIDTH_MAX     100
+#define FIELDS_MAX         32
+#define FIELD_BYTES        128
 #define DEFAULT_TIMEOUT_MS 60000
 
 void cli_error(const char *format, ...)
@@ -204,6 +211,44 @@ static int load_settings(cli *self)
     return CLI_OK;
 }
 
+/* --output: standard output goes to a new file beside it. Its path, freed by settle_output. */
+static char *divert(const char *path)
+{
+    char *made = NULL;
+    if (asprintf(&made, "%s.XXXXXX", path) < 0) {
+        cli_error("out of memory");
+        return NULL;
+    }
+    int fd = mkostemp(made, O_CLOEXEC);
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    if (fd < 0 || fchmod(fd, 0666 & ~mask) != 0 || dup2(fd, STDOUT_FILENO) < 0) {
+        cli_error("%s: %s", path, strerror(errno));
+        if (fd >= 0) {
+            (void)unlink(made);
+            close(fd);
+        }
+        free(made);
+        return NULL;
+    }
+    close(fd);
+    return made;
+}
+
+/* It is whole: it takes the file's place. If not, nothing was written. */
+static int settle_output(const char *path, char *made, int status)
+{
+    if (status == CLI_OK && rename(made, path) != 0) {
+        cli_error("%s: %s", path, strerror(errno));
+        status = CLI_FAILED;
+    }
+    if (status != CLI_OK) {
+        (void)unlink(made);
+    }
+    free(made);
+    return status;
+}
+
 static int run_command(cli *self)
 {
     self->json = args_flag(&self->args, "json");
@@ -212,15 +257,28 @@ static int run_command(cli *self)
     if (status == CLI_OK) {
         status = load_settings(self);
     }
+    char *made = NULL; /* where standard output goes until it is whole */
+    const char *output = args_string_in(&self->args, command_common_set(), "output");
+    if (status == CLI_OK && output != NULL && strcmp(output, "-") != 0) {
+        made = divert(output);
+        status = made != NULL ? CLI_OK : CLI_FAILED;
+    }
     if (status == CLI_OK) {
         status = self->command->run(self);
+    }
+    bool choosing = args_string_in(&self->args, command_common_set(), "where") != NULL ||
+                    args_string_in(&self->args, command_common_set(), "fields") != NULL;
+    if (status == CLI_OK && choosing && !self->chose) {
+        cli_error("%s shows no list: --where and --fields have nothing to choose from",
+                  self->command->name);
+        status = CLI_USAGE;
     }
     config_fini(&self->config);
     rpc_client_fini(&self->client);
     if (fflush(stdout) != 0 && status == CLI_OK) {
         status = CLI_FAILED;
     }
-    return status;
+    return made != NULL ? settle_output(output, made, status) : status;
 }
 
 static int parse_and_run(cli *self, int argc, char **argv, int index)
@@ -513,6 +571,55 @@ static void keep_result(const json_t *result)
     }
 }
 
+static int print_fields(const json_t *rows, const char *fields)
+{
+    view_column columns[FIELDS_MAX];
+    char names[FIELDS_MAX][FIELD_BYTES];
+    size_t count = 0;
+    while (*fields != '\0' && count < FIELDS_MAX) {
+        size_t len = strcspn(fields, ",");
+        snprintf(names[count], FIELD_BYTES, "%.*s", (int)len, fields);
+        columns[count] = (view_column){names[count], names[count], VIEW_LONG};
+        count += len > 0;
+        fields += len + (fields[len] == ',');
+    }
+    view_options options = {0};
+    view_rows(rows, columns, count, options);
+    return CLI_OK;
+}
+
+/* --where and --fields, of results that are lists. printed: --fields has shown it. */
+static int choose(cli *self, json_t *result, bool *printed)
+{
+    const char *where = args_string_in(&self->args, command_common_set(), "where");
+    const char *fields = args_string_in(&self->args, command_common_set(), "fields");
+    const char *name = NULL;
+    if (where == NULL && fields == NULL) {
+        return CLI_OK;
+    }
+    self->chose = true;
+    json_t *rows = rows_of(result, &name);
+    troupe_reason reason = {""};
+    if (rows == NULL) {
+        cli_error("%s: what it shows is no list: --where and --fields have nothing to choose from",
+                  self->command->name);
+        return CLI_USAGE;
+    }
+    troupe_error error = where != NULL ? rows_where(rows, where, &reason) : TROUPE_OK;
+    if (error != TROUPE_OK) {
+        cli_error("%s", reason.text[0] != '\0' ? reason.text : troupe_error_text(error));
+        return CLI_USAGE;
+    }
+    if (fields != NULL) {
+        rows_fields(rows, fields);
+        if (!self->json) {
+            *printed = true;
+            return print_fields(rows, fields);
+        }
+    }
+    return CLI_OK;
+}
+
 int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)(cli *, json_t *),
                      int (*check)(const json_t *result))
 {
@@ -522,11 +629,13 @@ int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)
         return status;
     }
     keep_result(result);
-    if (self->json) {
+    bool printed = false;
+    status = choose(self, result, &printed);
+    if (status == CLI_OK && self->json) {
         cli_print_json(result);
-    } else {
+    } else if (status == CLI_OK) {
         print_warnings(self, result);
-        status = print != NULL ? print(self, result) : CLI_OK;
+        status = print != NULL && !printed ? print(self, result) : CLI_OK;
     }
     if (status == CLI_OK && check != NULL) {
         status = check(result);

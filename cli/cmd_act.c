@@ -35,6 +35,21 @@ static char *read_all(FILE *file, const char *name)
     return NULL;
 }
 
+char *cli_read_file(const char *path)
+{
+    if (strcmp(path, "-") == 0) {
+        return read_all(stdin, "standard input");
+    }
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        cli_error("%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    char *text = read_all(file, path);
+    fclose(file);
+    return text;
+}
+
 /* The code: a word, `-` for standard input, or --file. */
 static char *take_code(const cli *self)
 {
@@ -47,17 +62,7 @@ static char *take_code(const cli *self)
     if (word != NULL && strcmp(word, "-") != 0) {
         return strdup(word);
     }
-    if (word != NULL) {
-        return read_all(stdin, "standard input");
-    }
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        cli_error("%s: %s", path, strerror(errno));
-        return NULL;
-    }
-    char *text = read_all(file, path);
-    fclose(file);
-    return text;
+    return cli_read_file(word != NULL ? word : path);
 }
 
 /* What JSON has no word for: NaN, 1n, undefined, functions. NULL if the value says it all. */
@@ -72,7 +77,7 @@ static const json_t *word_for(const json_t *result)
     return word;
 }
 
-static int print_value(cli *self, json_t *result)
+int cli_print_value(cli *self, json_t *result)
 {
     const json_t *value = json_object_get(result, "value");
     if (self->quiet || value == NULL) {
@@ -107,7 +112,7 @@ int run_js(cli *self)
                         json_boolean(await == NULL || strcmp(await, "true") == 0));
     param_flag(params, "persist", self, "persist");
     param_string(params, "selection", args_string(&self->args, "selection"));
-    return cli_show(self, "js", params, print_value);
+    return cli_show(self, "js", params, cli_print_value);
 }
 
 static int print_result(cli *self, json_t *result)

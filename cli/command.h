@@ -59,6 +59,7 @@ struct cli {
     bool connected; /* client is ready */
     bool json;
     bool quiet;
+    bool chose; /* --where and --fields were looked at */
 };
 
 /** Run a command line. Returns the exit status. */
@@ -158,7 +159,15 @@ int run_sql(cli *self);
 int run_request(cli *self);
 int run_body(cli *self);
 /* cmd_act.c */
+/** All of a file of code, "-": standard input. NULL after printing what is wrong; freed by the
+ * caller.
+ */
+char *cli_read_file(const char *path);
+/** Print what JavaScript gave. Returns a cli_status. */
+int cli_print_value(cli *self, json_t *result);
 int run_js(cli *self);
+int run_follow(cli *self);
+int run_run(cli *self);
 int run_cdp(cli *self);
 int run_call(cli *self);
 int run_rpc(cli *self);

@@ -13,6 +13,10 @@ static const arg_option common_options[] = {
     {"state-dir", 0, ARG_STRING, "DIR", "where hosts keep their state files"},
     {"config", 0, ARG_STRING, "FILE", "troupe.conf to read, as TROUPE_CONFIG"},
     {"timeout", 0, ARG_DURATION, "TIME", "how long the host may take: 500ms, 30s, 5m"},
+    {"where", 0, ARG_STRING, "SQL",
+     "of a list, the rows for which this is true: \"status >= 400\""},
+    {"fields", 0, ARG_STRING, "LIST", "of a list, these members: url,status,timing.wait"},
+    {"output", 0, ARG_STRING, "FILE", "write what is printed to this file, whole or not at all"},
 };
 
 /* As command_group. */

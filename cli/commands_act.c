@@ -11,6 +11,12 @@ static const arg_option js_options[] = {
     {"persist", 0, ARG_FLAG, NULL, "declarations stay in the page's scope"},
 };
 
+static const arg_option run_options[] = {
+    {"target", 't', ARG_STRING, "TARGET", "in this page; else in a new one, closed at the end"},
+    {"open", 'o', ARG_STRING, "URL", "the new page is at this address (default: about:blank)"},
+    {"persist", 0, ARG_FLAG, NULL, "declarations stay in the page's scope"},
+};
+
 #define WAIT_OPTION                                                                    \
     {                                                                                  \
         "wait", 'w', ARG_DURATION, "TIME", "how long to wait until it can be acted on" \
@@ -114,6 +120,14 @@ const cli_command commands_act[] = {
      "  troupe js \"fetch('/api').then(r => r.json())\" --target p1:abc123\n"
      "  troupe js --file check.js",
      OPTIONS(js_options), false, false, run_js},
+    {"run", GROUP_ACT, "FILE.js", 1, 1, "run a file of JavaScript in a page",
+     "What it logs is printed while it runs, errors and warnings to standard error; the value of the last expression\n"
+     "at the end. An exception is printed with file, line and column, and the exit status is 1. FILE `-` is\n"
+     "standard input. Starts a local host first if none runs.\n\n"
+     "Examples:\n"
+     "  troupe run check.js --open https://example.org\n"
+     "  troupe run check.js --target p1:abc123 --timeout 2m",
+     OPTIONS(run_options), true, false, run_run},
     {"click", GROUP_ACT, "SELECTOR", 0, 1, "click an element",
      "Waits until it is visible, stands still, is enabled and not covered; scrolls it into view. SELECTOR is CSS\n"
      "(open shadow roots too), text=…, xpath=…; \" >> \" descends, also into frames. If it cannot be clicked in\n"

@@ -15,6 +15,13 @@ static const arg_option network_options[] = {
     {"wait", 'w', ARG_UINT, "SECONDS", "if there is none, wait for one that matches to end"},
     {"all", 'a', ARG_FLAG, NULL, "also what filters hide"},
 };
+static const arg_option follow_options[] = {
+    {"target", 't', ARG_STRING, "TARGET", "only of this target (may be given again)"},
+    {"topics", 0, ARG_STRING, "LIST", "network,console,target,browser (default), cdp"},
+    {"methods", 0, ARG_STRING, "PATTERNS", "events as Chrome sends them: 'Network.*,Page.*'"},
+    {"count", 'c', ARG_UINT, "N", "end after so many events"},
+    {"for", 0, ARG_DURATION, "TIME", "end after that time"},
+};
 static const arg_option console_options[] = {
     {"limit", 'n', ARG_UINT, "N", "at most this many, the newest (default: 50)"},
     {"level", 'l', ARG_STRING, "LEVEL", "of this level: error, warning, info, log, debug"},
@@ -166,5 +173,13 @@ const cli_command commands_see[] = {
      "  troupe sql \"SELECT status, count(*) FROM har_summary GROUP BY status\"\n"
      "  troupe sql --csv \"SELECT url FROM har_summary WHERE method = ?\" POST",
      OPTIONS(sql_options), false, false, run_sql},
+    {"follow", GROUP_SEE, "", 0, 0, "what happens, while it happens",
+     "Requests, console messages, targets and browsers, a line each, until Ctrl-C; with --json an object {topic,\n"
+     "data} a line. Events that were not shown because this is slow are counted.\n\n"
+     "Examples:\n"
+     "  troupe follow\n"
+     "  troupe follow --target p1:abc123 --topics console\n"
+     "  troupe follow --methods 'Page.*' --json | jq .data.method",
+     OPTIONS(follow_options), false, false, run_follow},
     {0},
 };

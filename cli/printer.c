@@ -149,6 +149,22 @@ static void target_line(line *self, const json_t *event, size_t width)
     put_last(self, text_of(event, "url"), width, TERM_MIDDLE, TERM_DIM);
 }
 
+static void browser_line(line *self, const json_t *event, size_t width)
+{
+    const json_t *state = view_member(event, "state");
+    put(self, text_of(event, "browser"), 7, false, TERM_CYAN);
+    put(self, text_of(event, "state"), 13, false, view_colour(state, VIEW_STATE));
+    put_last(self, text_of(event, "reason|product"), width, TERM_END, TERM_DIM);
+}
+
+static void cdp_line(line *self, const json_t *event, size_t width)
+{
+    char *params = json_dumps(json_object_get(event, "params"), JSON_COMPACT);
+    put(self, text_of(event, "method"), 0, false, TERM_BOLD);
+    put_last(self, params != NULL ? params : "", width, TERM_END, TERM_DIM);
+    free(params);
+}
+
 static void gap_line(line *self, const json_t *event, size_t width)
 {
     char text[128];
@@ -163,10 +179,8 @@ char *printer_line(const char *topic, const json_t *event, const char *clock, si
     static const struct {
         const char *topic;
         void (*print)(line *self, const json_t *event, size_t width);
-    } topics[] = {{"network", network_line},
-                  {"console", console_line},
-                  {"target", target_line},
-                  {"gap", gap_line}};
+    } topics[] = {{"network", network_line}, {"console", console_line}, {"target", target_line},
+                  {"browser", browser_line}, {"cdp", cdp_line},         {"gap", gap_line}};
     line made;
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         if (strcmp(topic, topics[i].topic) == 0 && line_open(&made, colours)) {
@@ -191,7 +205,7 @@ static bool somebody_reads(void)
     return poll(&out, 1, 0) > 0 && (out.revents & POLLOUT) != 0;
 }
 
-static void clock_text(char *out, size_t size)
+void printer_clock(char *out, size_t size)
 {
     struct timespec now;
     struct tm parts;
@@ -224,7 +238,7 @@ static void print_event(printer *self, const char *topic, const json_t *event)
         self->unprinted = 0;
     }
     char clock[32];
-    clock_text(clock, sizeof clock);
+    printer_clock(clock, sizeof clock);
     char *text = printer_line(topic, event, clock, self->width, self->colours);
     if (text != NULL) {
         printf("%s\n", text);

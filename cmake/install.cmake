@@ -47,6 +47,8 @@ endforeach()
 
 install(FILES completions/troupe.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
     RENAME troupe)
+install(FILES completions/_troupe DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES completions/troupe.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 configure_file(systemd/troupe.service ${CMAKE_BINARY_DIR}/troupe.service @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/troupe.service DESTINATION lib/systemd/user)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
