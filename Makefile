@@ -29,10 +29,17 @@ demo: setup-run all
 	@scripts/demo.sh $(TROUPE)
 
 ## test     build and run all tests (PRESET=dev, asan or tsan)
-test: setup-test build/$(PRESET)/build.ninja
+test: setup-test test-peers build/$(PRESET)/build.ninja
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 	@rm -f build/$(PRESET)/sanitizer.log*
 	ctest --preset $(PRESET) --no-label-summary $(CTEST_ARGS)
+
+# Programs of others that tests compare with; the lock file says which.
+.PHONY: test-peers
+test-peers: tests/peers/node_modules/.package-lock.json
+tests/peers/node_modules/.package-lock.json: tests/peers/package-lock.json
+	@command -v npm > /dev/null || scripts/setup.sh npm
+	cd tests/peers && npm ci --no-audit --no-fund --silent
 
 ## bench    measure beside other clients (bench/)
 bench: setup-test all
