@@ -56,6 +56,40 @@ export async function startChromium() {
 
 export const startPeer = binaries => listening(join(binaries, 'bench_peer'), ['--port=0']);
 
+// A host of its own on that Chromium, with one page: {port, pid, target, rpc, stop()}.
+export async function startTroupe(chromium, url) {
+  const state = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
+  const child = spawn(process.env.TROUPE, ['serve', '--name', 'bench', '--state-dir', state],
+    {stdio: ['ignore', 'ignore', 'pipe']});
+  let said = '';
+  const port = await new Promise((resolve, reject) => {
+    child.on('exit', (code, signal) => { console.error('troupe ended', code, signal, said); reject(new Error('troupe ended')); });
+    child.stderr.on('data', data => {
+      said += data;
+      const found = said.match(/listening http:\/\/127\.0\.0\.1:(\d+)/);
+      if (found) resolve(Number(found[1]));
+    });
+  });
+  const rpc = async (method, params) => {
+    const response = await fetch(`http://127.0.0.1:${port}/rpc`, {method: 'POST',
+      headers: {'Content-Type': 'application/json'},
+      body: JSON.stringify({jsonrpc: '2.0', id: 1, method, params})});
+    const {result, error} = await response.json();
+    if (error) throw new Error(`${method}: ${error.message}`);
+    return result;
+  };
+  const {browser} = await rpc('ports.add', {port: Number(chromium.port)});
+  const {target} = await rpc('open', {url, browser, wait: 'load'});
+  const stop = async () => {
+    child.removeAllListeners('exit');
+    const gone = once(child, 'exit');
+    child.kill();
+    await gone;
+    rmSync(state, {recursive: true, force: true});
+  };
+  return {port, pid: child.pid, target, rpc, stop};
+}
+
 // Runs a program to its end; the objects it printed, a line each. Null: it failed.
 export async function jsonLines(command, args, env = {}) {
   const child = spawn(command, args,

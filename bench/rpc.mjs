@@ -3,13 +3,12 @@
 //   node bench/rpc.mjs BINARIES [ROUNDS [SECONDS]]
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {readFileSync} from 'node:fs';
 import http from 'node:http';
-import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
-import {Samples, goal, jsonLines, machine, startChromium, table, text} from './bench.mjs';
+import {Samples, goal, jsonLines, machine, startChromium, startTroupe, table, text} from './bench.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [binaries, rounds = '3', seconds = '2'] = process.argv.slice(2);
@@ -34,39 +33,6 @@ async function startNode(chromium, site) {
   return {port: JSON.parse(line).port, pid: child.pid, stop: () => child.kill()};
 }
 
-async function startTroupe(chromium, site) {
-  const state = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
-  const child = spawn(process.env.TROUPE, ['serve', '--name', 'bench', '--state-dir', state],
-    {stdio: ['ignore', 'ignore', 'pipe']});
-  let said = '';
-  const port = await new Promise((resolve, reject) => {
-    child.on('exit', () => reject(new Error(`troupe did not start: ${said}`)));
-    child.stderr.on('data', data => {
-      said += data;
-      const found = said.match(/listening http:\/\/127\.0\.0\.1:(\d+)/);
-      if (found) resolve(Number(found[1]));
-    });
-  });
-  const rpc = async (method, params) => {
-    const response = await fetch(`http://127.0.0.1:${port}/rpc`, {method: 'POST',
-      headers: {'Content-Type': 'application/json'},
-      body: JSON.stringify({jsonrpc: '2.0', id: 1, method, params})});
-    const {result, error} = await response.json();
-    if (error) throw new Error(`${method}: ${error.message}`);
-    return result;
-  };
-  const {browser} = await rpc('ports.add', {port: Number(chromium.port)});
-  const {target} = await rpc('open', {url: site.url, browser, wait: 'load'});
-  const stop = async () => {
-    child.removeAllListeners('exit');
-    const gone = once(child, 'exit');
-    child.kill();
-    await gone;
-    rmSync(state, {recursive: true, force: true});
-  };
-  return {port, pid: child.pid, target, stop};
-}
-
 const call = (method, params) => JSON.stringify({jsonrpc: '2.0', id: 1, method, params});
 const CALLS = {
   status: () => call('status', {}),
@@ -81,7 +47,7 @@ const load = async (kind, port, path, body, connections) =>
 console.log(`POST /rpc, medians of ${rounds} rounds of ${seconds} s in turns, ${machine()}`);
 const chromium = await startChromium();
 const site = await startSite();
-const troupe = await startTroupe(chromium, site);
+const troupe = await startTroupe(chromium, site.url);
 const node = await startNode(chromium, site);
 const {id: page} = await (await fetch(`http://127.0.0.1:${chromium.port}/json/new?about:blank`,
   {method: 'PUT'})).json();

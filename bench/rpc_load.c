@@ -5,6 +5,11 @@
  *
  *   bench_rpc_load http PORT PATH BODY CONNECTIONS SECONDS
  *   bench_rpc_load ws   PORT PATH MESSAGE CONNECTIONS SECONDS
+ *   bench_rpc_load listen PORT PATH MESSAGE CONNECTIONS SECONDS
+ *   bench_rpc_load sse  PORT PATH "" CONNECTIONS SECONDS
+ *
+ * listen: WebSockets that send MESSAGE once and then only listen; sse: event streams. How long it took
+ * from what an event says ("at=" and microseconds since 1970) until it was here is what is measured.
  *
  * HTTP: POST with keep-alive; an answer with a status other than 200, or one that is an error, is
  * counted as failed. It must have a Content-Length.
@@ -37,6 +42,8 @@ typedef struct connection {
 
 static struct {
     bool ws;
+    bool listens;
+    bool sse;
     uint16_t port;
     const char *path;
     const char *body;
@@ -48,6 +55,7 @@ static struct {
     size_t sample_count;
     uint64_t failed;
     uint64_t bytes;
+    uint64_t messages; /* listen, sse */
 } load;
 
 static uint64_t now_ns(void)
@@ -139,6 +147,54 @@ static size_t ws_answer(const char *in, size_t used, bool *ok)
     return used >= head && used >= head + len ? head + len : 0;
 }
 
+/* Events ------------------------------------------------------------------------------------ */
+
+static void take_events(const char *in, size_t len)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    double now_us = (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+    const char *end = in + len;
+    for (const char *at = in; (at = memmem(at, (size_t)(end - at), "at=", 3)) != NULL; at += 3) {
+        if (load.sample_count < SAMPLES_MAX) {
+            load.samples[load.sample_count++] = (float)(now_us - strtod(at + 3, NULL));
+        }
+    }
+}
+
+/* Whole messages are looked through, what is left waits for the rest. */
+static void listen_on(connection *item)
+{
+    ssize_t len = recv(item->fd, item->in + item->used, BUFFER_BYTES - 1 - item->used, 0);
+    if (len <= 0) {
+        item->sent_ns = 0; /* it was let go of */
+        load.failed++;
+        close(item->fd);
+        return;
+    }
+    item->used += (size_t)len;
+    load.bytes += (uint64_t)len;
+    bool ok;
+    size_t whole = 0;
+    if (load.sse) {
+        const char *end = memrchr(item->in, '\n', item->used);
+        whole = end != NULL ? (size_t)(end - item->in) + 1 : 0;
+        for (const char *at = item->in; (at = memmem(at, whole - (size_t)(at - item->in), "data:", 5));
+             at += 5) {
+            load.messages++;
+        }
+    } else {
+        size_t next;
+        while ((next = ws_answer(item->in + whole, item->used - whole, &ok)) > 0) {
+            whole += next;
+            load.messages++;
+        }
+    }
+    take_events(item->in, whole);
+    item->used -= whole;
+    memmove(item->in, item->in + whole, item->used);
+}
+
 /* Connections ------------------------------------------------------------------------------- */
 
 static void send_all(int fd, const char *data, size_t len)
@@ -188,6 +244,14 @@ static void open_one(connection *item)
     item->in = malloc(BUFFER_BYTES);
     if (load.ws) {
         upgrade(item);
+    }
+    if (load.sse) {
+        char text[512];
+        int len = snprintf(text, sizeof text,
+                           "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n"
+                           "Accept: text/event-stream\r\n\r\n",
+                           load.path, load.port);
+        send_all(item->fd, text, (size_t)len);
     }
 }
 
@@ -251,12 +315,18 @@ static double run(double seconds)
     uint64_t begin = now_ns();
     uint64_t end = begin + (uint64_t)(seconds * 1e9);
     for (size_t i = 0; i < load.count; i++) {
-        ask(&load.list[i]);
+        if (!load.sse) {
+            ask(&load.list[i]);
+        }
     }
-    while (open_answers() > 0) {
-        int count = epoll_wait(poll_fd, events, 64, -1);
+    while (load.listens ? now_ns() < end : open_answers() > 0) {
+        int count = epoll_wait(poll_fd, events, 64, load.listens ? 100 : -1);
         for (int i = 0; i < count; i++) {
-            on_readable(events[i].data.ptr, now_ns() < end);
+            if (load.listens) {
+                listen_on(events[i].data.ptr);
+            } else {
+                on_readable(events[i].data.ptr, now_ns() < end);
+            }
         }
     }
     return (double)(now_ns() - begin) / 1e9;
@@ -271,11 +341,14 @@ static int by_size(const void *left, const void *right)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7 || (strcmp(argv[1], "http") != 0 && strcmp(argv[1], "ws") != 0)) {
-        fprintf(stderr, "usage: bench_rpc_load http|ws PORT PATH BODY CONNECTIONS SECONDS\n");
+    if (argc != 7 || strstr("http ws listen sse", argv[1]) == NULL) {
+        fprintf(stderr,
+                "usage: bench_rpc_load http|ws|listen|sse PORT PATH BODY CONNECTIONS SECONDS\n");
         return 2;
     }
-    load.ws = strcmp(argv[1], "ws") == 0;
+    load.sse = strcmp(argv[1], "sse") == 0;
+    load.listens = load.sse || strcmp(argv[1], "listen") == 0;
+    load.ws = strcmp(argv[1], "ws") == 0 || strcmp(argv[1], "listen") == 0;
     load.port = (uint16_t)atoi(argv[2]);
     load.path = argv[3];
     load.body = argv[4];
@@ -292,9 +365,12 @@ int main(int argc, char **argv)
     getrusage(RUSAGE_SELF, &usage);
     qsort(load.samples, load.sample_count, sizeof *load.samples, by_size);
     size_t count = load.sample_count;
-    printf("{\"requests\":%zu,\"failed\":%llu,\"per_second\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
+    if (count == 0) {
+        load.samples[count++] = 0;
+    }
+    printf("{\"requests\":%zu,\"messages\":%llu,\"failed\":%llu,\"per_second\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
            "\"max_us\":%.1f,\"bytes\":%llu,\"own_cpu_s\":%.3f}\n",
-           count, (unsigned long long)load.failed, (double)count / seconds,
+           count, (unsigned long long)load.messages, (unsigned long long)load.failed, (double)count / seconds,
            (double)load.samples[count / 2], (double)load.samples[count * 99 / 100],
            (double)load.samples[count - 1], (unsigned long long)load.bytes,
            (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +

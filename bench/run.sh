@@ -10,6 +10,7 @@
 #   bench/run.sh fleet [ROUNDS]               50 browsers launched, used and closed: bench/fleet.mjs
 #   bench/run.sh recovery [OPTION…]           what breaks, and how soon it works: bench/recovery.mjs
 #   bench/run.sh rpc [ROUNDS [SECONDS]]       POST /rpc beside Node with Puppeteer
+#   bench/run.sh fanout [ROUNDS [SECONDS]]    events to 200 clients beside Node with Puppeteer
 #   bench/run.sh runtime [ROUNDS [SCENARIO…]] the actor runtime: bench/runtime.mjs
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -19,7 +20,7 @@ export TROUPE="${TROUPE:-$binaries/troupe}"
 
 which=all
 case ${1:-} in
-    commands | scan | large | targets | fleet | recovery | rpc | runtime) which=$1; shift ;;
+    commands | scan | large | targets | fleet | recovery | rpc | fanout | runtime) which=$1; shift ;;
     *[!0-9]*)
         sed -n 's/^#   //p' "$0" >&2
         exit 2
@@ -73,6 +74,12 @@ run_rpc() {
     node bench/rpc.mjs "$binaries" "${1:-3}" "${2:-2}"
 }
 
+run_fanout() {
+    build troupe bench_rpc_load
+    peers
+    node bench/fanout.mjs "$binaries" "${1:-3}" "${2:-4}"
+}
+
 run_runtime() {
     build bench_all_runtime
     if command -v erlc > /dev/null; then
@@ -95,6 +102,7 @@ case $which in
     fleet) run_fleet "$@" ;;
     recovery) run_recovery "$@" ;;
     rpc) run_rpc "$@" ;;
+    fanout) run_fanout "$@" ;;
     runtime) run_runtime "$@" ;;
     all)
         run_commands "$@"
@@ -104,6 +112,7 @@ case $which in
         run_fleet
         run_recovery
         run_rpc "$@"
+        run_fanout "$@"
         run_runtime "$@"
         ;;
 esac

@@ -50,7 +50,7 @@ troupe_error scratch_create(const char *runtime_dir, const char *name, char *pat
         }
         int fd = open_dir(path);
         /* Somebody else's sweep may have been quicker than our lock. */
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_there(fd, path)) {
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_there(fd, path) && tree_mark(fd)) {
             *lock_fd = fd;
             return TROUPE_OK;
         }
@@ -83,7 +83,8 @@ static bool is_scratch(const char *entry, const char *name)
     return rest[RANDOM_LEN] == '\0';
 }
 
-/* Open and locked, if it is an orphan of ours; else -1. */
+/* Open and locked, if it is an orphan of ours; else -1. Its name alone does not make it ours: what
+ * somebody else called so has no mark. */
 static int take_orphan(const char *path)
 {
     struct stat info;
@@ -91,8 +92,8 @@ static int take_orphan(const char *path)
     if (fd < 0) {
         return -1;
     }
-    if (fstat(fd, &info) != 0 || info.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
-        !is_there(fd, path)) {
+    if (fstat(fd, &info) != 0 || info.st_uid != geteuid() || !tree_is_marked(fd) ||
+        flock(fd, LOCK_EX | LOCK_NB) != 0 || !is_there(fd, path)) {
         close(fd);
         return -1;
     }
@@ -151,7 +152,8 @@ static bool is_orphaned(pid_t pid, const char *runtime_dir, const char *name)
             return false;
         }
         int lock = open_dir(path);
-        bool orphan = lock < 0 || flock(lock, LOCK_EX | LOCK_NB) == 0;
+        bool orphan =
+            lock < 0 || (tree_is_marked(lock) && flock(lock, LOCK_EX | LOCK_NB) == 0);
         if (lock >= 0) {
             close(lock);
         }

@@ -37,7 +37,8 @@ static void empty(DIR *dir, dev_t device, int depth) // NOLINT(misc-no-recursion
     int fd = dirfd(dir);
     for (struct dirent *each; (each = readdir(dir)) != NULL;) {
         struct stat info;
-        if (is_dots(each->d_name) || fstatat(fd, each->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (is_dots(each->d_name) || (depth == 0 && strcmp(each->d_name, TREE_MARK) == 0) ||
+            fstatat(fd, each->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
             continue;
         }
         if (!S_ISDIR(info.st_mode)) {
@@ -56,6 +57,35 @@ static void empty(DIR *dir, dev_t device, int depth) // NOLINT(misc-no-recursion
     }
 }
 
+bool tree_mark(int dir_fd)
+{
+    int fd = openat(dir_fd, TREE_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+bool tree_is_marked(int dir_fd)
+{
+    struct stat info;
+    return fstatat(dir_fd, TREE_MARK, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+}
+
+/* The emptied directory, and its mark. What was written meanwhile keeps both. */
+static bool remove_emptied(const char *path, int fd)
+{
+    bool marked = tree_is_marked(fd);
+    (void)unlinkat(fd, TREE_MARK, 0);
+    if (rmdir(path) == 0) {
+        return true;
+    }
+    if (marked) {
+        (void)tree_mark(fd);
+    }
+    return false;
+}
+
 bool tree_remove(const char *path)
 {
     struct stat info;
@@ -65,8 +95,9 @@ bool tree_remove(const char *path)
             return false;
         }
         empty(dir, info.st_dev, 0);
+        bool gone = remove_emptied(path, dirfd(dir));
         closedir(dir);
-        if (rmdir(path) == 0) {
+        if (gone) {
             return true;
         }
     }

@@ -23,6 +23,15 @@ static void make_dir(const char *name)
     cr_assert_eq(mkdir(fixture_path(name), 0700), 0, "%s", name);
 }
 
+/* A directory as scratch_create leaves it, its holder gone. */
+static void make_orphan(const char *name)
+{
+    make_dir(name);
+    int fd = open(fixture_path(name), O_RDONLY | O_DIRECTORY);
+    cr_assert(tree_mark(fd));
+    close(fd);
+}
+
 static bool is_there(const char *name)
 {
     struct stat info;
@@ -36,7 +45,7 @@ static size_t sweep(void)
 
 Test(scratch, orphan_is_found_and_swept_with_all_in_it)
 {
-    make_dir("run/troupe-unit-abcDEF");
+    make_orphan("run/troupe-unit-abcDEF");
     make_dir("run/troupe-unit-abcDEF/profile");
     make_dir("run/troupe-unit-abcDEF/profile/locked");
     cr_assert_eq(chmod(fixture_path("run/troupe-unit-abcDEF/profile/locked"), 0), 0);
@@ -65,7 +74,8 @@ Test(scratch, what_is_not_ours_is_never_touched)
     static const char *const names[] = {"run/troupe-unit-abcde",      "run/troupe-unit-abcdefg",
                                         "run/troupe-unit-x-abcdef",   "run/troupe-other-abcdef",
                                         "run/troupe-unit-abc.ef",     "run/unit-abcdef",
-                                        "run/troupe-test-unit-abcde", "run/profile"};
+                                        "run/troupe-test-unit-abcde", "run/profile",
+                                        "run/troupe-unit-unmark"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         make_dir(names[i]);
     }
@@ -87,7 +97,7 @@ Test(scratch, links_inside_are_removed_not_followed)
 {
     make_dir("precious");
     make_dir("precious/inner");
-    make_dir("run/troupe-unit-abcdef");
+    make_orphan("run/troupe-unit-abcdef");
     cr_assert_eq(symlink(fixture_path("precious"), fixture_path("run/troupe-unit-abcdef/link")), 0);
     cr_expect_eq(sweep(), 1);
     cr_expect(is_there("precious/inner"));
@@ -98,7 +108,7 @@ Test(scratch, directory_of_another_user_is_left, .disabled = false)
     if (geteuid() != 0) {
         cr_skip_test("needs root");
     }
-    make_dir("run/troupe-unit-abcdef");
+    make_orphan("run/troupe-unit-abcdef");
     cr_assert_eq(chown(fixture_path("run/troupe-unit-abcdef"), 65534, 65534), 0);
     cr_expect_eq(sweep(), 0);
     cr_expect(is_there("run/troupe-unit-abcdef"));
@@ -108,7 +118,7 @@ Test(scratch, process_of_an_orphan_is_found_and_killed)
 {
     pid_t pid;
     char variable[300];
-    make_dir("run/troupe-unit-abcdef");
+    make_orphan("run/troupe-unit-abcdef");
     snprintf(variable, sizeof variable, "TMPDIR=%s/tmp", fixture_path("run/troupe-unit-abcdef"));
     char *argv[] = {(char *)"sleep", (char *)"1000", NULL};
     char *variables[] = {variable, NULL};
@@ -127,7 +137,7 @@ Test(scratch, control_group_of_an_orphan_is_ended_before_it)
 {
     char path[200];
     char group[200];
-    make_dir("run/troupe-unit-abcdef");
+    make_orphan("run/troupe-unit-abcdef");
     make_dir("groups");
     make_dir("groups/troupe-unit-abcdef");
     snprintf(path, sizeof path, "%s", fixture_path("run/troupe-unit-abcdef"));
