@@ -468,7 +468,9 @@ int cli_connect(cli *self)
     troupe_reason reason = {""};
     troupe_error error;
     if (url != NULL && *url != '\0') {
+        const char *ca_file = args_string_in(&self->args, command_common_set(), "host-ca-file");
         error = rpc_client_at(&self->client, url, self->config.settings.host.token, &reason);
+        self->client.ca_file = ca_file != NULL ? ca_file : getenv("TROUPE_HOST_CA_FILE");
     } else {
         error = connect_local(self, &reason);
     }

@@ -179,6 +179,7 @@ troupe_error rpc_call(const rpc_client *client, const char *method, json_t *para
         .body_len = strlen(text),
         .timeout_ms = client->timeout_ms,
         .response_max = (size_t)256 << 20,
+        .ca_file = client->ca_file,
     };
     http_response response = {0};
     troupe_reason reason = {""};

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 typedef struct rpc_client {
+    const char *ca_file; /* PEM of the authorities to trust for https; NULL = the system's */
     char url[256];       /* of the host, without trailing slash */
     char *token;         /* NULL = none; owned */
     uint32_t timeout_ms; /* of a call */

@@ -8,6 +8,8 @@ static const arg_option common_options[] = {
     {"quiet", 'q', ARG_FLAG, NULL, "print ids only, and no notices"},
     {"name", 0, ARG_STRING, "NAME", "which local host (default: default)"},
     {"url", 0, ARG_STRING, "URL", "a host elsewhere, as TROUPE_URL: http://ADDR:PORT"},
+    {"host-ca-file", 0, ARG_STRING, "FILE",
+     "authorities to trust for https:// (PEM), as TROUPE_HOST_CA_FILE"},
     {"token-file", 0, ARG_STRING, "FILE", "file with the token of that host"},
     {"token", 0, ARG_STRING, "TOKEN", "the token; better in a file or TROUPE_TOKEN"},
     {"state-dir", 0, ARG_STRING, "DIR", "where hosts keep their state files"},

@@ -105,7 +105,8 @@ int live_run(live *self, void (*begin)(live *self), uint32_t for_ms)
     char url[300];
     const char *http = self->cli->client.url; /* http://… or https://… */
     snprintf(url, sizeof url, "ws%s/ws", http + strlen("http"));
-    websocket_options options = {.url = url, .bearer_token = self->cli->client.token};
+    websocket_options options = {
+        .url = url, .bearer_token = self->cli->client.token, .ca_file = self->cli->client.ca_file};
     troupe_reason reason = {""};
     troupe_error error = websocket_create(&options, &self->socket, &reason);
     if (error == TROUPE_OK) {

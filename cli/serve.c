@@ -211,7 +211,7 @@ static troupe_error write_state(const server *self, troupe_reason *reason)
     const troupe_host_info *addresses = troupe_host_addresses(self->host);
     const settings *set = &self->cli->config.settings;
     host_state state = {.port = addresses->port, .pid = getpid(), .started = time(NULL)};
-    snprintf(state.url, sizeof state.url, "%s", addresses->url);
+    snprintf(state.url, sizeof state.url, "%s", addresses->local_url);
     snprintf(state.version, sizeof state.version, "%s", troupe_version());
     state.automatic = args_flag(&self->cli->args, "automatic");
     if (self->token_file[0] != '\0') {

@@ -150,11 +150,13 @@ static bool origin_is_own(const auth_rules *auth, const char *origin)
 {
     char name[256];
     const char *port;
-    if (strncasecmp(origin, "http://", 7) != 0 ||
-        !host_split(origin + 7, name, sizeof name, &port)) {
+    const char *scheme = auth->tls ? "https://" : "http://";
+    size_t len = strlen(scheme);
+    if (strncasecmp(origin, scheme, len) != 0 ||
+        !host_split(origin + len, name, sizeof name, &port)) {
         return false;
     }
-    unsigned long number = *port != '\0' ? strtoul(port, NULL, 10) : 80;
+    unsigned long number = *port != '\0' ? strtoul(port, NULL, 10) : auth->tls ? 443 : 80;
     if (number != auth->port) {
         return false;
     }

@@ -21,6 +21,7 @@ typedef struct auth_rules {
     unsigned char token_digest[32]; /* SHA-256 */
     char address[64];               /* what we listen on: "127.0.0.1" */
     uint16_t port;                  /* set when the server knows it */
+    bool tls;                       /* set with it: pages of ours have https */
     uid_t uid;                      /* peers without a token must have it */
     char *hosts;                    /* storage of the list below */
     const char *host_list[AUTH_LIST_MAX + 1];

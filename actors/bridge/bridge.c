@@ -20,6 +20,7 @@
 #include "rpc.h"
 #include "slots.h"
 #include "sse.h"
+#include "tls_front.h"
 #include "troupe/log.h"
 #include "troupe/version.h"
 #include "ws.h"
@@ -46,6 +47,7 @@
 #define WARN_EVERY_NS 1000000000u
 
 #define METRICS_PATH       "/metrics"
+#define TLS_STOP_MS        2000
 #define PAIR_BODY_MAX      1000
 #define METRICS_TIMEOUT_MS 5000
 
@@ -748,6 +750,41 @@ static troupe_error listen_somewhere(bridge *server, troupe_reason *reason)
                        PORT_LAST);
 }
 
+/* The HTTP server on a loopback port of its own, for processes of this machine; TLS in front of it
+ * where it was asked for. */
+static troupe_error listen_with_tls(bridge *server, bool named, uint16_t port,
+                                    troupe_reason *reason)
+{
+    const troupe_host_options *options = server->options;
+    if (!server->auth.has_token) {
+        return troupe_fail(reason, TROUPE_EFORBIDDEN,
+                           "tls_cert needs a token: who comes by TLS cannot be told from others");
+    }
+    troupe_error error = tls_front_check(options->tls_cert, options->tls_key, reason);
+    if (error == TROUPE_OK) {
+        error = listen_at(server, "127.0.0.1", 0, reason);
+    }
+    struct mg_server_port inner = {0};
+    if (error != TROUPE_OK || mg_get_server_ports(server->http, 1, &inner) < 1) {
+        return error != TROUPE_OK ? error : TROUPE_EIO;
+    }
+    tls_front_options front = {.address = server->auth.address,
+                               .cert_file = options->tls_cert,
+                               .key_file = options->tls_key,
+                               .inner_port = (uint16_t)inner.port,
+                               .connections_max = BRIDGE_WORKERS + server->clients_max};
+    front.port = named ? port : PORT_FIRST;
+    do {
+        error = tls_front_start(server->system, &front, &server->tls, &server->auth.port, reason);
+    } while (error == TROUPE_EUNAVAILABLE && !named && front.port++ < PORT_LAST);
+    server->auth.tls = true;
+    if (error != TROUPE_OK) {
+        mg_stop(server->http);
+        server->http = NULL;
+    }
+    return error;
+}
+
 static troupe_error listen_as_asked(bridge *server, troupe_reason *reason)
 {
     char address[64] = "127.0.0.1";
@@ -763,8 +800,22 @@ static troupe_error listen_as_asked(bridge *server, troupe_reason *reason)
     if (error != TROUPE_OK) {
         return error;
     }
+    if (server->options->tls_cert != NULL) {
+        return listen_with_tls(server, wanted != NULL, port, reason);
+    }
     return wanted != NULL ? listen_at(server, address, port, reason)
                           : listen_somewhere(server, reason);
+}
+
+/* Where the HTTP server listens, and where others reach it. */
+static void note_ports(bridge *server)
+{
+    struct mg_server_port port = {0};
+    (void)mg_get_server_ports(server->http, 1, &port);
+    server->port = (uint16_t)port.port;
+    if (!server->auth.tls) {
+        server->auth.port = server->port;
+    }
 }
 
 static bridge *server_create(const troupe_host_options *options, troupe_system *system)
@@ -814,9 +865,15 @@ static void server_destroy(bridge *server)
 static void tell_addresses(const bridge *server, troupe_host_info *addresses)
 {
     const char *address = server->auth.address;
-    snprintf(addresses->url, sizeof addresses->url, "http://%s:%u",
-             strcmp(address, "0.0.0.0") == 0 ? "127.0.0.1" : address, (unsigned)server->port);
-    addresses->port = server->port;
+    bool tls = server->auth.tls;
+    snprintf(addresses->url, sizeof addresses->url, "%s://%s:%u", tls ? "https" : "http",
+             strcmp(address, "0.0.0.0") == 0 ? "127.0.0.1" : address, (unsigned)server->auth.port);
+    addresses->port = server->auth.port;
+    memcpy(addresses->local_url, addresses->url, sizeof addresses->local_url);
+    if (tls) {
+        snprintf(addresses->local_url, sizeof addresses->local_url, "http://127.0.0.1:%u",
+                 (unsigned)server->port);
+    }
 }
 
 troupe_error bridge_start(const troupe_host_options *options, troupe_system *system, bridge **out,
@@ -834,10 +891,7 @@ troupe_error bridge_start(const troupe_host_options *options, troupe_system *sys
     pthread_mutex_lock(&server->lock); /* requests wait until the port is known */
     error = listen_as_asked(server, reason);
     if (error == TROUPE_OK) {
-        struct mg_server_port port = {0};
-        (void)mg_get_server_ports(server->http, 1, &port);
-        server->port = (uint16_t)port.port;
-        server->auth.port = server->port;
+        note_ports(server);
     }
     pthread_mutex_unlock(&server->lock);
     if (error != TROUPE_OK) {
@@ -860,7 +914,12 @@ troupe_error bridge_reload(bridge *server, const troupe_host_options *options,
     if (error != TROUPE_OK) {
         return error;
     }
-    fresh.port = server->port;
+    if (server->auth.tls && !fresh.has_token) {
+        auth_fini(&fresh);
+        return troupe_fail(reason, TROUPE_EFORBIDDEN, "tls_cert needs a token");
+    }
+    fresh.port = server->auth.port;
+    fresh.tls = server->auth.tls;
     pthread_rwlock_wrlock(&server->auth_lock);
     auth_rules old = server->auth;
     server->auth = fresh;
@@ -895,6 +954,10 @@ void bridge_stop(bridge *server)
     clients_stop(server); /* one that came in between */
     peer_shutdown_port(server->port);
     mg_stop(server->http);
+    if (server->tls != 0 &&
+        troupe_stop(server->system, server->tls, TROUPE_STOP_NOW) == TROUPE_OK) {
+        (void)!troupe_join(server->system, server->tls, TLS_STOP_MS);
+    }
     metrics_stop(server);
     drain_fini(server);
     troupe_log(TROUPE_LOG_INFO, "bridge", "stopped", NULL, "after %llu requests",

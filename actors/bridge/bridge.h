@@ -58,7 +58,8 @@ struct bridge {
     rate_gate gate;           /* the same */
     const char *config_json;  /* of the options; guarded by auth_lock */
     struct mg_context *http;  /* fixed after start */
-    uint16_t port;            /* fixed after start */
+    uint16_t port;            /* of the HTTP server; fixed after start */
+    troupe_address tls;       /* in front of it (tls_front.h); 0 = nobody. Fixed too */
     uint64_t started_ns;      /* fixed */
     uint32_t clients_max;     /* fixed */
     uint32_t client_tick_ms;  /* how often a client looks after its peer; fixed */

@@ -152,8 +152,7 @@ static bool is_orphaned(pid_t pid, const char *runtime_dir, const char *name)
             return false;
         }
         int lock = open_dir(path);
-        bool orphan =
-            lock < 0 || (tree_is_marked(lock) && flock(lock, LOCK_EX | LOCK_NB) == 0);
+        bool orphan = lock < 0 || (tree_is_marked(lock) && flock(lock, LOCK_EX | LOCK_NB) == 0);
         if (lock >= 0) {
             close(lock);
         }

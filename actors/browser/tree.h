@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** A file of that name in the directory itself goes last, and stays as long as the directory does: it
- * says whose it is. */
+/** A file of that name in the directory itself goes last, and stays as long as the directory does:
+ * it says whose it is. */
 #define TREE_MARK ".troupe-scratch"
 
 /** Remove a directory and all in it, again if something was written meanwhile. True: it is gone (or

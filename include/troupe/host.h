@@ -49,7 +49,10 @@ typedef struct troupe_host_options {
     const char *allow_hosts; /* comma-separated Host names accepted without a token; NULL = none */
     const char *allow_origins; /* comma-separated Origins accepted; NULL = none */
     uint32_t clients_max;      /* WebSocket clients at once */
-    bool metrics_public;       /* GET /metrics needs neither token nor anything else */
+    const char *tls_cert; /* PEM of a certificate and its chain: https at `listen`; needs a token.
+                             NULL = no TLS */
+    const char *tls_key;  /* PEM of its key; NULL = in tls_cert */
+    bool metrics_public;  /* GET /metrics needs neither token nor anything else */
 
     /* [store] */
     const char *store;        /* file or ":memory:"; NULL = STATE_DIR/NAME.db */
@@ -182,8 +185,9 @@ TROUPE_API troupe_system *troupe_host_system(troupe_host *host);
 typedef struct troupe_host_info {
     char url[128]; /* "http://127.0.0.1:37650" */
     uint16_t port;
-    char demo_url[128]; /* "" without demo site */
-    char store[512];    /* path, or SQLite's URI of the database in memory */
+    char demo_url[128];  /* "" without demo site */
+    char store[512];     /* path, or SQLite's URI of the database in memory */
+    char local_url[128]; /* for processes of this machine: without TLS; else as url */
 } troupe_host_info;
 
 /** Its addresses; they live as long as the host. Thread: any. */
