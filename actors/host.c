@@ -8,6 +8,7 @@
  */
 #include "troupe/host.h"
 
+#include "actors/board.h"
 #include "actors/browser/keeper.h"
 #include "actors/cast.h"
 #include "actors/json_call.h"
@@ -23,6 +24,7 @@
 
 struct troupe_host {
     troupe_host_options options;
+    host_board board;
     troupe_host_info addresses;
     troupe_system *system;
     troupe_address root;
@@ -304,6 +306,8 @@ troupe_error troupe_host_start(const troupe_host_options *options, troupe_host *
         return troupe_fail(reason, TROUPE_ENOMEM, "out of memory");
     }
     made->options = *options;
+    made->options.board = &made->board;
+    atomic_store(&made->board.changes, 1);
     troupe_error error = start(made, reason);
     if (error != TROUPE_OK) {
         troupe_host_stop(made);

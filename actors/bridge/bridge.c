@@ -844,6 +844,7 @@ static bridge *server_create(const troupe_host_options *options, troupe_system *
     pthread_mutex_init(&server->lock, NULL);
     pthread_rwlock_init(&server->auth_lock, NULL);
     tickets_init(&server->tickets);
+    status_cache_init(&server->status);
     server->config_json = options->config_json;
     pthread_cond_init(&server->idle, &monotonic);
     pthread_condattr_destroy(&monotonic);
@@ -856,6 +857,7 @@ static void server_destroy(bridge *server)
     pthread_rwlock_destroy(&server->auth_lock);
     tickets_fini(&server->tickets);
     rate_gate_fini(&server->gate);
+    status_cache_fini(&server->status);
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->lock);
     free(server->slots);

@@ -11,6 +11,7 @@
 #include "actors/cast.h"
 #include "auth.h"
 #include "rate_gate.h"
+#include "status_cache.h"
 #include "tickets.h"
 
 #include <civetweb.h>
@@ -56,6 +57,7 @@ struct bridge {
     pthread_rwlock_t auth_lock;
     tickets tickets;          /* has a lock of its own */
     rate_gate gate;           /* the same */
+    status_cache status;      /* the same */
     const char *config_json;  /* of the options; guarded by auth_lock */
     struct mg_context *http;  /* fixed after start */
     uint16_t port;            /* of the HTTP server; fixed after start */

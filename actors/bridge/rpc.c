@@ -2,6 +2,7 @@
 /* JSON-RPC 2.0: messages, routing, answers. */
 #include "rpc.h"
 
+#include "actors/board.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "local.h"
@@ -137,6 +138,9 @@ void rpc_call_reply(bridge *server, rpc_call *call, troupe_bytes payload)
         rpc_call_fault(server, call, TROUPE_EINTERNAL, NULL, "the answer was not JSON");
         return;
     }
+    if (call->changes != 0) {
+        status_cache_put(&server->status, call->changes, bridge_now_ns(), text, len);
+    }
     if (!call->quiet) {
         write_result(&call->answer, call->id, text, len);
     }
@@ -259,6 +263,26 @@ static void take_outer_epoch(const json_t *request, json_t *params)
     }
 }
 
+/* `status` is answered here as long as nothing that it shows has changed. */
+static bool answered_from_cache(bridge *server, rpc_call *call)
+{
+    if (call->method->owner == NULL || strcmp(call->method->name, "status") != 0) {
+        return false;
+    }
+    troupe_buffer text = {0};
+    call->changes = board_changes(server->options);
+    bool kept =
+        status_cache_get(&server->status, call->changes, bridge_now_ns(), &text) && !text.failed;
+    if (kept && !call->quiet) {
+        write_result(&call->answer, call->id, (const char *)text.data, text.len);
+    }
+    if (kept) {
+        call_done(server, call, TROUPE_OK);
+    }
+    troupe_buffer_fini(&text);
+    return kept;
+}
+
 static void call_route(bridge *server, rpc_call *call, const json_t *request)
 {
     const json_t *params = json_object_get(request, "params");
@@ -279,7 +303,7 @@ static void call_route(bridge *server, rpc_call *call, const json_t *request)
         call_local(server, call);
     } else if (call->method->route == ROUTE_CLIENT) {
         call->state = RPC_CLIENT;
-    } else {
+    } else if (!answered_from_cache(server, call)) {
         call_prepare(server, call);
     }
 }

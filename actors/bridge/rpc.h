@@ -41,9 +41,10 @@ typedef struct rpc_call {
     char *own_verb;   /* NULL: it is the method's name */
     uint32_t timeout_ms;
     uint64_t started_ns;
-    troupe_buffer answer; /* the response object; empty if quiet */
-    void *owner;          /* whoever runs it */
-    struct feed *feed;    /* that has taken it */
+    unsigned long long changes; /* of the board, when `status` was asked for; 0: it is not that */
+    troupe_buffer answer;       /* the response object; empty if quiet */
+    void *owner;                /* whoever runs it */
+    struct feed *feed;          /* that has taken it */
 } rpc_call;
 
 /** What one body or frame holds. */

@@ -8,6 +8,7 @@
  * way waits for it.
  */
 #include "connections.h"
+#include "actors/board.h"
 #include "actors/cast.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
@@ -58,6 +59,7 @@ stage *stage_find(connections *state, const char *id)
 
 void connections_changed(connections *state)
 {
+    board_changed(state->host);
     state->epoch++;
 }
 
@@ -298,6 +300,9 @@ static troupe_error connections_receive(troupe_actor *self, void *context,
     connections *state = context;
     troupe_down down;
     (void)self;
+    if (envelope->kind != TROUPE_CALL || troupe_verb_is(envelope, VERB_BROWSER_UP)) {
+        board_changed(state->host);
+    }
     if (envelope->kind == TROUPE_SIGNAL) {
         if (troupe_down_read(envelope, &down) == TROUPE_OK) {
             on_browser_down(state, &down);

@@ -9,6 +9,7 @@
  * A frame or worker that another target's actor owns is `connected` as its part, without an actor
  * of its own.
  */
+#include "actors/board.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "connections.h"
@@ -91,6 +92,7 @@ void member_set_state(connections *state, member *item, member_state next, const
     }
     bool counted = (item->state == MEMBER_CONNECTED || next == MEMBER_CONNECTED) &&
                    item->parent == NULL; /* parts come and go with their page */
+    board_changed(state->host);
     item->state = next;
     member_set_text(&item->reason, reason);
     if (next == MEMBER_AVAILABLE || next == MEMBER_GONE || next == MEMBER_CRASHED ||

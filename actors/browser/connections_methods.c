@@ -4,6 +4,7 @@
  * target that name it by a prefix or not at all are resolved here and forwarded. What takes time is
  * an errand (connections_errands.c).
  */
+#include "actors/board.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "connections.h"
@@ -333,6 +334,9 @@ void connections_method(connections *state, const troupe_envelope *call)
     if (found == NULL) {
         forward(state, call, params);
     } else if (!found->mutating || epoch_fits(state, call, params)) {
+        if (found->mutating) {
+            board_changed(state->host);
+        }
         found->run(state, call, params);
     }
     json_decref(params);

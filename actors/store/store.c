@@ -4,6 +4,7 @@
  * decides when to commit: when enough is gathered, when somebody wants to read (store.sync), at the
  * latest COMMIT_MS after the first row. At rest it has no timer.
  */
+#include "actors/board.h"
 #include "actors/cast.h"
 #include "actors/verbs.h"
 #include "recorder.h"
@@ -71,6 +72,7 @@ static void run_retention(store *me)
 
 static void commit_due(troupe_actor *self, void *context)
 {
+    board_changed(((store *)context)->options);
     store *me = context;
     (void)self;
     me->timer = 0;
@@ -393,6 +395,9 @@ static troupe_error store_start(troupe_actor *self, void *state)
 static troupe_error store_receive(troupe_actor *self, void *state, const troupe_envelope *envelope)
 {
     store *me = state;
+    if (envelope->kind != TROUPE_CALL || !troupe_verb_is(envelope, VERB_STORE_STATS)) {
+        board_changed(me->options);
+    }
     switch (envelope->kind) {
     case TROUPE_EVENT:
         receive_event(me, envelope);

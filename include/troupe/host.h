@@ -113,6 +113,7 @@ typedef struct troupe_host_options {
     void (*stop_requested)(void *context);
     void *stop_context;
     const char *config_json; /* what RPC `config` answers: JSON text; NULL = {} */
+    void *board;             /* the running host's own; NULL */
 } troupe_host_options;
 
 /** Every option set to its default. The environment ($TMPDIR) is read here. */
