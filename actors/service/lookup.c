@@ -86,6 +86,17 @@ void lookup_fault(troupe_actor *self, lookup *item, troupe_error code, const cha
     drop(item);
 }
 
+void lookup_reply_text(troupe_actor *self, lookup *item, troupe_buffer *out)
+{
+    if (out->failed) {
+        troupe_fault(self, item->caller, TROUPE_ENOMEM, NULL, NULL);
+    } else {
+        troupe_reply_json(self, item->caller, (const char *)out->data, out->len);
+    }
+    troupe_buffer_fini(out);
+    drop(item);
+}
+
 /* Calls ------------------------------------------------------------------------------------- */
 
 /* What remains of the caller's time, at least 1 ms. */
@@ -112,8 +123,20 @@ static void call_ended(troupe_actor *self, void *context, troupe_error error,
 {
     lookup *item = context;
     bool tolerant = item->tolerant;
+    lookup_text_fn text_fn = item->answered_text;
+    const char *text = NULL;
+    size_t len = 0;
     item->tolerant = false;
-    if (error == TROUPE_OK) {
+    item->answered_text = NULL;
+    if (error == TROUPE_OK && text_fn != NULL) {
+        error = troupe_payload_json(answer->payload, &text, &len);
+    }
+    if (error == TROUPE_OK && text_fn != NULL) {
+        text_fn(self, item, text, len);
+    } else if (tolerant && text_fn != NULL) {
+        note_error(item, error, answer);
+        text_fn(self, item, NULL, 0);
+    } else if (error == TROUPE_OK) {
         json_t *value = json_payload(answer->payload);
         item->answered(self, item, value);
         json_decref(value);
@@ -215,6 +238,13 @@ void lookup_query(troupe_actor *self, lookup *item, lookup_sql *sql, int64_t lim
     if (error != TROUPE_OK) {
         call_refused(self, item, error);
     }
+}
+
+void lookup_query_text(troupe_actor *self, lookup *item, lookup_sql *sql, int64_t limit,
+                       lookup_text_fn answered)
+{
+    item->answered_text = answered;
+    lookup_query(self, item, sql, limit, NULL);
 }
 
 /* Targets ----------------------------------------------------------------------------------- */

@@ -20,6 +20,10 @@ typedef void (*lookup_step_fn)(troupe_actor *self, lookup *lookup);
 /** The same with the reply's JSON (borrowed). */
 typedef void (*lookup_answer_fn)(troupe_actor *self, lookup *lookup, const json_t *answer);
 
+/** The same with the reply as JSON text (borrowed; NULL: an error that was tolerated), for answers that
+ * are passed on as they are. */
+typedef void (*lookup_text_fn)(troupe_actor *self, lookup *lookup, const char *text, size_t len);
+
 struct lookup {
     lookup *next;
     lookups *all;
@@ -31,6 +35,7 @@ struct lookup {
     json_t *entry;        /* what the service gathers; NULL at first */
     lookup_step_fn resolved;
     lookup_answer_fn answered;
+    lookup_text_fn answered_text; /* instead of it; NULL = none */
     lookup_step_fn failed; /* runs before an error of lookup_call ends it; NULL = nothing does */
     bool tolerant;         /* lookup_call: an error is handed to `answered` as NULL */
     troupe_reason error;   /* and its text stands here */
@@ -71,6 +76,13 @@ void lookup_sql_targets(lookup_sql *sql, const lookup *lookup);
 /** Ask the query actor; `answered` gets {columns, rows, truncated}. sql: taken (freed). */
 void lookup_query(troupe_actor *self, lookup *lookup, lookup_sql *sql, int64_t limit,
                   lookup_answer_fn answered);
+
+/** The same, answered with text. */
+void lookup_query_text(troupe_actor *self, lookup *lookup, lookup_sql *sql, int64_t limit,
+                       lookup_text_fn answered);
+
+/** Answer with JSON text and free. out: taken. */
+void lookup_reply_text(troupe_actor *self, lookup *lookup, troupe_buffer *out);
 
 /** Call any actor with JSON params (taken). An error ends the lookup with the same fault, unless it
  * is tolerant. */

@@ -7,6 +7,8 @@
  */
 #include "network_list.h"
 
+#include "transport/json_scan.h"
+
 #include "actors/verbs.h"
 
 #include <stdlib.h>
@@ -119,27 +121,68 @@ static void end_wait(troupe_actor *self, const lookup *item)
     }
 }
 
-static void answer(troupe_actor *self, lookup *item, json_t *rows)
+/* The targets that occur in rows, once each, in their order. */
+static json_t *targets_in(json_span rows)
 {
+    json_t *seen = json_object();
+    json_t *list = json_array();
+    const char *at = rows.data + 1; /* behind the bracket */
+    const char *end = rows.data + rows.len;
+    for (size_t len; at < end && (len = json_skip(at, (size_t)(end - at))) > 0;) {
+        json_span target;
+        const char *id;
+        size_t id_len;
+        if (json_member(at, len, "target", &target) && json_plain_string(target, &id, &id_len) &&
+            json_object_getn(seen, id, id_len) == NULL) {
+            json_object_setn_new(seen, id, id_len, json_true());
+            json_array_append_new(list, json_stringn(id, id_len));
+        }
+        at += len;
+        at += at < end && *at == ',';
+    }
+    json_decref(seen);
+    return list;
+}
+
+static void append_json(troupe_buffer *out, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    (void)troupe_buffer_append(out, text != NULL ? text : "[]", text != NULL ? strlen(text) : 2);
+    free(text);
+}
+
+/* The rows go on as they came: {targets, requests, warnings}. */
+static void answer(troupe_actor *self, lookup *item, json_span rows)
+{
+    troupe_buffer out = {0};
+    json_t *targets = item->targets != NULL ? json_incref(item->targets) : targets_in(rows);
     end_wait(self, item);
-    json_t *targets = lookup_targets(item, rows);
-    lookup_reply(self, item,
-                 json_pack("{s:o,s:O,s:O}", "targets", targets, "requests", rows, "warnings",
-                           item->warnings));
+    (void)troupe_buffer_append(&out, "{\"targets\":", 11);
+    append_json(&out, targets);
+    (void)troupe_buffer_append(&out, ",\"requests\":", 12);
+    (void)troupe_buffer_append(&out, rows.data, rows.len);
+    (void)troupe_buffer_append(&out, ",\"warnings\":", 12);
+    append_json(&out, item->warnings);
+    (void)troupe_buffer_append(&out, "}", 1);
+    json_decref(targets);
+    lookup_reply_text(self, item, &out);
 }
 
 static void ask(troupe_actor *self, lookup *item);
 
-static void listed(troupe_actor *self, lookup *item, const json_t *found)
+static void listed(troupe_actor *self, lookup *item, const char *text, size_t len)
 {
-    json_t *rows = json_object_get(found, "rows");
+    json_span rows = {"[]", 2};
     network_waiter *waiter = waiter_of(item);
-    if (found == NULL) { /* only of those that wait: the others' faults are passed on */
+    if (text != NULL) {
+        (void)json_member(text, len, "rows", &rows);
+    }
+    if (text == NULL) { /* only of those that wait: the others' faults are passed on */
         end_wait(self, item);
         lookup_fault(self, item, TROUPE_EUNAVAILABLE, "%s", item->error.text);
         return;
     }
-    if (waiter == NULL || json_array_size(rows) > 0 || troupe_now_ns(self) >= waiter->until_ns) {
+    if (waiter == NULL || rows.len > 2 || troupe_now_ns(self) >= waiter->until_ns) {
         answer(self, item, rows);
         return;
     }
@@ -199,7 +242,7 @@ static void ask(troupe_actor *self, lookup *item)
     lookup_sql_add(&sql, params.order == orders[1] ? " ORDER BY id ASC LIMIT ?"
                                                    : " ORDER BY id DESC LIMIT ?");
     lookup_sql_integer(&sql, params.limit);
-    lookup_query(self, item, &sql, params.limit, listed);
+    lookup_query_text(self, item, &sql, params.limit, listed);
 }
 
 /* Waiting ----------------------------------------------------------------------------------- */
