@@ -627,12 +627,15 @@ int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)
 {
     json_t *result;
     int status = cli_call(self, method, params, &result);
-    if (status != CLI_OK) {
-        return status;
-    }
+    return status == CLI_OK ? cli_present(self, result, print, check) : status;
+}
+
+int cli_present(cli *self, json_t *result, int (*print)(cli *, json_t *),
+                int (*check)(const json_t *result))
+{
     keep_result(result);
     bool printed = false;
-    status = choose(self, result, &printed);
+    int status = choose(self, result, &printed);
     if (status == CLI_OK && self->json) {
         cli_print_json(result);
     } else if (status == CLI_OK) {

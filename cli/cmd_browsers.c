@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about browsers and ports. */
 #include "command.h"
+#include "live.h"
 #include "value.h"
 #include "view.h"
 
@@ -205,6 +206,70 @@ static int allow_time(cli *self, json_t *params)
     return status;
 }
 
+/* Launching many, on a terminal: how many are up, while they start. */
+typedef struct launching {
+    json_t *params;
+    uint32_t count;
+    uint32_t up;
+    json_t *result;
+} launching;
+
+#define BAR_WIDTH 30
+
+static void show_progress(const launching *state)
+{
+    uint32_t filled = state->count > 0 ? state->up * BAR_WIDTH / state->count : 0;
+    fprintf(stderr, "\r%.*s%.*s %u of %u up", (int)filled, "##############################",
+            (int)(BAR_WIDTH - filled), "..............................", state->up, state->count);
+    fflush(stderr);
+}
+
+static void on_browser(live *self, const char *topic, const json_t *data)
+{
+    launching *state = self->context;
+    const char *how = json_string_value(json_object_get(data, "state"));
+    if (strcmp(topic, "browser") == 0 && how != NULL && strcmp(how, "up") == 0 &&
+        state->up < state->count) {
+        state->up++;
+        show_progress(state);
+    }
+}
+
+static void on_launched(live *self, const json_t *result, const json_t *error)
+{
+    launching *state = self->context;
+    fputs("\r\033[K", stderr);
+    state->result = json_incref((json_t *)(uintptr_t)result);
+    live_end(self, error != NULL ? live_fault("browsers.launch", error) : CLI_OK);
+}
+
+static void on_watched(live *self, const json_t *result, const json_t *error)
+{
+    launching *state = self->context;
+    (void)result;
+    (void)error; /* then it is launched without being watched */
+    show_progress(state);
+    live_call(self, "browsers.launch", json_incref(state->params), on_launched);
+}
+
+static void begin_launching(live *self)
+{
+    live_call(self, "events.subscribe", json_pack("{s:[s]}", "topics", "browser"), on_watched);
+}
+
+static int launch_with_progress(cli *self, json_t *params, uint32_t count)
+{
+    launching state = {.params = params, .count = count};
+    live watching = {.cli = self, .on_event = on_browser, .context = &state};
+    int status = live_run(&watching, begin_launching, 0);
+    json_decref(params);
+    if (status != CLI_OK || state.result == NULL) {
+        json_decref(state.result);
+        return status != CLI_OK ? status : CLI_FAILED;
+    }
+    return cli_present(self, state.result, print_browsers, check_launched);
+}
+
 int run_launch(cli *self)
 {
     if (args_string(&self->args, "port") != NULL && args_flag(&self->args, "pipe")) {
@@ -231,6 +296,10 @@ int run_launch(cli *self)
     if (status != CLI_OK) {
         json_decref(params);
         return status;
+    }
+    uint32_t count = args_uint(&self->args, "count", 1);
+    if (count > 1 && !self->quiet && isatty(STDERR_FILENO)) {
+        return launch_with_progress(self, params, count);
     }
     return cli_show_checked(self, "browsers.launch", params, print_browsers, check_launched);
 }

@@ -94,6 +94,9 @@ int cli_show(cli *self, const char *method, json_t *params,
  * if it amounts to a failure. @return its status */
 int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)(cli *, json_t *),
                      int (*check)(const json_t *result));
+/** The second half of it: show a result (taken) that was got otherwise. */
+int cli_present(cli *self, json_t *result, int (*print)(cli *, json_t *),
+                int (*check)(const json_t *result));
 
 /** Print JSON: indented for a terminal, else compact in one line. */
 void cli_print_json(const json_t *value);

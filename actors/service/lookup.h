@@ -20,8 +20,8 @@ typedef void (*lookup_step_fn)(troupe_actor *self, lookup *lookup);
 /** The same with the reply's JSON (borrowed). */
 typedef void (*lookup_answer_fn)(troupe_actor *self, lookup *lookup, const json_t *answer);
 
-/** The same with the reply as JSON text (borrowed; NULL: an error that was tolerated), for answers that
- * are passed on as they are. */
+/** The same with the reply as JSON text (borrowed; NULL: an error that was tolerated), for answers
+ * that are passed on as they are. */
 typedef void (*lookup_text_fn)(troupe_actor *self, lookup *lookup, const char *text, size_t len);
 
 struct lookup {

@@ -2,6 +2,7 @@
 // Launching: what may be asked for, how it fails, and that nothing of a browser outlives it.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
@@ -9,7 +10,8 @@ import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
-import { browserProcess, defer, footprint, isAlive, processesWith, scratch, startHost, troupe, until, within }
+import { browserProcess, defer, environment, footprint, isAlive, processesWith, scratch, startHost, troupe, TROUPE,
+         until, within }
   from "./lib.mjs";
 
 /** A script in a browser's place. */
@@ -437,4 +439,23 @@ test("a runtime directory that went away fails launches, and they work again whe
   const { browser } = await within(launch(host), "it launches");
   await host.rpc("browsers.close", { browser });
   await nothingIsLeft(host);
+});
+
+test("on a terminal, launching several shows how many are up", async (t) => {
+  const host = await startHost(t);
+  const child = spawn("script", ["-qec", `exec ${TROUPE} launch --count 3 --name ${host.name}`, "/dev/null"],
+                      { env: { ...environment(host.dir), TERM: "xterm" }, stdio: ["pipe", "pipe", "inherit"] });
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => { shown += text; });
+  const [code] = await once(child, "exit");
+  assert.equal(code, 0, shown);
+  for (const part of ["0 of 3 up", "3 of 3 up", "p1", "p2", "p3"])
+    assert.ok(shown.includes(part), `${part} in ${JSON.stringify(shown)}`);
+  const refused = spawn("script", ["-qec", `exec ${TROUPE} launch --count 5000 --name ${host.name}`, "/dev/null"],
+                        { env: environment(host.dir), stdio: ["pipe", "pipe", "inherit"] });
+  let said = "";
+  refused.stdout.setEncoding("utf8").on("data", (text) => { said += text; });
+  const [failed] = await once(refused, "exit");
+  assert.notEqual(failed, 0);
+  assert.match(said, /browsers.launch: /);
 });
