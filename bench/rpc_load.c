@@ -8,8 +8,9 @@
  *   bench_rpc_load listen PORT PATH MESSAGE CONNECTIONS SECONDS
  *   bench_rpc_load sse  PORT PATH "" CONNECTIONS SECONDS
  *
- * listen: WebSockets that send MESSAGE once and then only listen; sse: event streams. How long it took
- * from what an event says ("at=" and microseconds since 1970) until it was here is what is measured.
+ * listen: WebSockets that send MESSAGE once and then only listen; sse: event streams. How long it
+ * took from what an event says ("at=" and microseconds since 1970) until it was here is what is
+ * measured.
  *
  * HTTP: POST with keep-alive; an answer with a status other than 200, or one that is an error, is
  * counted as failed. It must have a Content-Length.
@@ -179,8 +180,8 @@ static void listen_on(connection *item)
     if (load.sse) {
         const char *end = memrchr(item->in, '\n', item->used);
         whole = end != NULL ? (size_t)(end - item->in) + 1 : 0;
-        for (const char *at = item->in; (at = memmem(at, whole - (size_t)(at - item->in), "data:", 5));
-             at += 5) {
+        for (const char *at = item->in;
+             (at = memmem(at, whole - (size_t)(at - item->in), "data:", 5)); at += 5) {
             load.messages++;
         }
     } else {
@@ -368,11 +369,13 @@ int main(int argc, char **argv)
     if (count == 0) {
         load.samples[count++] = 0;
     }
-    printf("{\"requests\":%zu,\"messages\":%llu,\"failed\":%llu,\"per_second\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
+    printf("{\"requests\":%zu,\"messages\":%llu,\"failed\":%llu,\"per_second\":%.1f,\"p50_us\":%."
+           "1f,\"p99_us\":%.1f,"
            "\"max_us\":%.1f,\"bytes\":%llu,\"own_cpu_s\":%.3f}\n",
-           count, (unsigned long long)load.messages, (unsigned long long)load.failed, (double)count / seconds,
-           (double)load.samples[count / 2], (double)load.samples[count * 99 / 100],
-           (double)load.samples[count - 1], (unsigned long long)load.bytes,
+           count, (unsigned long long)load.messages, (unsigned long long)load.failed,
+           (double)count / seconds, (double)load.samples[count / 2],
+           (double)load.samples[count * 99 / 100], (double)load.samples[count - 1],
+           (unsigned long long)load.bytes,
            (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
     return 0;
