@@ -35,9 +35,8 @@ static void on_event(live *self, const char *topic, const json_t *data)
 {
     following *state = self->context;
     print_event(self->cli, topic, data);
-    if (fflush(stdout) != 0) { /* nobody reads any more */
-        live_end(self, CLI_OK);
-    } else if (state->left > 0 && --state->left == 0) {
+    bool over = state->left > 0 && --state->left == 0;
+    if (fflush(stdout) != 0 || over) { /* or nobody reads any more */
         live_end(self, CLI_OK);
     }
 }
@@ -102,8 +101,8 @@ static void begin_follow(live *self)
 int run_follow(cli *self)
 {
     following state = {.left = args_uint(&self->args, "count", 0)};
-    live following = {.cli = self, .on_event = on_event, .context = &state};
-    return live_run(&following, begin_follow, args_uint(&self->args, "for", 0));
+    live connection = {.cli = self, .on_event = on_event, .context = &state};
+    return live_run(&connection, begin_follow, args_uint(&self->args, "for", 0));
 }
 
 /* run --------------------------------------------------------------------------------------- */
@@ -249,12 +248,12 @@ static void begin_run(live *self)
 int run_run(cli *self)
 {
     running state = {.persist = args_flag(&self->args, "persist")};
-    live running = {.cli = self, .on_event = on_console, .context = &state};
+    live connection = {.cli = self, .on_event = on_console, .context = &state};
     state.code = cli_read_file(args_word(&self->args, 0));
     if (state.code == NULL) {
         return CLI_FAILED;
     }
-    int status = live_run(&running, begin_run, 0);
+    int status = live_run(&connection, begin_run, 0);
     json_decref(state.result);
     json_decref(state.failure);
     free(state.code);

@@ -355,19 +355,54 @@ static int post_pair(bridge *server, struct mg_connection *conn)
     return send_json(conn, 200, json_pack("{s:s, s:s}", "ticket", text, "origin", origin));
 }
 
+/* A place among the workers that may be at work for a caller at once. */
+static bool rpc_enter(bridge *server)
+{
+    pthread_mutex_lock(&server->lock);
+    bool room = server->calling < BRIDGE_WORKERS - BRIDGE_WORKERS_SPARE;
+    server->calling += room;
+    pthread_mutex_unlock(&server->lock);
+    return room;
+}
+
+static void rpc_leave(bridge *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->calling--;
+    pthread_mutex_unlock(&server->lock);
+    drain_look(server);
+}
+
+static int send_busy(bridge *server, struct mg_connection *conn)
+{
+    atomic_fetch_add(&server->counters.overload, 1);
+    return http_send_error(conn, 503, TROUPE_EBUSY, "Retry-After: 1\r\n",
+                           "too many requests at once");
+}
+
 static int get_download(bridge *server, struct mg_connection *conn)
 {
-    static const char *const prefixes[][2] = {
-        {"/screenshot/", "screenshot"}, {"/pdf/", "pdf"}, {"/body/", "body"}};
+    static const struct {
+        const char *prefix;
+        const char *method;
+    } kinds[] = {{"/screenshot/", "screenshot"}, {"/pdf/", "pdf"}, {"/body/", "body"}};
     const char *path = mg_get_request_info(conn)->local_uri;
     troupe_guest *guest = worker_guest(server, conn);
-    for (size_t i = 0; guest != NULL; i++) {
-        size_t len = strlen(prefixes[i][0]);
-        if (strncmp(path, prefixes[i][0], len) == 0) {
-            return download_serve(server, guest, conn, prefixes[i][1], path + len);
-        }
+    size_t i = 0;
+    while (i + 1 < sizeof kinds / sizeof *kinds &&
+           strncmp(path, kinds[i].prefix, strlen(kinds[i].prefix)) != 0) {
+        i++;
     }
-    return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
+    if (guest == NULL) {
+        return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
+    }
+    if (!rpc_enter(server)) {
+        return send_busy(server, conn);
+    }
+    int status =
+        download_serve(server, guest, conn, kinds[i].method, path + strlen(kinds[i].prefix));
+    rpc_leave(server);
+    return status;
 }
 
 /* Everybody's numbers, as the metrics actor gathered them; NULL after answering why not. */
@@ -403,24 +438,6 @@ static int get_metrics(bridge *server, struct mg_connection *conn)
                              : http_send_reply(conn, &reply);
     troupe_buffer_fini(&text);
     return status;
-}
-
-/* A place among the workers that may be on /rpc at once. */
-static bool rpc_enter(bridge *server)
-{
-    pthread_mutex_lock(&server->lock);
-    bool room = server->calling < BRIDGE_WORKERS - BRIDGE_WORKERS_SPARE;
-    server->calling += room;
-    pthread_mutex_unlock(&server->lock);
-    return room;
-}
-
-static void rpc_leave(bridge *server)
-{
-    pthread_mutex_lock(&server->lock);
-    server->calling--;
-    pthread_mutex_unlock(&server->lock);
-    drain_look(server);
 }
 
 /* Keep-alive holds a worker: offer it only while there are some left. */
@@ -474,9 +491,7 @@ static int answer_rpc(bridge *server, struct mg_connection *conn)
 static int post_rpc(bridge *server, struct mg_connection *conn)
 {
     if (!rpc_enter(server)) {
-        atomic_fetch_add(&server->counters.overload, 1);
-        return http_send_error(conn, 503, TROUPE_EBUSY, "Retry-After: 1\r\n",
-                               "too many requests at once");
+        return send_busy(server, conn);
     }
     int status = answer_rpc(server, conn);
     rpc_leave(server);

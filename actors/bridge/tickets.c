@@ -4,6 +4,7 @@
 
 #include "bridge.h"
 
+#include <ctype.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -59,11 +60,11 @@ static void digest_of(ticket_kind kind, const char *text, unsigned char digest[3
 {
     char plain[TICKET_TEXT_MAX];
     size_t len = 0;
-    for (size_t i = 0; text[i] != '\0' && len < sizeof plain - 1; i++) {
-        bool skip = kind == TICKET_CODE && (text[i] == '-' || text[i] == ' ');
-        if (!skip) {
-            plain[len++] = text[i];
-            plain[len - 1] -= kind == TICKET_CODE && text[i] >= 'a' && text[i] <= 'z' ? 32 : 0;
+    for (; *text != '\0' && len < sizeof plain - 1; text++) {
+        if (kind != TICKET_CODE) {
+            plain[len++] = *text;
+        } else if (*text != '-' && *text != ' ') {
+            plain[len++] = (char)toupper((unsigned char)*text);
         }
     }
     SHA256((const unsigned char *)plain, len, digest);

@@ -364,27 +364,32 @@ static void keep(inspect *state, const pick *from, json_t *described)
     json_object_set(state->selections, key, described);
 }
 
+static void log_failure(const pick *item, troupe_error error, const troupe_envelope *reply)
+{
+    troupe_fault_view fault = {.message = troupe_error_text(error)};
+    fault.message_len = strlen(fault.message);
+    if (reply != NULL) {
+        troupe_fault_read(reply, &fault);
+    }
+    troupe_log(TROUPE_LOG_WARN, "inspect", "not-described", item->target, "%.*s",
+               (int)fault.message_len, fault.message);
+}
+
 static void on_described(troupe_actor *self, void *context, troupe_error error,
                          const troupe_envelope *reply)
 {
     pick *item = context;
     inspect *state = item->owner;
-    json_t *described = error == TROUPE_OK ? json_payload(reply->payload) : NULL;
-    if (!item->dropped) {
-        state->pending--;
+    state->pending -= !item->dropped;
+    if (error != TROUPE_OK) {
+        log_failure(item, error, reply);
+    } else if (!item->dropped) {
+        json_t *described = json_payload(reply->payload);
         if (json_is_object(described)) {
             keep(state, item, described);
-        } else {
-            troupe_fault_view fault = {.message = troupe_error_text(error)};
-            fault.message_len = strlen(fault.message);
-            if (reply != NULL && error != TROUPE_OK) {
-                troupe_fault_read(reply, &fault);
-            }
-            troupe_log(TROUPE_LOG_WARN, "inspect", "not-described", item->target, "%.*s",
-                       (int)fault.message_len, fault.message);
         }
+        json_decref(described);
     }
-    json_decref(described);
     pick_free(item);
     tell_state(self, state);
 }
