@@ -6,6 +6,7 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "connections.h"
+#include "misfortune.h"
 #include "runtime/text.h"
 
 #include <stdio.h>
@@ -158,6 +159,8 @@ static void on_attach(troupe_actor *self, void *context, troupe_error error,
         }
         troupe_log(TROUPE_LOG_WARN, "connections", "attach-failed", item->target, "%.*s",
                    (int)fault.message_len, fault.message);
+        misfortune_tell(state->self, item->target, "not attached: %.*s", (int)fault.message_len,
+                        fault.message);
         member *who = member_find(state, item->target);
         if (who != NULL && who->state == MEMBER_CONNECTING && who->address == 0) {
             char why[200];

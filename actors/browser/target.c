@@ -11,6 +11,7 @@
 
 #include "actors/json_call.h"
 #include "actors/verbs.h"
+#include "misfortune.h"
 #include "runtime/text.h"
 #include "target_state.h"
 #include "transport/json_scan.h"
@@ -139,6 +140,7 @@ static void enabled_all(target *state)
         return;
     }
     troupe_log(TROUPE_LOG_WARN, "target", "not-connected", state->id, "%s", state->failure);
+    misfortune_tell(state->self, state->id, "%s", state->failure);
     set_phase(state, TARGET_DISCONNECTING, state->failure);
     troupe_exit(state->self, TROUPE_ECDP); /* the browser detaches the session */
 }
@@ -414,6 +416,20 @@ static void report(target *state)
     target_tell_health(state);
 }
 
+/* Nothing is left to own. Callers hear it in the same words whether this signal or the browser's
+ * own answers come first. */
+static void on_browser_gone(target *state)
+{
+    target_request *request;
+    DL_FOREACH(state->requests, request)
+    {
+        troupe_fault(state->self, request->caller, TROUPE_ECLOSED, NULL,
+                     "the connection to the browser of %s was lost", state->id);
+        request->caller = (troupe_caller){0};
+    }
+    troupe_exit(state->self, TROUPE_ECLOSED);
+}
+
 static troupe_error target_receive(troupe_actor *self, void *context,
                                    const troupe_envelope *envelope)
 {
@@ -425,7 +441,7 @@ static troupe_error target_receive(troupe_actor *self, void *context,
         on_event(state, envelope);
     } else if (envelope->kind == TROUPE_SIGNAL) {
         if (troupe_down_read(envelope, &down) == TROUPE_OK) {
-            troupe_exit(self, TROUPE_ECLOSED);         /* the browser: nothing is left to own */
+            on_browser_gone(state);
         } else if (troupe_verb_is(envelope, "room")) { /* in connections (target_tell) */
             report(state);
         }

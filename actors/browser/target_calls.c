@@ -268,6 +268,8 @@ void target_calls_fini(target *state)
 void target_fault_unsent(target *state, troupe_caller caller, const char *method,
                          troupe_error error)
 {
+    error =
+        error == TROUPE_EGONE ? TROUPE_ECLOSED : error; /* the browser's actor: its connection */
     if (error != TROUPE_EBUSY || state->silent_us == 0) {
         troupe_fault(state->self, caller, error, NULL, "%s: %s", method, troupe_error_text(error));
         return;

@@ -24,6 +24,7 @@
 #define ASK_MS      5000
 #define PATCHES_MAX 500 /* kept */
 #define NOTICES_MAX 100
+#define ERRORS_MAX  100
 #define TOPIC       "state"
 
 /* A subscriber whose first answer waits for the snapshot. */
@@ -385,6 +386,9 @@ static void put_notice(state *me, json_t *said)
 static void put_error(state *me, json_t *said)
 {
     const char *target = json_string_value(json_object_get(said, "target"));
+    if (json_object_size(me->errors) >= ERRORS_MAX) { /* the oldest one makes room */
+        json_object_del(me->errors, json_object_iter_key(json_object_iter(me->errors)));
+    }
     json_object_set_new(me->errors, target != NULL ? target : "global",
                         json_pack("{s:O?, s:I}", "message", json_object_get(said, "message"),
                                   "timestamp", (json_int_t)(json_wall_us() / 1000)));

@@ -146,3 +146,13 @@ test("notices and errors are dismissed", async (t) => {
   assert.deepEqual(await host.rpc("errors.dismiss"), { success: true });
   await until(async () => (await host.rpc("state")).state.errors.global === undefined, "no error is shown");
 });
+
+test("a browser that dies is an error of the host, until it is dismissed", async (t) => {
+  const host = await startHost(t, { args: ["--launch", "1"] });
+  const { pid } = await host.launched();
+  process.kill(pid, "SIGKILL");
+  const { message } = await until(async () => (await host.rpc("state")).state.errors.global, "it is shown");
+  assert.match(message, /^browser p1: /);
+  await host.rpc("errors.dismiss");
+  assert.deepEqual((await host.rpc("state")).state.errors, {});
+});
