@@ -178,31 +178,38 @@ static troupe_error drain(bridge *server, const json_t *params, json_t **result,
     return TROUPE_OK;
 }
 
+/* dashboard.link, pair: something that works once. */
+static troupe_error make_ticket(bridge *server, ticket_kind kind, char text[TICKET_TEXT_MAX],
+                                json_int_t *ms, troupe_reason *reason)
+{
+    *ms = (json_int_t)tickets_make(&server->tickets, kind, NULL, text);
+    return *ms != 0 ? TROUPE_OK : troupe_fail(reason, TROUPE_EIO, "no random bytes");
+}
+
 static troupe_error make_link(bridge *server, const json_t *params, json_t **result,
                               troupe_reason *reason)
 {
     char code[TICKET_TEXT_MAX];
+    json_int_t ms;
     (void)params;
-    uint32_t ms = tickets_make(&server->tickets, TICKET_LINK, NULL, code);
-    if (ms == 0) {
-        return troupe_fail(reason, TROUPE_EIO, "no random bytes");
+    troupe_error error = make_ticket(server, TICKET_LINK, code, &ms, reason);
+    if (error == TROUPE_OK) {
+        *result = json_pack("{s:o, s:I}", "path", json_sprintf("/link/%s", code), "expires_ms", ms);
     }
-    *result = json_pack("{s:o, s:I}", "path", json_sprintf("/link/%s", code), "expires_ms",
-                        (json_int_t)ms);
-    return TROUPE_OK;
+    return error;
 }
 
 static troupe_error make_code(bridge *server, const json_t *params, json_t **result,
                               troupe_reason *reason)
 {
     char code[TICKET_TEXT_MAX];
+    json_int_t ms;
     (void)params;
-    uint32_t ms = tickets_make(&server->tickets, TICKET_CODE, NULL, code);
-    if (ms == 0) {
-        return troupe_fail(reason, TROUPE_EIO, "no random bytes");
+    troupe_error error = make_ticket(server, TICKET_CODE, code, &ms, reason);
+    if (error == TROUPE_OK) {
+        *result = json_pack("{s:s, s:I}", "code", code, "expires_ms", ms);
     }
-    *result = json_pack("{s:s, s:I}", "code", code, "expires_ms", (json_int_t)ms);
-    return TROUPE_OK;
+    return error;
 }
 
 static troupe_error clients_end(bridge *server, const json_t *params, json_t **result,

@@ -444,24 +444,15 @@ static void on_cast(troupe_actor *self, fetch *state, const troupe_envelope *cas
 
 /* The actor --------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    lookup_step_fn run;
-} methods[] = {
+static const lookup_method methods[] = {
     {"fetch", run_fetch},       {"fetch.enable", run_enable}, {"fetch.disable", run_disable},
     {"fetch.rules", run_rules}, {"fetch.paused", run_paused},
 };
 
 static void on_call(troupe_actor *self, fetch *state, const troupe_envelope *call)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (troupe_verb_is(call, methods[i].name)) {
-            lookup *item = lookup_begin(&state->calls, self, call);
-            if (item != NULL) {
-                methods[i].run(self, item);
-            }
-            return;
-        }
+    if (lookup_run(&state->calls, self, call, methods, sizeof methods / sizeof *methods)) {
+        return;
     }
     if (troupe_verb_is(call, VERB_FETCH_HELLO)) {
         on_hello(self, state, call);

@@ -433,10 +433,7 @@ static void on_cast(troupe_actor *self, inspect *state, const troupe_envelope *c
 
 /* The actor --------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    lookup_step_fn run;
-} methods[] = {
+static const lookup_method methods[] = {
     {"browser", run_browser},          {"browser.startInspect", run_start},
     {"browser.stopInspect", run_stop}, {"browser.clear", run_clear},
     {"selections", run_selections},    {VERB_SELECTION_GET, run_get},
@@ -444,16 +441,9 @@ static const struct {
 
 static void on_call(troupe_actor *self, inspect *state, const troupe_envelope *call)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (troupe_verb_is(call, methods[i].name)) {
-            lookup *item = lookup_begin(&state->calls, self, call);
-            if (item != NULL) {
-                methods[i].run(self, item);
-            }
-            return;
-        }
+    if (!lookup_run(&state->calls, self, call, methods, sizeof methods / sizeof *methods)) {
+        troupe_fault(self, troupe_caller_of(call), TROUPE_EMETHOD, NULL, NULL);
     }
-    troupe_fault(self, troupe_caller_of(call), TROUPE_EMETHOD, NULL, NULL);
 }
 
 static troupe_error inspect_receive(troupe_actor *self, void *context,

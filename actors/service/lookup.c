@@ -40,6 +40,21 @@ lookup *lookup_begin(lookups *all, troupe_actor *self, const troupe_envelope *ca
     return item;
 }
 
+bool lookup_run(lookups *all, troupe_actor *self, const troupe_envelope *call,
+                const lookup_method *methods, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (troupe_verb_is(call, methods[i].name)) {
+            lookup *item = lookup_begin(all, self, call);
+            if (item != NULL) {
+                methods[i].run(self, item);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 static void drop(lookup *item)
 {
     lookup **at = &item->all->first;

@@ -41,6 +41,16 @@ struct lookup {
     troupe_reason error;   /* and its text stands here */
 };
 
+/** A method of a service. */
+typedef struct lookup_method {
+    const char *name;
+    lookup_step_fn run;
+} lookup_method;
+
+/** Run the method that the call names. False: it is none of these. */
+bool lookup_run(lookups *all, troupe_actor *self, const troupe_envelope *call,
+                const lookup_method *methods, size_t count);
+
 /** Begin with a call. NULL: its params are no object, or no memory; it was answered with a fault.
  */
 lookup *lookup_begin(lookups *all, troupe_actor *self, const troupe_envelope *call);
