@@ -220,12 +220,13 @@ static void call_local(bridge *server, rpc_call *call)
 {
     json_t *result = NULL;
     troupe_reason reason = {""};
-    call->drains = json_is_true(json_object_get(call->params, "drain"));
     troupe_error error = local_answer(server, call->method, call->params, &result, &reason);
     if (error != TROUPE_OK) {
         rpc_call_fault(server, call, error, NULL, reason.text[0] != '\0' ? reason.text : NULL);
         return;
     }
+    call->stops = strcmp(call->method->name, "stop") == 0 &&
+                  !json_is_true(json_object_get(call->params, "drain"));
     rpc_call_result(server, call, result);
 }
 
@@ -395,12 +396,6 @@ static troupe_error parse(const char *text, size_t len, json_t **out, troupe_buf
     return TROUPE_OK;
 }
 
-static bool asks_stop(const rpc_call *call)
-{
-    return call->method != NULL && call->method->route == ROUTE_LOCAL &&
-           strcmp(call->method->name, "stop") == 0 && !call->drains;
-}
-
 static troupe_error read_calls(bridge *server, const char *peer, const json_t *root, bool websocket,
                                rpc_message *out, troupe_buffer *fault)
 {
@@ -419,7 +414,7 @@ static troupe_error read_calls(bridge *server, const char *peer, const json_t *r
     for (size_t i = 0; i < out->count; i++) {
         call_read(server, peer, &out->calls[i], out->batch ? json_array_get(root, i) : root,
                   websocket);
-        out->stop = out->stop || (asks_stop(&out->calls[i]) && server->options->stop_requested);
+        out->stop = out->stop || out->calls[i].stops;
     }
     return TROUPE_OK;
 }

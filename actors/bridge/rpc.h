@@ -32,7 +32,7 @@ typedef struct rpc_call {
     const rpc_method *method; /* NULL if it was not understood */
     json_t *id;               /* NULL = a notification */
     bool quiet;               /* a notification: no answer is written */
-    bool drains;              /* a `stop` that waits until nothing is under way */
+    bool stops;               /* a `stop` that was granted and does not wait for anything */
     json_t *params;           /* named; NULL once it was packed */
     troupe_buffer payload;    /* params as JSON, packed */
     troupe_meta meta;
