@@ -170,6 +170,7 @@ char *cli_read_file(const char *path);
 int cli_print_value(cli *self, json_t *result);
 int run_js(cli *self);
 int run_follow(cli *self);
+int run_record(cli *self);
 int run_run(cli *self);
 int run_cdp(cli *self);
 int run_call(cli *self);

@@ -22,6 +22,14 @@ static const arg_option follow_options[] = {
     {"count", 'c', ARG_UINT, "N", "end after so many events"},
     {"for", 0, ARG_DURATION, "TIME", "end after that time"},
 };
+static const arg_option record_options[] = {
+    TARGET_OPTION,
+    {"for", 0, ARG_DURATION, "TIME", "end after that time (default: at Ctrl-C)"},
+    {"fps", 0, ARG_UINT, "N", "frames a second of the film, 1 to 60 (default: 10)"},
+    {"quality", 0, ARG_UINT, "N", "of the pictures, 0 to 100 (default: 80)"},
+    {"max-width", 0, ARG_UINT, "N", "in pixels"},
+    {"max-height", 0, ARG_UINT, "N", "in pixels"},
+};
 static const arg_option console_options[] = {
     {"limit", 'n', ARG_UINT, "N", "at most this many, the newest (default: 50)"},
     {"level", 'l', ARG_STRING, "LEVEL", "of this level: error, warning, info, log, debug"},
@@ -173,6 +181,13 @@ const cli_command commands_see[] = {
      "  troupe sql \"SELECT status, count(*) FROM har_summary GROUP BY status\"\n"
      "  troupe sql --csv \"SELECT url FROM har_summary WHERE method = ?\" POST",
      OPTIONS(sql_options), false, false, run_sql},
+    {"record", GROUP_SEE, "FILE.avi", 1, 1, "a film of a page as it looks",
+     "Motion JPEG in an AVI file, which every player knows, until --for is over or Ctrl-C. A picture is taken\n"
+     "whenever the page looks different; until then the last one is seen. At most 2 GiB.\n\n"
+     "Examples:\n"
+     "  troupe record film.avi --for 30s\n"
+     "  troupe record film.avi --target p1:abc123 --fps 25 --max-width 1280",
+     OPTIONS(record_options), false, false, run_record},
     {"follow", GROUP_SEE, "", 0, 0, "what happens, while it happens",
      "Requests, console messages, targets and browsers, a line each, until Ctrl-C; with --json an object {topic,\n"
      "data} a line. Events that were not shown because this is slow are counted.\n\n"

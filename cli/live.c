@@ -6,6 +6,7 @@
 #include "transport/websocket.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,20 @@ static void await(const live *self)
     (void)poll(wait.fds, wait.count, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* Whether it is to come to its end now. */
+static bool is_due(const live *self)
+{
+    return interrupted != 0 || (self->until_ns != 0 && monotonic_ns() >= self->until_ns);
+}
+
 static int go_on(live *self, void (*begin)(live *self))
 {
     bool begun = false;
@@ -88,8 +103,14 @@ static int go_on(live *self, void (*begin)(live *self))
             begin(self);
             continue; /* what it queued is written by the next step */
         }
-        if (self->until_ns != 0 && monotonic_ns() >= self->until_ns) {
-            return CLI_OK;
+        if (!self->ending && is_due(self)) {
+            if (self->on_end == NULL) {
+                return CLI_OK;
+            }
+            self->ending = true;
+            self->until_ns = 0;
+            self->on_end(self);
+            continue;
         }
         await(self);
     }
@@ -116,6 +137,11 @@ int live_run(live *self, void (*begin)(live *self), uint32_t for_ms)
         cli_error("%s: %s", url, reason.text[0] != '\0' ? reason.text : troupe_error_text(error));
         websocket_destroy(self->socket);
         return CLI_FAILED;
+    }
+    if (self->on_end != NULL) {
+        struct sigaction action = {.sa_handler = on_interrupt};
+        (void)sigaction(SIGINT, &action, NULL);
+        (void)sigaction(SIGTERM, &action, NULL);
     }
     self->until_ns = for_ms > 0 ? monotonic_ns() + (int64_t)for_ms * 1000000 : 0;
     status = go_on(self, begin);

@@ -17,6 +17,9 @@ struct live {
     cli *cli;
     live_event_fn on_event;
     void *context;
+    /** Ctrl-C, or for_ms is over: once; it leads to live_end. NULL: the process ends, or live_run.
+     */
+    void (*on_end)(live *self);
     /* live.c's own: */
     struct websocket *socket;
     live_answer_fn on_answer;
@@ -24,6 +27,7 @@ struct live {
     int id;
     int status;
     bool ended;
+    bool ending; /* on_end was called */
 };
 
 /** Call; the answer goes to `then`. One at a time. params: taken. */

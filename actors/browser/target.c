@@ -369,6 +369,8 @@ static void on_event(target *state, const troupe_envelope *event)
     } else if (troupe_verb_is(event, "DOM.documentUpdated") ||
                (event->verb_len > 8 && memcmp(event->verb, "Overlay.", 8) == 0)) {
         target_follow_inspect(state, event, session, session_len, params, params_len);
+    } else if (troupe_verb_is(event, "Page.screencastFrame")) {
+        target_follow_screencast(state, params, params_len);
     } else if (target_session_is(state, session, session_len)) {
         if (event->verb_len > 5 && memcmp(event->verb, "Page.", 5) == 0) {
             target_follow_page(state, event, params, params_len);

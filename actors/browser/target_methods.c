@@ -481,9 +481,10 @@ const target_method_row target_methods_basic[] = {
 };
 
 static const target_method_row *const tables[] = {
-    target_methods_basic,    target_methods_history, target_methods_pictures,
-    target_methods_script,   target_methods_pointer, target_methods_keys,
-    target_methods_elements, target_methods_fetch,   target_methods_inspect,
+    target_methods_basic,      target_methods_history, target_methods_pictures,
+    target_methods_script,     target_methods_pointer, target_methods_keys,
+    target_methods_elements,   target_methods_fetch,   target_methods_inspect,
+    target_methods_screencast,
 };
 
 static const target_method_row *row_of(const troupe_envelope *call)

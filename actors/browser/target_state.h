@@ -111,6 +111,7 @@ struct target {
     bool probing;
     bool paused;                /* by a debugger, as far as its own session is told */
     bool inspecting;            /* elements are picked by hand (target_inspect.c) */
+    bool casting;               /* pictures are sent (target_screencast.c) */
     int64_t silent_us;          /* since when it does not answer (wall clock); 0 = it does */
     char *dialog;               /* the one that is open: JSON text; NULL = none */
     target_request *at_input;   /* whose turn it is with mouse and keyboard; NULL = nobody's */
@@ -162,6 +163,9 @@ void target_script_fini(target *state);
 void target_tell_state(target *state);
 /** Whether that is its own session. */
 bool target_session_is(const target *state, const char *session, size_t len);
+
+/** Page.screencastFrame (target_screencast.c). */
+void target_follow_screencast(target *state, const char *params, size_t params_len);
 
 /* Picking elements (target_inspect.c): */
 /** An event of the domains Overlay and DOM. */
@@ -237,15 +241,16 @@ typedef struct target_method_row {
 } target_method_row;
 
 /* The tables, one a subject; target_methods.c lists them. */
-extern const target_method_row target_methods_basic[];    /* target_methods.c */
-extern const target_method_row target_methods_history[];  /* target_history.c */
-extern const target_method_row target_methods_pictures[]; /* target_pictures.c */
-extern const target_method_row target_methods_script[];   /* target_script.c */
-extern const target_method_row target_methods_pointer[];  /* target_pointer.c */
-extern const target_method_row target_methods_keys[];     /* target_keys.c */
-extern const target_method_row target_methods_elements[]; /* target_elements.c */
-extern const target_method_row target_methods_fetch[];    /* target_fetch_decide.c */
-extern const target_method_row target_methods_inspect[];  /* target_inspect.c */
+extern const target_method_row target_methods_basic[];      /* target_methods.c */
+extern const target_method_row target_methods_history[];    /* target_history.c */
+extern const target_method_row target_methods_pictures[];   /* target_pictures.c */
+extern const target_method_row target_methods_script[];     /* target_script.c */
+extern const target_method_row target_methods_pointer[];    /* target_pointer.c */
+extern const target_method_row target_methods_keys[];       /* target_keys.c */
+extern const target_method_row target_methods_elements[];   /* target_elements.c */
+extern const target_method_row target_methods_fetch[];      /* target_fetch_decide.c */
+extern const target_method_row target_methods_inspect[];    /* target_inspect.c */
+extern const target_method_row target_methods_screencast[]; /* target_screencast.c */
 
 /** Check phase and epoch, and run; answers why it may not. */
 void target_run(target *state, const target_method_row *row, troupe_caller caller, json_t *params,
