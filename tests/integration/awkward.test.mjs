@@ -145,19 +145,24 @@ async function run(side, one, file) {
 test("each awkward element: as the table says, and as Playwright does", async (t) => {
   const other = await serve(t, { "/frame": FRAME });
   const site = await serve(t, { "/": awkwardPage(`http://localhost:${other.port}`), "/frame": FRAME });
-  const [ours, theirs] = await Promise.all([ourSide(t, site), theirSide(t, site)]);
+  const compare = fs.existsSync(peers); // make test fetches it; without a network it cannot
+  if (!compare)
+    t.diagnostic("Playwright is not there: only our own outcomes are looked at");
+  const [ours, theirs] = await Promise.all([ourSide(t, site), compare && theirSide(t, site)]);
   const file = path.resolve(import.meta.dirname, "lib.mjs");
   const table = [];
   for (const one of CASES) {
     const [selector, action, wanted] = one;
     const name = `${action} ${selector}${one[3]?.prepare ? ` after ${one[3].prepare.slice(0, 40)}` : ""}`;
     await t.test(name, async () => {
-      const [we, they] = await Promise.all([run(ours, one, file), run(theirs, one, file)]);
+      const [we, they] = await Promise.all([run(ours, one, file), compare && run(theirs, one, file)]);
       const refused = wanted.startsWith("refused: ");
       if (refused)
         assert.equal(`refused: ${we.refused}`, wanted, JSON.stringify(we));
       else
         assert.equal(we.got, wanted, JSON.stringify(we));
+      if (!compare)
+        return;
       const same = Boolean(they.refused) === refused && (refused || they.got === wanted);
       const known = one[3]?.playwright;
       assert.equal(same, known === undefined, `Playwright: ${JSON.stringify(they).slice(0, 300)}`);
