@@ -24,7 +24,7 @@
 #define BACKLOG       200
 #define TAKEN_AT_ONCE 32
 #define TICK_MS       2000
-#define HANDSHAKE_NS  UINT64_C(5000000000)
+#define PATIENCE_NS   UINT64_C(5000000000)
 #define TURNS_AT_ONCE 64
 
 typedef struct way {
@@ -41,7 +41,7 @@ typedef struct tls_pair {
     struct tls_front *owner;
     stream *outer; /* TLS */
     stream *inner; /* to the HTTP server; NULL during the handshake */
-    uint64_t since_ns;
+    uint64_t since_ns; /* it began, or its client was told of the end */
     way in;  /* from outer to inner */
     way out; /* from inner to outer */
 } tls_pair;
@@ -159,10 +159,14 @@ static void on_pair(troupe_actor *self, void *context, int fd, short revents)
     bool moved = true;
     for (int i = 0; moved && i < TURNS_AT_ONCE; i++) {
         moved = false;
+        bool told = pair->out.told;
         if (!way_move(&pair->in, pair->outer, pair->inner, &moved) ||
             !way_move(&pair->out, pair->inner, pair->outer, &moved)) {
             pair_end(self, pair);
             return;
+        }
+        if (pair->out.told && !told) {
+            pair->since_ns = troupe_now_ns(self);
         }
     }
     if (pair->in.told && pair->out.told) {
@@ -216,7 +220,7 @@ static void on_listening(troupe_actor *self, void *context, int fd, short revent
     }
 }
 
-/* Who does not get through the handshake. */
+/* Who does not get through the handshake, or holds what the HTTP server has closed. */
 static void on_tick(troupe_actor *self, void *context)
 {
     tls_front *state = context;
@@ -225,7 +229,7 @@ static void on_tick(troupe_actor *self, void *context)
     uint64_t now_ns = troupe_now_ns(self);
     DL_FOREACH_SAFE(state->pairs, pair, next)
     {
-        if (pair->inner == NULL && now_ns > pair->since_ns + HANDSHAKE_NS) {
+        if ((pair->inner == NULL || pair->out.told) && now_ns > pair->since_ns + PATIENCE_NS) {
             pair_end(self, pair);
         }
     }

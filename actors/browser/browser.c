@@ -8,7 +8,6 @@
  * answers to its calls included, so that an answer never overtakes the events before it.
  */
 #include "browser_state.h"
-#include "misfortune.h"
 
 #include "actors/json_call.h"
 #include "actors/verbs.h"
@@ -286,7 +285,6 @@ static void lost(browser *state, troupe_error error, const char *why)
     state->lost = true;
     troupe_log(TROUPE_LOG_INFO, "browser", "connection-lost", state->id, "%s", why);
     (void)troupe_fail(&state->end->reason, error, "%s", why);
-    misfortune_tell(state->self, NULL, "browser %s: %s", state->id, why);
     browser_end_commands(state, why);
     /* The stream is destroyed in `stop`: this may run inside its receive. */
     troupe_exit(state->self, error == TROUPE_OK ? TROUPE_ECLOSED : error);

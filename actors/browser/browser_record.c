@@ -8,6 +8,7 @@
  */
 #include "browser_state.h"
 
+#include "actors/board.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 
@@ -26,6 +27,7 @@ static troupe_error post(browser *state, troupe_kind kind, const char *verb, siz
                          troupe_bytes payload)
 {
     browser_recording *rec = &state->recording;
+    board_changed(state->host);
     if (rec->store == 0) {
         rec->store = troupe_whereis(troupe_self_system(state->self), NAME_STORE);
         /* Whoever gets an answer finds recorded what came before it. */

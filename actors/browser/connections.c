@@ -24,6 +24,7 @@
 
 void connections_record(connections *state, const char *verb, troupe_buffer *payload)
 {
+    board_changed(state->host);
     troupe_address store = troupe_whereis(troupe_self_system(state->self), NAME_STORE);
     if (store != 0 && troupe_post(state->self, store, TROUPE_CAST, verb, NULL,
                                   troupe_buffer_bytes(payload)) != TROUPE_OK) {

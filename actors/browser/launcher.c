@@ -11,6 +11,7 @@
 #include "actors/cast.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
+#include "misfortune.h"
 #include "runtime/text.h"
 #include "transport/pipe.h"
 
@@ -281,6 +282,7 @@ static void on_child(troupe_actor *self, void *context, const char *name, troupe
         item->state = ENTRY_RETRYING;
         troupe_log(TROUPE_LOG_INFO, "launcher", "browser-lost", item->id, "%s; again in %u ms",
                    item->ended.text, restart_in_ms);
+        misfortune_tell(state->self, NULL, "browser %s: %s", item->id, item->ended.text);
     } else {
         item->failed = true;
         item->state = ENTRY_CLOSING;

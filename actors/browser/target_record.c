@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The target's way to the store, for bodies (events go there from the browser actor). What the
  * store has no room for is counted as a gap that is recorded as soon as there is room again. */
+#include "actors/board.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "target_state.h"
 
 static troupe_error post_to_store(target *state, const char *verb, troupe_bytes payload)
 {
+    board_changed(state->host);
     if (state->store == 0) {
         state->store = troupe_whereis(troupe_self_system(state->self), NAME_STORE);
         if (state->store == 0) {
