@@ -39,11 +39,11 @@ typedef struct tls_pair {
     struct tls_pair *prev;
     struct tls_pair *next;
     struct tls_front *owner;
-    stream *outer; /* TLS */
-    stream *inner; /* to the HTTP server; NULL during the handshake */
+    stream *outer;     /* TLS */
+    stream *inner;     /* to the HTTP server; NULL during the handshake */
     uint64_t since_ns; /* it began, or its client was told of the end */
-    way in;  /* from outer to inner */
-    way out; /* from inner to outer */
+    way in;            /* from outer to inner */
+    way out;           /* from inner to outer */
 } tls_pair;
 
 typedef struct tls_front {
