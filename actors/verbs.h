@@ -50,8 +50,9 @@
  * recorded (from_us to wall_us, if it has a beginning) */
 #define VERB_RECORD_GAP "record.gap"
 
-/** cast {uid:s, target:s, session:s, request_id:s, ok:b, base64:b, body:x#, error:s?, wall_us:I}:
- * the body of the last hop of that request; body as Chrome gave it (base64 text if base64) */
+/** cast {uid:s, target:s, session:s, request_id:s, ok:b, base64:b?, body:x#?, answer:j?, error:s?,
+ * wall_us:I, post_data:b?}: the body of the last hop of that request, or with post_data what it
+ * sent; body as Chrome gave it (base64 text if base64), or all that Chrome answered */
 #define VERB_RECORD_BODY "record.body"
 
 /* To the store: calls ----------------------------------------------------------------------- */
@@ -174,6 +175,10 @@
 /* To a target, forwarded by fetch: RPC fetch.resume, fetch.fail, fetch.fulfill, with `id`. */
 
 /* To a browser ------------------------------------------------------------------------------ */
+
+/** cast {target:s, session:s, request_id:s, body:b, post_data:b}: ask Chrome for what a complete
+ * request received and sent, and post each as VERB_RECORD_BODY. */
+#define VERB_BROWSER_BODY "browser.body"
 
 /** nil -> JSON: what the connection carries and has carried, as docs/rpc.md `metrics` shows it. */
 #define VERB_BROWSER_METRICS "browser.metrics"

@@ -64,8 +64,12 @@ static const config_key keys[] = {
 
     {"recorder", "attach", CONFIG_ENUM, FIELD(host.attach), "attach", "launched|all|none", NULL,
      "whose pages are connected at birth"},
+    {"recorder", "bodies", CONFIG_ENUM, FIELD(host.bodies), "bodies", "all|text|none", NULL,
+     "which bodies are recorded as they come; the others only when asked for"},
     {"recorder", "body_bytes_max", CONFIG_BYTES, FIELD(host.body_bytes_max), "body-bytes-max", NULL,
      NULL, "bodies up to this size are recorded"},
+    {"recorder", "media_bytes_max", CONFIG_BYTES, FIELD(host.media_bytes_max), "media-bytes-max",
+     NULL, NULL, "images, fonts, sound and films up to this size are recorded"},
 
     {"launcher", "executable", CONFIG_PATH, FIELD(host.executable), "executable", NULL,
      "chromium-headless-shell, else chromium", "browser to launch"},

@@ -398,6 +398,8 @@ static troupe_error browser_receive(troupe_actor *self, void *context,
         browser_on_metrics(state, troupe_caller_of(envelope));
     } else if (troupe_verb_is(envelope, VERB_BROWSER_REPORT)) {
         browser_report(state);
+    } else if (troupe_verb_is(envelope, VERB_BROWSER_BODY)) {
+        browser_on_body(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_TARGET_STEP)) {
         browser_on_target_step(state, envelope);
     } else {
@@ -451,6 +453,8 @@ static void browser_stop(troupe_actor *self, void *context, troupe_error reason)
     (void)reason;
     state->self = self;
     close_stream(state);
+    browser_end_commands(state, "closed");
+    browser_bodies_fini(state);
     browser_record_fini(state);
     troupe_system *system = troupe_self_system(self);
     for (roster_target *target = state->roster.targets; target != NULL; target = target->hh.next) {

@@ -321,7 +321,7 @@ static uint64_t deadline_in(const browser *state, uint32_t timeout_ms)
     return troupe_now_ns(state->self) + (uint64_t)timeout_ms * 1000000u;
 }
 
-static troupe_error send_own(browser *state, const char *session, const char *method,
+static troupe_error send_own(browser *state, bool urgent, const char *session, const char *method,
                              const char *params, uint32_t timeout_ms, pending_fn fn, void *context)
 {
     request what = {.method = method,
@@ -331,7 +331,7 @@ static troupe_error send_own(browser *state, const char *session, const char *me
                     .params = params,
                     .params_len = params != NULL ? strlen(params) : 0,
                     .deadline_ns = deadline_in(state, timeout_ms),
-                    .own = true};
+                    .own = urgent};
     pending *row;
     troupe_error error = submit(state, &what, &row);
     if (error == TROUPE_OK) {
@@ -347,13 +347,21 @@ static troupe_error send_own(browser *state, const char *session, const char *me
 troupe_error browser_send_own_in(browser *state, const char *method, const char *params,
                                  uint32_t timeout_ms, pending_fn fn, void *context)
 {
-    return send_own(state, NULL, method, params, timeout_ms, fn, context);
+    return send_own(state, true, NULL, method, params, timeout_ms, fn, context);
+}
+
+troupe_error browser_send_behind(browser *state, const char *session, const char *method,
+                                 const char *params, uint32_t timeout_ms, pending_fn fn,
+                                 void *context)
+{
+    return send_own(state, false, session, method, params, timeout_ms, fn, context);
 }
 
 void browser_send_session(browser *state, const char *session, const char *method,
                           const char *params, pending_fn fn, void *context)
 {
-    (void)send_own(state, session, method, params, state->host->command_timeout_ms, fn, context);
+    (void)send_own(state, true, session, method, params, state->host->command_timeout_ms, fn,
+                   context);
 }
 
 void browser_send_own(browser *state, const char *method, const char *params, pending_fn fn,

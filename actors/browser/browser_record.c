@@ -170,6 +170,14 @@ void browser_record(browser *state, const roster_target *target, const cdp_messa
     }
 }
 
+void browser_record_cast(browser *state, const char *verb, troupe_bytes payload)
+{
+    troupe_error error = post(state, TROUPE_CAST, verb, strlen(verb), payload);
+    if (error != TROUPE_OK) {
+        count_gap(&state->recording, payload.len);
+    }
+}
+
 bool browser_record_room(browser *state, troupe_address actor)
 {
     browser_recording *rec = &state->recording;

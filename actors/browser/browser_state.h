@@ -63,6 +63,14 @@ typedef struct browser_recording {
     uint64_t gap_bytes;
 } browser_recording;
 
+/** Bodies that the store wants (browser_bodies.c). */
+typedef struct browser_bodies {
+    struct browser_body *waiting;
+    uint32_t count; /* of those */
+    uint32_t under_way;
+    uint64_t missed; /* there was no place for them */
+} browser_bodies;
+
 /** Notices that found no room (browser_tell.c). */
 typedef struct browser_notices {
     struct browser_notice *first;
@@ -90,6 +98,7 @@ struct browser {
     pending_table pending;
     roster roster;
     browser_recording recording;
+    browser_bodies bodies;
     uint64_t read_timer;  /* to take what the stream has read already; 0 = none */
     uint64_t spare_timer; /* until memory kept for large messages is given back; 0 = none */
     browser_notices notices;
@@ -128,6 +137,13 @@ void browser_want_events(browser *state);
 /** Write out what is queued in the stream; sets what is polled for. */
 void browser_flush(browser *state);
 
+/* In browser_bodies.c: */
+
+/** A cast VERB_BROWSER_BODY. */
+void browser_on_body(browser *state, const troupe_envelope *cast);
+/** Those that wait are recorded as missing. */
+void browser_bodies_fini(browser *state);
+
 /* In browser_commands.c: */
 
 /** Set the limits: the given ones, the host's in place of 0. */
@@ -139,6 +155,10 @@ void browser_send_own(browser *state, const char *method, const char *params, pe
 /** The same with another deadline, for those who go on otherwise when it was not sent. */
 troupe_error browser_send_own_in(browser *state, const char *method, const char *params,
                                  uint32_t timeout_ms, pending_fn fn, void *context);
+/** A command of the actor's own on a session, behind those of clients. As browser_send_own_in. */
+troupe_error browser_send_behind(browser *state, const char *session, const char *method,
+                                 const char *params, uint32_t timeout_ms, pending_fn fn,
+                                 void *context);
 /** The same on a session; NULL = the browser itself. */
 void browser_send_session(browser *state, const char *session, const char *method,
                           const char *params, pending_fn fn, void *context);
@@ -212,6 +232,8 @@ void browser_on_metrics(browser *state, troupe_caller caller);
 
 /** Have the store record an event of a target (NULL: of the browser itself). */
 void browser_record(browser *state, const roster_target *target, const cdp_message *event);
+/** Post what is no event; what the store has no room for is counted. */
+void browser_record_cast(browser *state, const char *verb, troupe_bytes payload);
 /** There is room at that address. False: it is not the store's. */
 bool browser_record_room(browser *state, troupe_address actor);
 /** Give up what the store had no room for, and tell it so if it has room for that. */

@@ -93,7 +93,7 @@ static void find_body(troupe_actor *self, lookup *item)
         return;
     }
     lookup_sql sql = {0};
-    lookup_sql_add(&sql, "SELECT base64, content FROM body WHERE request=?");
+    lookup_sql_add(&sql, "SELECT base64, content FROM body_content WHERE request=?");
     lookup_sql_integer(&sql, json_integer_value(json_object_get(row, "id")));
     lookup_query(self, item, &sql, 1, body_recorded);
 }

@@ -183,6 +183,12 @@ static void put_hop_start(recorder *rec, sqlite3_stmt *row, const open_request *
     }
 }
 
+static bool json_begins(json_span text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    return json_is_text(text) && text.len > len && memcmp(text.data + 1, prefix, len) == 0;
+}
+
 static uint64_t url_hash(json_span url)
 {
     return hash_bytes(HASH_START, url.data != NULL ? url.data : "", url.len);
@@ -202,6 +208,9 @@ static void begin_entry(recorder *rec, const recorded_event *event, open_request
     request->last_us = request->started_us;
     request->encoded_bytes = request->decoded_bytes = 0;
     request->url_hash = url_hash(start->url);
+    request->media = false;
+    request->bodiless = json_begins(start->url, "data:");
+    request->lacks_post_data = span_true(start->has_post_data) && !json_is_text(start->post_data);
 }
 
 bool hop_begin(recorder *rec, recorded_event *event, open_request *request, const hop_start *start)
@@ -350,11 +359,27 @@ static const json_field response_fields[RESPONSE_FIELDS] = {
     {"timing", {NULL, 0}},
 };
 
-void hop_response(recorder *rec, const open_request *request, json_span response, int64_t mono_us)
+/* What kind of body follows, if one does. */
+static void note_body(open_request *request, const json_field *fields)
+{
+    static const char *const media[] = {"image/", "font/", "audio/", "video/"};
+    json_span mime = fields[RESPONSE_MIME].value;
+    int64_t status = span_integer(fields[RESPONSE_STATUS].value, 0);
+    request->media = false;
+    for (size_t i = 0; i < sizeof media / sizeof *media; i++) {
+        request->media |= json_begins(mime, media[i]);
+    }
+    request->media &= !json_begins(mime, "image/svg");
+    request->bodiless |= json_begins(mime, "text/event-stream") || status == 204 || status == 205 ||
+                         status == 304 || status < 200;
+}
+
+void hop_response(recorder *rec, open_request *request, json_span response, int64_t mono_us)
 {
     json_field fields[RESPONSE_FIELDS];
     memcpy(fields, response_fields, sizeof fields);
     json_fields(response, fields, RESPONSE_FIELDS);
+    note_body(request, fields);
     sqlite3_stmt *row = recorder_statement(rec, SQL_RESPONSE);
     if (row == NULL) {
         return;

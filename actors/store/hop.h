@@ -48,7 +48,7 @@ const char *hop_state_word(const open_request *request);
 
 /** Write a Response object (responseReceived, redirectResponse, handshake) as the hop's response.
  */
-void hop_response(recorder *rec, const open_request *request, json_span response, int64_t mono_us);
+void hop_response(recorder *rec, open_request *request, json_span response, int64_t mono_us);
 
 /* Extra information (raw headers), ingest_network.c: matched to hops in order of arrival. */
 void extra_of_request(recorder *rec, open_request *request, json_span params);

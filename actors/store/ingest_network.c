@@ -9,6 +9,7 @@
  */
 #include "hop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -290,6 +291,52 @@ static bool begin_unseen(recorder *rec, recorded_event *event, open_request *req
     return hop_begin(rec, event, request, &start);
 }
 
+/* It was not fetched, and never will be. */
+static void refuse_body(recorder *rec, const recorded_event *event, int64_t id, int64_t max)
+{
+    char why[64];
+    sqlite3_stmt *row = recorder_statement(rec, SQL_BODY);
+    snprintf(why, sizeof why, "larger than %lld bytes", (long long)max);
+    if (row == NULL) {
+        return;
+    }
+    sqlite3_bind_int64(row, 1, id);
+    sqlite3_bind_int(row, 2, 0);
+    sqlite3_bind_int(row, 3, 0);
+    sqlite3_bind_null(row, 4);
+    sqlite3_bind_text(row, 5, why, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(row, 6, event->wall_us);
+    sqlite3_bind_null(row, 7);
+    if (recorder_run(rec, row) && sqlite3_changes(rec->db) > 0) {
+        rec->counts.bodies++;
+    }
+}
+
+/* What it sent is to be asked for, once it was sent. */
+static void want_post_data(const recorder *rec, recorded_event *event, open_request *request,
+                           json_span request_id)
+{
+    event->request_id = request_id;
+    event->wants_post_data = request->lacks_post_data && rec->bodies.text_bytes_max > 0;
+    request->lacks_post_data = false;
+}
+
+/* The request is complete: so is what it received. */
+static void want_body(recorder *rec, recorded_event *event, const open_request *request,
+                      json_span request_id)
+{
+    int64_t max = request->media ? rec->bodies.media_bytes_max : rec->bodies.text_bytes_max;
+    if (max == 0 || request->bodiless) {
+        return;
+    }
+    if (request->decoded_bytes > max) {
+        refuse_body(rec, event, request->id, max);
+        return;
+    }
+    event->request_id = request_id;
+    event->wants_body = true;
+}
+
 static void response_received(recorder *rec, recorded_event *event)
 {
     json_field fields[] = {{"requestId", {NULL, 0}},    {"timestamp", {NULL, 0}},
@@ -306,6 +353,7 @@ static void response_received(recorder *rec, recorded_event *event)
     hop_response(rec, request, fields[2].value, mono_us);
     extra_declared(request, fields[4].value);
     hop_touch(event, request, mono_us);
+    want_post_data(rec, event, request, fields[0].value);
     if (request->state != REQUEST_PENDING) {
         return;
     }
@@ -346,11 +394,17 @@ static void loading_finished(recorder *rec, recorded_event *event)
         {"requestId", {NULL, 0}}, {"timestamp", {NULL, 0}}, {"encodedDataLength", {NULL, 0}}};
     json_fields(event->params, fields, 3);
     open_request *request = hop_find(rec, event, fields[0].value);
-    if (request != NULL) {
-        hop_end end = {.state = REQUEST_COMPLETE,
-                       .mono_us = span_us(fields[1].value, 1),
-                       .encoded_bytes = span_integer(fields[2].value, -1)};
-        hop_finish(rec, event, request, &end);
+    if (request == NULL) {
+        return;
+    }
+    hop_end end = {.state = REQUEST_COMPLETE,
+                   .mono_us = span_us(fields[1].value, 1),
+                   .encoded_bytes = span_integer(fields[2].value, -1)};
+    bool ended = open_request_ended(request);
+    hop_finish(rec, event, request, &end);
+    if (!ended && !request->websocket) {
+        want_post_data(rec, event, request, fields[0].value);
+        want_body(rec, event, request, fields[0].value);
     }
 }
 
@@ -374,6 +428,7 @@ static void loading_failed(recorder *rec, recorded_event *event)
                    .blocked_reason = fields[4].value,
                    .cors_error = cors.value};
     hop_finish(rec, event, request, &end);
+    want_post_data(rec, event, request, fields[0].value);
 }
 
 static void served_from_cache(recorder *rec, recorded_event *event)
@@ -390,12 +445,29 @@ static void served_from_cache(recorder *rec, recorded_event *event)
 
 static void message_received(recorder *rec, recorded_event *event)
 {
-    json_field fields[] = {{"requestId", {NULL, 0}}, {"timestamp", {NULL, 0}}};
-    json_fields(event->params, fields, 2);
+    json_field fields[] = {{"requestId", {NULL, 0}},
+                           {"timestamp", {NULL, 0}},
+                           {"eventName", {NULL, 0}},
+                           {"eventId", {NULL, 0}},
+                           {"data", {NULL, 0}}};
+    json_fields(event->params, fields, 5);
     open_request *request = hop_find(rec, event, fields[0].value);
-    if (request != NULL) {
-        hop_touch(event, request, span_us(fields[1].value, 1));
+    int64_t mono_us = span_us(fields[1].value, 1);
+    if (request == NULL) {
+        return;
     }
+    hop_touch(event, request, mono_us);
+    sqlite3_stmt *row = recorder_statement(rec, SQL_MESSAGE);
+    if (row == NULL) {
+        return;
+    }
+    sqlite3_bind_int64(row, 1, request->id);
+    put_text(rec, row, 2, fields[2].value);
+    put_text(rec, row, 3, fields[3].value);
+    put_text(rec, row, 4, fields[4].value);
+    put_known(row, 5, mono_us);
+    sqlite3_bind_int64(row, 6, event->wall_us);
+    (void)recorder_run(rec, row);
 }
 
 void ingest_network(recorder *rec, recorded_event *event)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the host itself reports: browsers, targets, gaps and bodies. */
+#include "content.h"
 #include "recorder.h"
 
 #include <openssl/evp.h>
@@ -276,7 +277,7 @@ typedef struct body_record {
     text_view uid, target, session, request_id, error;
     const uint8_t *data;
     size_t len;
-    int ok, base64;
+    int ok, base64, post_data;
     int64_t wall_us;
 } body_record;
 
@@ -333,6 +334,8 @@ static void insert_body(recorder *rec, const body_record *body, int64_t id)
     uint8_t *decoded = NULL;
     size_t len = body->len;
     bool binary = body->ok && body->base64 && decode_base64(body, &decoded, &len);
+    const void *data = binary ? decoded : body->data;
+    int64_t content = body->ok ? content_put(rec, data != NULL ? data : "", len, !binary) : 0;
     sqlite3_stmt *row = recorder_statement(rec, SQL_BODY);
     if (row != NULL) {
         sqlite3_bind_int64(row, 1, id);
@@ -341,13 +344,7 @@ static void insert_body(recorder *rec, const body_record *body, int64_t id)
         sqlite3_bind_int64(row, 4, (int64_t)len);
         put_view(row, 5, body->error);
         sqlite3_bind_int64(row, 6, body->wall_us);
-        if (!body->ok) {
-            sqlite3_bind_null(row, 7);
-        } else if (binary) {
-            sqlite3_bind_blob64(row, 7, decoded, len, SQLITE_STATIC);
-        } else {
-            put_bytes(row, 7, (const char *)body->data, body->len);
-        }
+        put_known(row, 7, content);
         if (run_record(rec, row) && sqlite3_changes(rec->db) > 0) {
             rec->counts.bodies++;
         }
@@ -355,22 +352,75 @@ static void insert_body(recorder *rec, const body_record *body, int64_t id)
     free(decoded);
 }
 
+/* What a request sent, where its first event did not tell. */
+static void put_post_data(recorder *rec, const body_record *body, int64_t id)
+{
+    uint8_t *decoded = NULL;
+    size_t len = body->len;
+    bool binary = body->base64 && decode_base64(body, &decoded, &len);
+    sqlite3_stmt *row = body->ok ? recorder_statement(rec, SQL_POST_DATA) : NULL;
+    if (row != NULL) {
+        sqlite3_bind_int64(row, 1, id);
+        if (binary) {
+            sqlite3_bind_blob64(row, 2, decoded, len, SQLITE_STATIC);
+        } else {
+            put_bytes(row, 2, (const char *)body->data, body->len);
+        }
+        (void)run_record(rec, row);
+    }
+    free(decoded);
+}
+
+/* Chrome's answer {body | postData, base64Encoded}. text: holds what had to be decoded. */
+static void take_answer(body_record *body, json_span answer, troupe_buffer *text)
+{
+    json_field fields[] = {{body->post_data ? "postData" : "body", {NULL, 0}},
+                           {"base64Encoded", {NULL, 0}}};
+    const char *plain;
+    json_fields(answer, fields, 2);
+    body->base64 = span_true(fields[1].value);
+    if (json_plain_string(fields[0].value, &plain, &body->len)) {
+        body->data = (const uint8_t *)plain;
+    } else if (json_text_append(text, fields[0].value) && !text->failed) {
+        body->data = text->data;
+        body->len = text->len;
+    } else {
+        static const char why[] = "the browser sent none";
+        body->ok = 0;
+        body->error = (text_view){why, sizeof why - 1};
+    }
+}
+
+static void put_body(recorder *rec, const body_record *body)
+{
+    int64_t id = recorder_begin(rec) ? body_row(rec, body) : 0;
+    if (id != 0 && body->post_data) {
+        put_post_data(rec, body, id);
+    } else if (id != 0) {
+        delete_body(rec, id);
+        insert_body(rec, body, id);
+    }
+}
+
 troupe_error recorder_body(recorder *rec, troupe_bytes payload)
 {
     body_record body = {0};
+    json_span answer = {NULL, 0};
+    troupe_buffer text = {0};
     troupe_error error = troupe_unpack(
-        payload, "{s:s#,s:s#,s?:s#,s:s#,s:b,s?:b,s?:x#,s?:s#,s?:I}", "uid", &body.uid.data,
-        &body.uid.len, "target", &body.target.data, &body.target.len, "session", &body.session.data,
-        &body.session.len, "request_id", &body.request_id.data, &body.request_id.len, "ok",
-        &body.ok, "base64", &body.base64, "body", &body.data, &body.len, "error", &body.error.data,
-        &body.error.len, "wall_us", &body.wall_us);
+        payload, "{s:s#,s:s#,s?:s#,s:s#,s:b,s?:b,s?:x#,s?:s#,s?:I,s?:b,s?:j#}", "uid",
+        &body.uid.data, &body.uid.len, "target", &body.target.data, &body.target.len, "session",
+        &body.session.data, &body.session.len, "request_id", &body.request_id.data,
+        &body.request_id.len, "ok", &body.ok, "base64", &body.base64, "body", &body.data, &body.len,
+        "error", &body.error.data, &body.error.len, "wall_us", &body.wall_us, "post_data",
+        &body.post_data, "answer", &answer.data, &answer.len);
     if (error != TROUPE_OK) {
         return TROUPE_EPARAMS;
     }
-    int64_t id = recorder_begin(rec) ? body_row(rec, &body) : 0;
-    if (id != 0) {
-        delete_body(rec, id);
-        insert_body(rec, &body, id);
+    if (answer.data != NULL) {
+        take_answer(&body, answer, &text);
     }
+    put_body(rec, &body);
+    troupe_buffer_fini(&text);
     return TROUPE_OK;
 }

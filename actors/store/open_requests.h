@@ -20,10 +20,10 @@ typedef enum request_state {
     REQUEST_FAILED,
 } request_state;
 
-/* Extra information that came before the hop it belongs to. */
 /* Extra information can lag behind by whole hops; this many of them are told apart. */
 #define HOPS_IN_REACH 8
 
+/* Extra information that came before the hop it belongs to. */
 typedef struct early_extra {
     char *params; /* owned */
     size_t len;
@@ -42,7 +42,10 @@ typedef struct open_request {
     int32_t hop;
     request_state state;
     bool websocket;
-    bool dirty; /* the counters below differ from the row */
+    bool dirty;           /* the counters below differ from the row */
+    bool media;           /* the response is an image, a font, sound or a film */
+    bool bodiless;        /* the response has no body, or none that ends */
+    bool lacks_post_data; /* the browser has it, but did not send it along */
 
     uint64_t url_hash;
     int64_t started_us; /* 0 = unknown */

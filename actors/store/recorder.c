@@ -318,6 +318,7 @@ static void insert_event(recorder *rec, const recorded_event *event)
 void recorder_event(recorder *rec, recorded_event *event)
 {
     event->request = 0;
+    event->wants_body = event->wants_post_data = false;
     if (!recorder_begin(rec)) {
         rec->lost_count++;
         rec->lost_bytes += (int64_t)event->params.len;

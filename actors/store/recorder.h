@@ -68,6 +68,8 @@
       " VALUES(?1,?2,?3,?4) ON CONFLICT(request) DO UPDATE SET raw_status=?2,"                     \
       "raw_headers_json=?3,raw_headers_text=?4")                                                   \
     X(SQL_BODY_DELETE, "DELETE FROM body WHERE request=?1")                                        \
+    X(SQL_CONTENT_FIND, "SELECT id FROM content WHERE digest=?1")                                  \
+    X(SQL_CONTENT, "INSERT INTO content(digest,bytes,coding,data) VALUES(?1,?2,?3,?4)")            \
     X(SQL_BODY, "INSERT INTO body(request,ok,base64,bytes,error,wall_us,content)"                  \
                 " SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE EXISTS(SELECT 1 FROM request WHERE id=?1)")    \
     X(SQL_SOCKET, "INSERT INTO websocket(request) VALUES(?1)")                                     \
@@ -79,6 +81,9 @@
     X(SQL_FRAME,                                                                                   \
       "INSERT INTO websocket_frame(request,direction,opcode,masked,bytes,mono_us,wall_us,payload)" \
       " VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                                          \
+    X(SQL_MESSAGE, "INSERT INTO eventsource_message(request,name,event_id,data,mono_us,wall_us)"   \
+                   " VALUES(?1,?2,?3,?4,?5,?6)")                                                   \
+    X(SQL_POST_DATA, "UPDATE request SET post_data=?2 WHERE id=?1")                                \
     X(SQL_CONSOLE,                                                                                 \
       "INSERT INTO console(id,uid,target,session,event,level,type,source,message,timestamp_us,"    \
       "url,line,column,request_id,stack_json)"                                                     \
@@ -127,7 +132,14 @@ typedef struct recorder_counts {
     int64_t events, requests, console, frames, bodies, gaps; /* rows that are there */
     int64_t commits;                                         /* since the start */
     int64_t dropped;                                         /* events lost to storage failures */
+    int64_t bodies_missed;                                   /* the browser actor had no room */
 } recorder_counts;
+
+/** Which bodies are asked for; the others only on demand. */
+typedef struct recorder_bodies {
+    int64_t text_bytes_max;  /* text, JSON, scripts, markup and what no type says; 0 = none */
+    int64_t media_bytes_max; /* images, fonts, sound and films; 0 = none */
+} recorder_bodies;
 
 /* Workers whose own session is recorded: their console lines come twice, see ingest_console.c. */
 #define RECORDER_WORKERS_MAX 64
@@ -141,6 +153,7 @@ typedef struct recorder {
     open_requests requests;
     bool requests_forgotten; /* rows exist that `requests` does not know: look into the table */
     size_t dirty_count;
+    recorder_bodies bodies; /* set by its owner */
     int64_t event_last, request_last, console_last;
     recorder_counts counts;
     bool in_transaction;
@@ -166,6 +179,11 @@ typedef struct recorded_event {
     json_span params;
     int64_t id;      /* its row; set by recorder_event */
     int64_t request; /* row of the first hop of the request it belongs to; 0 = none */
+
+    /* Set by recorder_event, when a request is complete: */
+    json_span request_id; /* of it */
+    bool wants_body;      /* the response's body is to be asked for */
+    bool wants_post_data; /* so is the request's */
 } recorded_event;
 
 /**

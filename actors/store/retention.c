@@ -74,6 +74,7 @@ static const char *const deletions[] = {
     " AND sum(state IN ('pending','loading','connecting','open'))=0)",
     "DELETE FROM websocket_frame WHERE request IN temp.doomed",
     "DELETE FROM websocket WHERE request IN temp.doomed",
+    "DELETE FROM eventsource_message WHERE request IN temp.doomed",
     "DELETE FROM body WHERE request IN temp.doomed",
     "DELETE FROM response WHERE request IN temp.doomed",
     "DELETE FROM request WHERE id IN temp.doomed",

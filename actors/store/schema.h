@@ -10,9 +10,15 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION     2
+#define SCHEMA_VERSION     3
 #define SCHEMA_APPLICATION 0x54525031 /* "TRP1": marks a file as a store */
 #define SCHEMA_PATH_MAX    512
+
+/** The tables of a new store, and the views, made anew whenever the version changes. */
+extern const char schema_tables[];
+extern const char schema_views[];
+/** schema_migrations[n] leads the tables from version n+1 to n+2. */
+extern const char *const schema_migrations[SCHEMA_VERSION - 1];
 
 /** The path or URI that SQLite opens for these options: a file, or a shared in-memory database that
  * lives as long as one handle of this process. TROUPE_EPARAMS if it does not fit. */

@@ -128,7 +128,31 @@ static void publish_cdp(store *me, const recorded_event *event)
     troupe_buffer_fini(&json);
 }
 
-static void receive_event(store *me, const troupe_envelope *envelope)
+/* From the browser actor that told of the request; it posts them back as VERB_RECORD_BODY. */
+static void ask_for_bodies(store *me, troupe_actor *self, troupe_address browser,
+                           const recorded_event *event)
+{
+    const char *id;
+    size_t id_len;
+    troupe_buffer payload = {0};
+    if (!json_plain_string(event->request_id, &id, &id_len)) {
+        return;
+    }
+    troupe_error error = troupe_pack(
+        &payload, "{s:s#,s:s#,s:s#,s:b,s:b}", "target", event->target, event->target_len, "session",
+        event->session, event->session_len, "request_id", id, id_len, "body",
+        (int)event->wants_body, "post_data", (int)event->wants_post_data);
+    if (error == TROUPE_OK) {
+        error = troupe_post(self, browser, TROUPE_CAST, VERB_BROWSER_BODY, NULL,
+                            troupe_buffer_bytes(&payload));
+    }
+    troupe_buffer_fini(&payload);
+    if (error != TROUPE_OK && error != TROUPE_EGONE) {
+        me->rec.counts.bodies_missed++;
+    }
+}
+
+static void receive_event(store *me, troupe_actor *self, const troupe_envelope *envelope)
 {
     recorded_event event = {.method = envelope->verb, .method_len = envelope->verb_len};
     const char *params = NULL;
@@ -146,6 +170,9 @@ static void receive_event(store *me, const troupe_envelope *envelope)
     event.params = (json_span){params != NULL ? params : "{}", params != NULL ? params_len : 2};
     recorder_event(&me->rec, &event);
     publish_cdp(me, &event);
+    if (event.wants_body || event.wants_post_data) {
+        ask_for_bodies(me, self, envelope->from, &event);
+    }
 }
 
 /* A target changed: subscribers get it from the record itself. */
@@ -355,6 +382,18 @@ static void receive_call(store *me, troupe_actor *self, const troupe_envelope *c
 
 /* The actor --------------------------------------------------------------------------------- */
 
+static void set_bodies(store *me)
+{
+    const troupe_host_options *options = me->options;
+    const char *which = options->bodies != NULL ? options->bodies : "all";
+    if (strcmp(which, "none") != 0) {
+        me->rec.bodies.text_bytes_max = options->body_bytes_max;
+    }
+    if (strcmp(which, "all") == 0) {
+        me->rec.bodies.media_bytes_max = options->media_bytes_max;
+    }
+}
+
 static troupe_error open_store(store *me, troupe_reason *reason)
 {
     sqlite3 *db = NULL;
@@ -372,6 +411,7 @@ static troupe_error open_store(store *me, troupe_reason *reason)
         }
     }
     me->open = error == TROUPE_OK;
+    set_bodies(me);
     return error;
 }
 
@@ -400,7 +440,7 @@ static troupe_error store_receive(troupe_actor *self, void *state, const troupe_
     }
     switch (envelope->kind) {
     case TROUPE_EVENT:
-        receive_event(me, envelope);
+        receive_event(me, self, envelope);
         break;
     case TROUPE_CAST:
         receive_record(me, envelope);

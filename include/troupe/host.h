@@ -60,8 +60,10 @@ typedef struct troupe_host_options {
     uint32_t store_days;      /* 0 = for ever */
 
     /* [recorder] */
-    const char *attach;      /* "launched", "all", "none" */
-    uint32_t body_bytes_max; /* bodies up to this size are recorded on demand */
+    const char *attach;       /* "launched", "all", "none" */
+    const char *bodies;       /* "all", "text" or "none" are recorded as they come. NULL = "all" */
+    uint32_t body_bytes_max;  /* bodies up to this size are recorded */
+    uint32_t media_bytes_max; /* images, fonts, sound and films up to this size */
 
     /* [launcher] */
     const char *executable; /* NULL = found: chromium-headless-shell, chromium, … */

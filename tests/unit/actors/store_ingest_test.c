@@ -490,14 +490,14 @@ Test(store_ingest, body_belongs_to_the_last_hop)
     recording_body(&rec, "8", true, false, "nobody's", NULL);
     expect_value(&rec, "SELECT group_concat(COALESCE(body_status,'-'),' ') FROM har_summary",
                  "- ok");
-    expect_value(&rec, "SELECT content||bytes FROM body", "hello5");
+    expect_value(&rec, "SELECT content||bytes FROM body_content", "hello5");
 }
 
 Test(store_ingest, base64_bodies_are_kept_as_bytes)
 {
     sent("7", "http://x/1", 1, "");
     recording_body(&rec, "7", true, true, "AAECAw==", NULL);
-    expect_value(&rec, "SELECT typeof(content)||hex(content)||bytes||base64 FROM body",
+    expect_value(&rec, "SELECT typeof(content)||hex(content)||bytes||base64 FROM body_content",
                  "blob0001020341");
     recording_body(&rec, "7", false, false, "", "No resource with given identifier found");
     expect_value(&rec, "SELECT body_status||body_error FROM har_entry",
