@@ -81,9 +81,10 @@
 
 /* To a query actor -------------------------------------------------------------------------- */
 
-/** Trusted SQL of our own: {sql:s, args:[s|I|f|n …], limit:I} -> JSON {columns:[…], rows:[{…}…],
- *  truncated:bool}. Syncs the store first (read your writes). Columns whose name ends in "_json"
- * hold JSON text and are passed as JSON values, without that ending. */
+/** Trusted SQL of our own: {sql:s, args:[s|I|f|n …], limit:I, bytes:I} -> JSON {columns:[…],
+ * rows:[{…}…], truncated:bool}; bytes: of the rows at most, 0 = 32 MiB. Syncs the store first (read
+ * your writes). Columns whose name ends in "_json" hold JSON text and are passed as JSON values,
+ * without that ending. */
 #define VERB_QUERY_ROWS "query.rows"
 
 /* RPC "query.sql" (JSON {sql, params?, limit?}) is answered by the same actor. */

@@ -130,6 +130,8 @@ int run_actors(cli *self);
 int run_version(cli *self);
 /* cmd_doctor.c */
 int run_doctor(cli *self);
+/* cmd_har.c */
+int run_har(cli *self);
 /* cmd_browsers.c */
 int run_browsers(cli *self);
 int run_launch(cli *self);

@@ -15,6 +15,20 @@ static const arg_option network_options[] = {
     {"wait", 'w', ARG_UINT, "SECONDS", "if there is none, wait for one that matches to end"},
     {"all", 'a', ARG_FLAG, NULL, "also what filters hide"},
 };
+static const arg_option har_options[] = {
+    {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
+    {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
+    {"browser", 'b', ARG_STRING, "BROWSER", "of this browser's targets"},
+    {"since", 0, ARG_DURATION, "TIME", "begun within the last TIME: 30s, 10m, 2h"},
+    {"status", 's', ARG_UINT, "CODE", "with this HTTP status"},
+    {"method", 'm', ARG_STRING, "METHOD", "with this HTTP method"},
+    {"type", 0, ARG_STRING, "TYPE", "of this type: Document, Script, Fetch, …"},
+    {"url", 'u', ARG_STRING, "PATTERN", "whose URL matches; * stands for anything"},
+    {"match", 0, ARG_STRING, "PATTERN", "the same as --url"},
+    {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"},
+    {"search", 0, ARG_STRING, "TEXT", "with this text in a header"},
+    {"no-bodies", 0, ARG_FLAG, NULL, "without bodies"},
+};
 static const arg_option follow_options[] = {
     {"target", 't', ARG_STRING, "TARGET", "only of this target (may be given again)"},
     {"topics", 0, ARG_STRING, "LIST", "network,console,target,browser (default), cdp"},
@@ -124,6 +138,15 @@ const cli_command commands_see[] = {
      "  troupe body 17 | jq .\n"
      "  troupe body 23 --output logo.png",
      OPTIONS(body_options), false, false, run_body},
+    {"har", GROUP_SEE, "[TARGET]", 0, 1, "recorded requests as a HAR file",
+     "HAR 1.2 with bodies, frames of WebSockets and timings, as browsers' developer tools and many others read\n"
+     "it; of pages that are closed too. Written to --output as it comes, whole or not at all; without it to\n"
+     "standard output.\n\n"
+     "Examples:\n"
+     "  troupe har --output visit.har\n"
+     "  troupe har p1:abc123 --since 10m --no-bodies > visit.har\n"
+     "  troupe har --browser p2 --type Fetch | jq '.log.entries[].request.url'",
+     OPTIONS(har_options), false, false, run_har},
     {"console", GROUP_SEE, "", 0, 0, "list recorded console messages and exceptions",
      "The newest at the bottom.\n\n"
      "Examples:\n"

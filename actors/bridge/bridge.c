@@ -385,7 +385,8 @@ static int get_download(bridge *server, struct mg_connection *conn)
     static const struct {
         const char *prefix;
         const char *method;
-    } kinds[] = {{"/screenshot/", "screenshot"}, {"/pdf/", "pdf"}, {"/body/", "body"}};
+    } kinds[] = {
+        {"/har/", "har"}, {"/screenshot/", "screenshot"}, {"/pdf/", "pdf"}, {"/body/", "body"}};
     const char *path = mg_get_request_info(conn)->local_uri;
     troupe_guest *guest = worker_guest(server, conn);
     size_t i = 0;
@@ -399,8 +400,9 @@ static int get_download(bridge *server, struct mg_connection *conn)
     if (!rpc_enter(server)) {
         return send_busy(server, conn);
     }
-    int status =
-        download_serve(server, guest, conn, kinds[i].method, path + strlen(kinds[i].prefix));
+    const char *what = path + strlen(kinds[i].prefix);
+    int status = i == 0 ? download_har(server, guest, conn, what)
+                        : download_serve(server, guest, conn, kinds[i].method, what);
     rpc_leave(server);
     return status;
 }
@@ -504,21 +506,14 @@ static const struct route {
     bool open;          /* needs no permission */
     int (*answer)(bridge *server, struct mg_connection *conn);
 } routes[] = {
-    {"/rpc", "POST", false, post_rpc},
-    {"/ws", "GET", false, get_ws},
-    {"/healthz", "GET", true, get_healthz},
-    {"/readyz", "GET", true, get_readyz},
-    {"/health", "GET", false, get_health},
-    {"/pressure", "GET", false, get_pressure},
-    {"/link/", "GET", true, get_link},
-    {"/pair", "POST", true, post_pair},
-    {"/screenshot/", "GET", false, get_download},
-    {"/pdf/", "GET", false, get_download},
-    {"/body/", "GET", false, get_download},
-    {"/", "GET", false, get_root},
-    {METRICS_PATH, "GET", false, get_metrics},
-    {"/events", "GET", false, get_events},
-    {"/events/stream", "GET", false, get_events},
+    {"/rpc", "POST", false, post_rpc},      {"/ws", "GET", false, get_ws},
+    {"/healthz", "GET", true, get_healthz}, {"/readyz", "GET", true, get_readyz},
+    {"/health", "GET", false, get_health},  {"/pressure", "GET", false, get_pressure},
+    {"/link/", "GET", true, get_link},      {"/pair", "POST", true, post_pair},
+    {"/har/", "GET", false, get_download},  {"/screenshot/", "GET", false, get_download},
+    {"/pdf/", "GET", false, get_download},  {"/body/", "GET", false, get_download},
+    {"/", "GET", false, get_root},          {METRICS_PATH, "GET", false, get_metrics},
+    {"/events", "GET", false, get_events},  {"/events/stream", "GET", false, get_events},
 };
 
 static const struct route *route_find(const char *path)

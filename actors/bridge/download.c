@@ -155,20 +155,11 @@ static int send_bytes(struct mg_connection *conn, const json_t *result)
     return status;
 }
 
-int download_serve(bridge *server, troupe_guest *guest, struct mg_connection *conn,
-                   const char *method, const char *what)
+/* Call it. New reference to {result} or {error}; NULL: no memory. */
+static json_t *call(bridge *server, troupe_guest *guest, struct mg_connection *conn,
+                    const char *method, json_t *params)
 {
-    const rpc_method *row = method_find(method, strlen(method));
-    json_t *params = json_object();
-    const char *key = strcmp(method, "body") == 0 ? "id" : "target";
-    if (what[0] == '\0' || !add_query(params, row, mg_get_request_info(conn)->query_string)) {
-        json_decref(params);
-        return http_send_error(conn, 400, TROUPE_EPARAMS, NULL,
-                               what[0] == '\0' ? "the address names nothing"
-                                               : "the query cannot be read");
-    }
-    json_object_set_new(params, key, value_of(param_of(row, key), what));
-    json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1, "method", method,
+    json_t *request = json_pack("{s:s, s:i, s:s, s:O}", "jsonrpc", "2.0", "id", 1, "method", method,
                                 "params", params);
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
@@ -180,10 +171,184 @@ int download_serve(bridge *server, troupe_guest *guest, struct mg_connection *co
     }
     free(text);
     json_t *answer = out.failed ? NULL : json_loadb((const char *)out.data, out.len, 0, NULL);
-    const json_t *result = json_object_get(answer, "result");
-    int status = result != NULL ? send_bytes(conn, result)
-                                : send_failure(conn, json_object_get(answer, "error"));
-    json_decref(answer);
     troupe_buffer_fini(&out);
+    return answer;
+}
+
+/* The params of an address: what it names, and its query. NULL: it was refused, *status says how.
+ */
+static json_t *address_params(struct mg_connection *conn, const rpc_method *row, const char *key,
+                              const char *what, int *status)
+{
+    json_t *params = json_object();
+    if (what[0] == '\0' || !add_query(params, row, mg_get_request_info(conn)->query_string)) {
+        json_decref(params);
+        *status = http_send_error(conn, 400, TROUPE_EPARAMS, NULL,
+                                  what[0] == '\0' ? "the address names nothing"
+                                                  : "the query cannot be read");
+        return NULL;
+    }
+    json_object_set_new(params, key, value_of(param_of(row, key), what));
+    return params;
+}
+
+int download_serve(bridge *server, troupe_guest *guest, struct mg_connection *conn,
+                   const char *method, const char *what)
+{
+    int status = 0;
+    const rpc_method *row = method_find(method, strlen(method));
+    const char *key = strcmp(method, "body") == 0 ? "id" : "target";
+    json_t *params = address_params(conn, row, key, what, &status);
+    if (params == NULL) {
+        return status;
+    }
+    json_t *answer = call(server, guest, conn, method, params);
+    const json_t *result = json_object_get(answer, "result");
+    status = result != NULL ? send_bytes(conn, result)
+                            : send_failure(conn, json_object_get(answer, "error"));
+    json_decref(answer);
+    json_decref(params);
+    return status;
+}
+
+/* HAR --------------------------------------------------------------------------------------- */
+
+/* One HAR out of its pieces, sent in chunks. */
+typedef struct har_stream {
+    struct mg_connection *conn;
+    json_t *pages; /* that came so far, by their id */
+    size_t entries;
+    bool broken; /* the client is gone */
+} har_stream;
+
+static void send_text(har_stream *har, const char *text, size_t len)
+{
+    if (!har->broken && len > 0) {
+        har->broken = mg_send_chunk(har->conn, text, (unsigned)len) < 0;
+    }
+}
+
+static int send_part(const char *text, size_t len, void *context)
+{
+    troupe_buffer *out = context;
+    return troupe_buffer_append(out, text, len) == TROUPE_OK ? 0 : -1;
+}
+
+static void append_value(troupe_buffer *out, const json_t *value)
+{
+    (void)json_dump_callback(value, send_part, out, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+static void begin_har(har_stream *har, const json_t *log)
+{
+    const char *name;
+    json_t *value;
+    troupe_buffer out = {0};
+    mg_printf(har->conn, "HTTP/1.1 200 OK\r\n"
+                         "Content-Type: application/json\r\n"
+                         "Content-Disposition: attachment; filename=\"troupe.har\"\r\n"
+                         "Transfer-Encoding: chunked\r\n"
+                         "Cache-Control: no-store\r\n"
+                         "X-Content-Type-Options: nosniff\r\n\r\n");
+    (void)troupe_buffer_printf(&out, "{\"log\":{");
+    json_object_foreach((json_t *)log, name, value)
+    {
+        if (strcmp(name, "entries") != 0 && strcmp(name, "pages") != 0) {
+            (void)troupe_buffer_printf(&out, "\"%s\":", name);
+            append_value(&out, value);
+            (void)troupe_buffer_append(&out, ",", 1);
+        }
+    }
+    (void)troupe_buffer_printf(&out, "\"entries\":[");
+    send_text(har, (const char *)out.data, out.len);
+    troupe_buffer_fini(&out);
+}
+
+static void send_piece(har_stream *har, const json_t *log)
+{
+    size_t i;
+    json_t *value;
+    troupe_buffer out = {0};
+    json_array_foreach(json_object_get(log, "entries"), i, value)
+    {
+        (void)troupe_buffer_append(&out, ",\n", har->entries++ > 0 ? 2 : 0);
+        append_value(&out, value);
+    }
+    json_array_foreach(json_object_get(log, "pages"), i, value)
+    {
+        json_object_set(har->pages, json_string_value(json_object_get(value, "id")), value);
+    }
+    har->broken |= out.failed;
+    send_text(har, (const char *)out.data, out.len);
+    troupe_buffer_fini(&out);
+}
+
+static void end_har(har_stream *har)
+{
+    const char *id;
+    json_t *page;
+    size_t count = 0;
+    troupe_buffer out = {0};
+    (void)troupe_buffer_printf(&out, "],\"pages\":[");
+    json_object_foreach(har->pages, id, page)
+    {
+        (void)troupe_buffer_append(&out, ",", count++ > 0 ? 1 : 0);
+        append_value(&out, page);
+    }
+    (void)troupe_buffer_printf(&out, "]}}\n");
+    har->broken |= out.failed;
+    send_text(har, (const char *)out.data, out.len);
+    troupe_buffer_fini(&out);
+}
+
+/* Pieces from the second on. What fails now cannot be said any more: the answer stays unfinished,
+ * which every client notices. */
+static void send_rest(bridge *server, troupe_guest *guest, har_stream *har, json_t *params,
+                      json_t *answer)
+{
+    json_t *result = json_object_get(answer, "result");
+    json_t *next = json_object_get(result, "next");
+    json_incref(answer);
+    while (json_is_integer(next) && !har->broken) {
+        json_object_set(params, "after", next);
+        json_decref(answer);
+        answer = call(server, guest, har->conn, "har", params);
+        result = json_object_get(answer, "result");
+        next = json_object_get(result, "next");
+        har->broken |= result == NULL;
+        send_piece(har, json_object_get(result, "log"));
+    }
+    json_decref(answer);
+}
+
+int download_har(bridge *server, troupe_guest *guest, struct mg_connection *conn, const char *what)
+{
+    int status = 0;
+    json_t *params = address_params(conn, method_find("har", 3), "target",
+                                    what[0] != '\0' ? what : "*", &status);
+    if (params == NULL) {
+        return status;
+    }
+    json_t *answer = call(server, guest, conn, "har", params);
+    const json_t *log = json_object_get(json_object_get(answer, "result"), "log");
+    if (log == NULL) {
+        status = send_failure(conn, json_object_get(answer, "error"));
+    } else {
+        har_stream har = {.conn = conn, .pages = json_object()};
+        begin_har(&har, log);
+        send_piece(&har, log);
+        send_rest(server, guest, &har, params, answer);
+        if (!har.broken) {
+            end_har(&har);
+            har.broken = mg_send_chunk(conn, "", 0) < 0;
+        }
+        if (har.broken) {
+            mg_disable_connection_keep_alive(conn);
+        }
+        json_decref(har.pages);
+        status = 200;
+    }
+    json_decref(answer);
+    json_decref(params);
     return status;
 }

@@ -12,4 +12,8 @@
 int download_serve(bridge *server, troupe_guest *guest, struct mg_connection *conn,
                    const char *method, const char *what);
 
+/** GET /har/TARGET (or "*", or nothing: all): the recorded requests as one HAR, sent as it is read
+ * from the store. Returns the status. */
+int download_har(bridge *server, troupe_guest *guest, struct mg_connection *conn, const char *what);
+
 #endif

@@ -156,6 +156,9 @@ static void on_event(browser *state, const cdp_message *event)
     if (owner != NULL || event->session == NULL) {
         browser_record(state, owner, event);
     }
+    if (owner != NULL && begins(event, "Network.")) {
+        browser_bodies_event(state, owner, event);
+    }
     if (owner != NULL && target_follows(event)) {
         pack_event(state, event);
         browser_post_event(state, owner, event->method, event->method_len,

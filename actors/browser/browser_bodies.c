@@ -120,6 +120,78 @@ static void want(browser *state, text target, text session, text request_id, boo
     state->bodies.count++;
 }
 
+/* Documents ---------------------------------------------------------------------------------
+ *
+ * A page that goes elsewhere takes its document's body with it, and the store looks at what came
+ * only by and by: so documents are not left to it. */
+
+static bool is(const cdp_message *event, const char *method)
+{
+    return event->method_len == strlen(method) &&
+           memcmp(event->method, method, event->method_len) == 0;
+}
+
+/* Take a key out of a list. False: it is not in it. */
+static bool take_key(uint64_t *keys, uint64_t key)
+{
+    for (size_t i = 0; i < BROWSER_DOCUMENTS; i++) {
+        if (keys[i] == key) {
+            keys[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remember(uint64_t *keys, uint32_t *next, uint64_t key)
+{
+    keys[*next] = key;
+    *next = (*next + 1) % BROWSER_DOCUMENTS;
+}
+
+static bool read_id(const cdp_message *event, text *id, uint64_t *key)
+{
+    json_span span;
+    if (!json_member(event->params.data, event->params.len, "requestId", &span) ||
+        !json_plain_string(span, &id->data, &id->len)) {
+        return false;
+    }
+    *key = session_key(id->data, id->len);
+    return true;
+}
+
+/* Its size as it came; the store sees to what it is unpacked. */
+static bool fits(const browser *state, const cdp_message *event)
+{
+    json_span span;
+    double bytes = 0;
+    return json_member(event->params.data, event->params.len, "encodedDataLength", &span) &&
+           json_span_number(span, &bytes) && bytes <= (double)state->host->body_bytes_max;
+}
+
+void browser_bodies_event(browser *state, const roster_target *target, const cdp_message *event)
+{
+    static const char document[] = "\"type\":\"Document\"";
+    browser_bodies *bodies = &state->bodies;
+    const char *which = state->host->bodies;
+    text id;
+    uint64_t key;
+    if (event->params.data == NULL || (which != NULL && strcmp(which, "none") == 0)) {
+        return;
+    }
+    if (is(event, "Network.responseReceived") &&
+        memmem(event->params.data, event->params.len, document, sizeof document - 1) != NULL &&
+        read_id(event, &id, &key)) {
+        remember(bodies->documents, &bodies->next, key);
+    } else if (is(event, "Network.loadingFinished") && read_id(event, &id, &key) &&
+               take_key(bodies->documents, key) && fits(state, event)) {
+        remember(bodies->asked, &bodies->asked_next, key);
+        want(state, (text){target->id, strlen(target->id)},
+             (text){event->session, event->session_len}, id, false);
+        ask_next(state);
+    }
+}
+
 void browser_on_body(browser *state, const troupe_envelope *cast)
 {
     text target, session, request_id;
@@ -134,7 +206,7 @@ void browser_on_body(browser *state, const troupe_envelope *cast)
     if (post_data) {
         want(state, target, session, request_id, true);
     }
-    if (body) {
+    if (body && !take_key(state->bodies.asked, session_key(request_id.data, request_id.len))) {
         want(state, target, session, request_id, false);
     }
     ask_next(state);

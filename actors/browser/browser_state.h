@@ -63,8 +63,14 @@ typedef struct browser_recording {
     uint64_t gap_bytes;
 } browser_recording;
 
+#define BROWSER_DOCUMENTS 32
+
 /** Bodies that the store wants (browser_bodies.c). */
 typedef struct browser_bodies {
+    uint64_t documents[BROWSER_DOCUMENTS]; /* request ids (session_key) of documents that load */
+    uint64_t asked[BROWSER_DOCUMENTS];     /* those that were asked for at once */
+    uint32_t next;                         /* of documents, round and round */
+    uint32_t asked_next;
     struct browser_body *waiting;
     uint32_t count; /* of those */
     uint32_t under_way;
@@ -139,6 +145,8 @@ void browser_flush(browser *state);
 
 /* In browser_bodies.c: */
 
+/** An event of a target, recorded already: a document that is complete is asked for at once. */
+void browser_bodies_event(browser *state, const roster_target *target, const cdp_message *event);
 /** A cast VERB_BROWSER_BODY. */
 void browser_on_body(browser *state, const troupe_envelope *cast);
 /** Those that wait are recorded as missing. */

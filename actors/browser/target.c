@@ -123,9 +123,6 @@ static const enable_step enable_steps[TARGET_ENABLE_STEPS] = {
      "{\"maxTotalBufferSize\":50000000,\"maxResourceBufferSize\":10000000,"
      "\"maxPostDataSize\":65536}",
      PAGES WORKERS},
-    /* Bodies survive a navigation. Older browsers do not know it, nor do workers. */
-    {"Network.configureDurableMessages",
-     "{\"maxTotalBufferSize\":50000000,\"maxResourceBufferSize\":10000000}", " page "},
     {"Runtime.enable", NULL, PAGES WORKERS},
     {"Log.enable", NULL, PAGES},
     {"Inspector.enable", NULL, PAGES},

@@ -27,7 +27,7 @@ typedef struct target_enabling {
     const struct enable_step *step; /* target.c */
 } target_enabling;
 
-#define TARGET_ENABLE_STEPS 8
+#define TARGET_ENABLE_STEPS 7
 
 /** A frame or worker of the target, in a session of its own. */
 typedef struct target_part {

@@ -67,8 +67,8 @@ static double first_step(const json_t *timing)
     return -1;
 }
 
-/* HAR's phases in milliseconds; -1 = does not apply. Chrome's timing counts from requestTime. */
-static json_t *timings(const json_t *row)
+/* Chrome's timing counts from requestTime. */
+json_t *har_entry_timings(const json_t *row)
 {
     const json_t *timing = json_object_get(row, "timing");
     double total = number(row, "time_ms", -1);
@@ -172,7 +172,7 @@ json_t *har_entry(const json_t *row)
     json_object_set_new(entry, "time", value_or_null(row, "time_ms"));
     json_object_set_new(entry, "request", request_part(row));
     json_object_set_new(entry, "response", response_part(row));
-    json_object_set_new(entry, "timings", timings(row));
+    json_object_set_new(entry, "timings", har_entry_timings(row));
     if (json_is_integer(json_object_get(row, "frames_sent"))) {
         json_object_set_new(entry, "websocket", websocket_part(row));
     }

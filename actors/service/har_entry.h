@@ -9,6 +9,9 @@
 /** The entry of a row (an object with the view's columns). New reference; NULL if out of memory. */
 json_t *har_entry(const json_t *row);
 
+/** HAR's phases of a row in milliseconds; -1 = does not apply, or is not known. New reference. */
+json_t *har_entry_timings(const json_t *row);
+
 /** Put the body into entry.response.content: as text if it is (or decodes to) UTF-8, else base64.
  * body: NULL = there is none, `error` says why. */
 void har_entry_body(json_t *entry, const char *body, size_t len, bool base64, const char *error);

@@ -227,17 +227,29 @@ static void pack_values(troupe_buffer *out, const lookup_sql *sql)
     (void)troupe_buffer_append(out, sql->values.data, sql->values.len);
 }
 
+void lookup_sql_drop(lookup_sql *sql)
+{
+    troupe_buffer_fini(&sql->text);
+    troupe_buffer_fini(&sql->values);
+}
+
 void lookup_query(troupe_actor *self, lookup *item, lookup_sql *sql, int64_t limit,
                   lookup_answer_fn answered)
+{
+    lookup_query_within(self, item, sql, limit, 0, answered);
+}
+
+void lookup_query_within(troupe_actor *self, lookup *item, lookup_sql *sql, int64_t limit,
+                         int64_t bytes, lookup_answer_fn answered)
 {
     troupe_buffer args = {0};
     troupe_buffer payload = {0};
     troupe_address to = troupe_whereis(troupe_self_system(self), NAME_QUERY);
     item->answered = answered;
     pack_values(&args, sql);
-    troupe_error error =
-        troupe_pack(&payload, "{s:s#,s:r#,s:I}", "sql", (const char *)sql->text.data, sql->text.len,
-                    "args", (const void *)args.data, args.len, "limit", limit);
+    troupe_error error = troupe_pack(
+        &payload, "{s:s#,s:r#,s:I,s:I}", "sql", (const char *)sql->text.data, sql->text.len, "args",
+        (const void *)args.data, args.len, "limit", limit, "bytes", bytes);
     if (error == TROUPE_OK) {
         bool whole = !args.failed && !sql->text.failed && !sql->values.failed;
         error = !whole ? TROUPE_ENOMEM : to != 0 ? TROUPE_OK : TROUPE_EUNAVAILABLE;
@@ -248,8 +260,7 @@ void lookup_query(troupe_actor *self, lookup *item, lookup_sql *sql, int64_t lim
     }
     troupe_buffer_fini(&args);
     troupe_buffer_fini(&payload);
-    troupe_buffer_fini(&sql->text);
-    troupe_buffer_fini(&sql->values);
+    lookup_sql_drop(sql);
     if (error != TROUPE_OK) {
         call_refused(self, item, error);
     }

@@ -87,6 +87,12 @@ void lookup_sql_targets(lookup_sql *sql, const lookup *lookup);
 void lookup_query(troupe_actor *self, lookup *lookup, lookup_sql *sql, int64_t limit,
                   lookup_answer_fn answered);
 
+/** The same, of at most so many bytes of rows; 0: the query actor's limit. */
+void lookup_query_within(troupe_actor *self, lookup *lookup, lookup_sql *sql, int64_t limit,
+                         int64_t bytes, lookup_answer_fn answered);
+/** SQL that is not asked for after all. */
+void lookup_sql_drop(lookup_sql *sql);
+
 /** The same, answered with text. */
 void lookup_query_text(troupe_actor *self, lookup *lookup, lookup_sql *sql, int64_t limit,
                        lookup_text_fn answered);

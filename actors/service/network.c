@@ -3,6 +3,7 @@
  * clears. */
 #include "actors/cast.h"
 #include "actors/verbs.h"
+#include "har.h"
 #include "har_entry.h"
 #include "lookup.h"
 #include "network_list.h"
@@ -300,7 +301,8 @@ static troupe_error network_receive(troupe_actor *self, void *state,
     bool lists = troupe_verb_is(envelope, "network");
     bool details = troupe_verb_is(envelope, "request");
     bool bodies = troupe_verb_is(envelope, "body");
-    if (!lists && !details && !bodies && !troupe_verb_is(envelope, "clear")) {
+    bool exports = troupe_verb_is(envelope, "har");
+    if (!lists && !details && !bodies && !exports && !troupe_verb_is(envelope, "clear")) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
         return TROUPE_OK;
     }
@@ -311,6 +313,8 @@ static troupe_error network_receive(troupe_actor *self, void *state,
     }
     if (lists) {
         lookup_resolve(self, item, network_list);
+    } else if (exports) {
+        lookup_resolve(self, item, har_export);
     } else if (details || bodies) {
         request(self, item, bodies);
     } else {

@@ -90,11 +90,34 @@ static void add_search(lookup_sql *sql, const char *search)
     if (search == NULL) {
         return;
     }
-    lookup_sql_add(sql, " AND EXISTS(SELECT 1 FROM har_entry e WHERE e.id=har_summary.id AND"
+    lookup_sql_add(sql, " AND EXISTS(SELECT 1 FROM har_entry e WHERE e.id=h.id AND"
                         " (instr(lower(e.request_headers_json),lower(?))>0 OR"
                         " instr(lower(e.response_headers_json),lower(?))>0))");
     lookup_sql_text(sql, search, strlen(search));
     lookup_sql_text(sql, search, strlen(search));
+}
+
+static void add_params(lookup_sql *sql, const list_params *params)
+{
+    if (params->status >= 0) {
+        lookup_sql_add(sql, " AND status=?");
+        lookup_sql_integer(sql, params->status);
+    }
+    add_text(sql, " AND upper(method)=upper(?)", params->method);
+    add_text(sql, " AND lower(type)=lower(?)", params->type);
+    add_text(sql, " AND state=?", params->state);
+    add_glob(sql, " AND url GLOB ?", params->url);
+    add_search(sql, params->search);
+}
+
+bool network_list_filters(troupe_actor *self, lookup *item, lookup_sql *sql)
+{
+    list_params params;
+    if (!read_list_params(self, item, &params)) {
+        return false;
+    }
+    add_params(sql, &params);
+    return true;
 }
 
 static network *service_of(const lookup *item)
@@ -226,18 +249,10 @@ static void ask(troupe_actor *self, lookup *item)
         return;
     }
     lookup_sql sql = {0};
-    lookup_sql_add(&sql, "SELECT * FROM har_summary"
+    lookup_sql_add(&sql, "SELECT * FROM har_summary h"
                          " WHERE id>(SELECT request_cleared FROM counters)");
-    if (params.status >= 0) {
-        lookup_sql_add(&sql, " AND status=?");
-        lookup_sql_integer(&sql, params.status);
-    }
-    add_text(&sql, " AND upper(method)=upper(?)", params.method);
-    add_text(&sql, " AND lower(type)=lower(?)", params.type);
-    add_text(&sql, " AND state=?", params.state);
-    add_glob(&sql, " AND url GLOB ?", params.url);
+    add_params(&sql, &params);
     add_filters(&sql, item->entry);
-    add_search(&sql, params.search);
     lookup_sql_targets(&sql, item);
     lookup_sql_add(&sql, params.order == orders[1] ? " ORDER BY id ASC LIMIT ?"
                                                    : " ORDER BY id DESC LIMIT ?");

@@ -16,6 +16,11 @@ typedef struct network {
     uint64_t look_timer;  /* of the next look for waiters; 0 = none */
 } network;
 
+/** Add to SQL over har_summary or har_entry, named h, what the call's params ask for: method,
+ * resource_type or type, url, state, search, status. False: one of them is wrong, and the call was
+ * answered. */
+bool network_list_filters(troupe_actor *self, lookup *item, lookup_sql *sql);
+
 /** The targets of the call are known. */
 void network_list(troupe_actor *self, lookup *item);
 /** A request ended. */

@@ -4,6 +4,7 @@
 #include "recorder.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -391,8 +392,21 @@ static void take_answer(body_record *body, json_span answer, troupe_buffer *text
     }
 }
 
-static void put_body(recorder *rec, const body_record *body)
+/* What was small on the wire may not be small any more. */
+static void check_size(const recorder *rec, body_record *body, char *why, size_t size)
 {
+    int64_t max = rec->bodies.text_bytes_max;
+    if (body->ok && max > 0 && (int64_t)(body->base64 ? body->len / 4 * 3 : body->len) > max + 2) {
+        snprintf(why, size, "larger than %lld bytes", (long long)max);
+        body->ok = 0;
+        body->error = (text_view){why, strlen(why)};
+    }
+}
+
+static void put_body(recorder *rec, body_record *body)
+{
+    char why[64];
+    check_size(rec, body, why, sizeof why);
     int64_t id = recorder_begin(rec) ? body_row(rec, body) : 0;
     if (id != 0 && body->post_data) {
         put_post_data(rec, body, id);

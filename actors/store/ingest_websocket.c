@@ -2,6 +2,7 @@
 /* WebSockets: Network.webSocket* events into request, response, websocket and websocket_frame. */
 #include "hop.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void created(recorder *rec, recorded_event *event)
@@ -127,8 +128,29 @@ static void frame(recorder *rec, recorded_event *event, open_request *request, j
     }
 }
 
+/* A handshake that was refused is told in words alone: "…: Unexpected response code: 403". */
+static void refused(recorder *rec, const open_request *request, json_span message)
+{
+    static const char mark[] = "Unexpected response code: ";
+    const char *at =
+        message.data != NULL ? memmem(message.data, message.len, mark, sizeof mark - 1) : NULL;
+    int status = at != NULL ? atoi(at + sizeof mark - 1) : 0; /* ends at the quote */
+    sqlite3_stmt *row =
+        status >= 100 && status <= 999 ? recorder_statement(rec, SQL_RESPONSE_EXTRA) : NULL;
+    if (row != NULL) {
+        sqlite3_bind_int64(row, 1, request->id);
+        sqlite3_bind_int(row, 2, status);
+        sqlite3_bind_null(row, 3);
+        sqlite3_bind_null(row, 4);
+        (void)recorder_run(rec, row);
+    }
+}
+
 static void frame_error(recorder *rec, open_request *request, json_field *fields)
 {
+    if (request->state == REQUEST_PENDING) {
+        refused(rec, request, fields[5].value);
+    }
     sqlite3_stmt *row = recorder_statement(rec, SQL_HOP_ERROR);
     if (row != NULL && json_is_text(fields[5].value)) {
         sqlite3_bind_int64(row, 1, request->id);

@@ -212,12 +212,18 @@ static troupe_error run(query *me, bool restricted, const question *ask, bind_fn
 static troupe_error run_trusted(query *me, troupe_bytes payload, troupe_buffer *out,
                                 troupe_reason *reason)
 {
-    question ask = {.limits = {TRUSTED_ROWS_MAX, BYTES_MAX, true}};
+    question ask = {.limits = {TRUSTED_ROWS_MAX, BYTES_MAX, BYTES_MAX, true}};
     static const uint8_t none[] = {0x90};
     troupe_bytes args = {none, sizeof none};
-    if (troupe_unpack(payload, "{s:s#,s?:r#,s?:I}", "sql", &ask.sql, &ask.sql_len, "args",
-                      &args.data, &args.len, "limit", &ask.limits.rows) != TROUPE_OK) {
-        return troupe_fail(reason, TROUPE_EPARAMS, "query.rows: {sql, args, limit} is needed");
+    int64_t bytes = 0;
+    if (troupe_unpack(payload, "{s:s#,s?:r#,s?:I,s?:I}", "sql", &ask.sql, &ask.sql_len, "args",
+                      &args.data, &args.len, "limit", &ask.limits.rows, "bytes",
+                      &bytes) != TROUPE_OK) {
+        return troupe_fail(reason, TROUPE_EPARAMS,
+                           "query.rows: {sql, args, limit, bytes} is needed");
+    }
+    if (bytes > 0 && bytes < (int64_t)BYTES_MAX) {
+        ask.limits.bytes = (size_t)bytes;
     }
     return run(me, false, &ask, bind_list_of, &args, out, reason);
 }
@@ -245,7 +251,7 @@ static troupe_error read_params(const json_t *params, question *ask, const json_
     }
     ask->sql = json_string_value(sql);
     ask->sql_len = json_string_length(sql);
-    ask->limits = (sql_limits){rows, BYTES_MAX, false};
+    ask->limits = (sql_limits){rows, BYTES_MAX, BYTES_MAX, false};
     return TROUPE_OK;
 }
 

@@ -139,6 +139,7 @@ const char schema_views[] =
     " r.started_us AS started_us, r.started_mono_us AS started_mono_us,"
     " p.received_mono_us AS received_mono_us,"
     " COALESCE(r.raw_headers_json,r.headers_json) AS request_headers_json,"
+    " r.raw_headers_json IS NOT NULL AS request_headers_raw,"
     " COALESCE(p.raw_headers_json,p.headers_json) AS response_headers_json,"
     " p.raw_headers_text AS response_headers_text,"
     " r.initiator_json AS initiator_json, p.timing_json AS timing_json,"

@@ -162,7 +162,7 @@ static bool append_row(sqlite3_stmt *statement, const sql_limits *limits, bool f
     size_t before = out->len;
     (void)troupe_buffer_append(out, ",", first ? 0 : 1);
     (limits->objects ? rows_append_object : rows_append_list)(out, statement);
-    if (out->len - start > limits->bytes) {
+    if (out->len - start > (first ? limits->bytes_one : limits->bytes)) {
         out->len = before;
         return false;
     }
@@ -202,7 +202,7 @@ troupe_error sql_guard_run(sql_guard *guard, sqlite3_stmt *statement, const sql_
     }
     if (truncated && rows == 0 && limits->rows > 0 && !out->failed) {
         return troupe_fail(reason, TROUPE_ELIMIT, "one row is larger than %zu bytes",
-                           limits->bytes);
+                           limits->bytes_one);
     }
     (void)troupe_buffer_printf(out, "],\"truncated\":%s}", truncated ? "true" : "false");
     return out->failed ? troupe_fail(reason, TROUPE_ENOMEM, "out of memory") : TROUPE_OK;

