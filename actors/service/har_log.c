@@ -343,28 +343,49 @@ static bool is_cached(const json_t *row)
            integer_of(row, "from_prefetch", 0) != 0;
 }
 
-/* Bytes of the body after decoding. From the cache, or prefetched, no data is reported. */
+/* Bytes of the response's header as it came; -1: not known. */
+static json_int_t header_size(const json_t *row)
+{
+    const char *raw = text_of(row, "response_headers_text");
+    return is_http1(row) && raw != NULL ? (json_int_t)strlen(raw) : -1;
+}
+
+/* What Chrome counted on the wire behind the header, the framing of chunks included; -1: unknown.
+ */
+static json_int_t counted_bytes(const json_t *row)
+{
+    json_int_t all = integer_of(row, "encoded_bytes", -1);
+    json_int_t header = header_size(row);
+    return all < 0 || header < 0 ? -1 : all > header ? all - header : 0;
+}
+
+/* Bytes of the body after decoding. Of what came from the cache, or was fetched for later, Chrome
+ * reports no data. */
 static json_int_t content_bytes(const json_t *row)
 {
+    const json_t *headers = column(row, "response_headers");
     json_int_t reported = integer_of(row, "decoded_bytes", 0);
     json_int_t kept = integer_of(row, "body_bytes", 0);
-    return reported > 0 ? reported : kept;
+    if (reported > 0 || kept > 0 || is_cached(row) ||
+        header_of(headers, "content-encoding") != NULL ||
+        header_of(headers, "transfer-encoding") != NULL) {
+        return reported > 0 ? reported : kept;
+    }
+    json_int_t counted = counted_bytes(row);
+    return counted > 0 ? counted : 0;
 }
 
 /* Bytes of the response's body as it was sent; -1: not known. What Chrome counts on the wire has
- * the framing of HTTP/1's chunks in it, and lacks what it reads twice, so it is asked only about
- * what was compressed. */
-static json_int_t received_bytes(const json_t *row, json_int_t header_len)
+ * the framing of chunks in it, and lacks what it reads twice, so it is asked only about what was
+ * compressed. */
+static json_int_t received_bytes(const json_t *row)
 {
-    json_int_t all = integer_of(row, "encoded_bytes", -1);
-    const char *coding = header_of(column(row, "response_headers"), "content-encoding");
+    const json_t *headers = column(row, "response_headers");
     if (is_cached(row) || is_websocket(row) || integer_of(row, "status", 0) == 304) {
         return 0;
     }
-    if (coding == NULL && json_is_object(column(row, "response_headers"))) {
-        return content_bytes(row);
-    }
-    return all < 0 || header_len < 0 ? -1 : all > header_len ? all - header_len : 0;
+    bool plain = header_of(headers, "content-encoding") == NULL && json_is_object(headers);
+    return plain ? content_bytes(row) : counted_bytes(row);
 }
 
 static json_t *content_part(const json_t *row, json_int_t wire_bytes)
@@ -378,7 +399,9 @@ static json_t *content_part(const json_t *row, json_int_t wire_bytes)
     if (wire_bytes >= 0 && size > 0 && !is_cached(row)) {
         json_object_set_new(part, "compression", json_integer(size - wire_bytes));
     }
-    if (json_is_string(body)) {
+    if (json_is_string(body) && json_string_length(body) == 0 && size > 0) {
+        json_object_set_new(part, "comment", json_string("the browser did not keep it"));
+    } else if (json_is_string(body)) {
         json_object_set(part, "text", (json_t *)body);
         if (integer_of(row, "body_content_base64", 0) != 0) {
             json_object_set_new(part, "encoding", json_string("base64"));
@@ -392,17 +415,16 @@ static json_t *content_part(const json_t *row, json_int_t wire_bytes)
 static json_t *response_part(const json_t *row)
 {
     const json_t *headers = column(row, "response_headers");
-    const char *raw = text_of(row, "response_headers_text");
-    json_int_t header_len = is_http1(row) && raw != NULL ? (json_int_t)strlen(raw) : -1;
-    json_int_t wire_bytes = received_bytes(row, header_len);
+    json_int_t wire_bytes = received_bytes(row);
     json_int_t status = integer_of(row, "status", 0);
     const char *location = status >= 300 && status < 400 ? header_of(headers, "location") : NULL;
-    json_t *part = json_pack(
-        "{s:I,s:o,s:s,s:o,s:o,s:o,s:o,s:I,s:I,s:I}", "status", status, "statusText",
-        string(text_of(row, "status_text")), "httpVersion", http_version(row), "cookies",
-        received_cookies(header_of(headers, "set-cookie")), "headers", header_list(headers),
-        "content", content_part(row, wire_bytes), "redirectURL", string(location), "headersSize",
-        header_len, "bodySize", wire_bytes, "_transferSize", integer_of(row, "encoded_bytes", 0));
+    json_t *part =
+        json_pack("{s:I,s:o,s:s,s:o,s:o,s:o,s:o,s:I,s:I,s:I}", "status", status, "statusText",
+                  string(text_of(row, "status_text")), "httpVersion", http_version(row), "cookies",
+                  received_cookies(header_of(headers, "set-cookie")), "headers",
+                  header_list(headers), "content", content_part(row, wire_bytes), "redirectURL",
+                  string(location), "headersSize", header_size(row), "bodySize", wire_bytes,
+                  "_transferSize", integer_of(row, "encoded_bytes", 0));
     copy(part, "_error", row, "error");
     copy(part, "_blockedReason", row, "blocked_reason");
     copy(part, "_corsError", row, "cors_error");

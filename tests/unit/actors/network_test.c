@@ -78,7 +78,7 @@ Test(network_service, list_has_the_columns_newest_first)
 Test(network_service, filters_select)
 {
     cr_expect_eq(count("{\"limit\":3}"), 3);
-    cr_expect_eq(count("{\"status\":404}"), 1);
+    cr_expect_eq(count("{\"status\":404}"), 2);
     cr_expect_eq(count("{\"method\":\"post\"}"), 2);
     cr_expect_eq(count("{\"resource_type\":\"document\"}"), 2);
     cr_expect_eq(count("{\"type\":\"Fetch\"}"), 14);

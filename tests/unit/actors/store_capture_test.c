@@ -39,7 +39,7 @@ static const char *const hops[] = {
     "13 0 GET Fetch failed 0 refused",        "14 200 GET Fetch complete 0 cached.js",
     "15 200 GET Fetch complete 0 cached.js",  "16 0 GET Fetch failed 0 slow",
     "17 200 GET XHR complete 0 xhr.txt",      "18 101 WS WebSocket closed 0 ws",
-    "19 0 WS WebSocket failed 0 nows",        "20 200 GET EventSource failed 0 events",
+    "19 404 WS WebSocket failed 0 nows",      "20 200 GET EventSource failed 0 events",
     "21 200 GET Script complete 0 worker.js", "22 200 GET Fetch complete 0 from-worker.json",
     "23 200 POST Ping complete 0 beacon",     "24 200 GET Script complete 0 data",
     "25 200 GET Fetch failed 0 nocors",       "26 200 GET Fetch complete 0 late",
