@@ -120,6 +120,9 @@
 /** cast JSON {type, message, clear_on?}: users are to know; one of each type. */
 #define VERB_NOTICE_PUT "notice.put"
 
+/** cast JSON {type}: that notice is over. */
+#define VERB_NOTICE_DROP "notice.drop"
+
 /** cast JSON {target?, message}: something failed that nobody had called for. */
 #define VERB_ERROR_PUT "error.put"
 

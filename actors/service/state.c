@@ -383,6 +383,12 @@ static void put_notice(state *me, json_t *said)
     json_array_append_new(me->notices, notice);
 }
 
+static bool drop_notice(state *me, const char *type)
+{
+    size_t at = notice_find(me, type);
+    return at != (size_t)-1 && json_array_remove(me->notices, at) == 0;
+}
+
 static void put_error(state *me, json_t *said)
 {
     const char *target = json_string_value(json_object_get(said, "target"));
@@ -402,6 +408,8 @@ static void on_cast(state *me, const troupe_envelope *cast)
         json_object_set(me->parts, key, json_object_get(said, "value"));
     } else if (troupe_verb_is(cast, VERB_NOTICE_PUT)) {
         put_notice(me, said);
+    } else if (troupe_verb_is(cast, VERB_NOTICE_DROP)) {
+        (void)drop_notice(me, json_string_value(json_object_get(said, "type")));
     } else if (troupe_verb_is(cast, VERB_ERROR_PUT)) {
         put_error(me, said);
     }

@@ -39,7 +39,8 @@ static bool pragma_is_harmless(const char *name, const char *argument)
             return true;
         }
     }
-    return name != NULL && argument == NULL && strcasecmp(name, "user_version") == 0;
+    return name != NULL && argument == NULL &&
+           (strcasecmp(name, "user_version") == 0 || strcasecmp(name, "integrity_check") == 0);
 }
 
 static int authorize(void *context, int action, const char *first, const char *second,

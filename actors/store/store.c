@@ -6,6 +6,7 @@
  */
 #include "actors/board.h"
 #include "actors/cast.h"
+#include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "recorder.h"
 #include "retention.h"
@@ -29,6 +30,7 @@ typedef struct store {
     char path[SCHEMA_PATH_MAX];
     int lock; /* -1: in memory, or not open */
     bool open;
+    bool told; /* users know that storage fails */
     recorder rec;
     subscribers subscribers;
     retention_limits limits;
@@ -432,6 +434,28 @@ static troupe_error store_start(troupe_actor *self, void *state)
     return TROUPE_OK;
 }
 
+/* Users are told when storage fails, and when it works again. */
+static void tell_storage(store *me, troupe_actor *self)
+{
+    bool failing = me->rec.failure != 0;
+    troupe_address to =
+        failing != me->told ? troupe_whereis(troupe_self_system(self), NAME_STATE) : 0;
+    if (to == 0) {
+        return;
+    }
+    char text[SCHEMA_PATH_MAX + 200];
+    snprintf(text, sizeof text,
+             "%s: %s. Pages go on; what they do is counted, and recorded again when that is over",
+             schema_path_is_memory(me->path) ? "the store" : me->path,
+             sqlite3_errstr(me->rec.failure));
+    troupe_error error = failing
+                             ? json_post(self, to, TROUPE_CAST, VERB_NOTICE_PUT,
+                                         json_pack("{s:s,s:s}", "type", "storage", "message", text))
+                             : json_post(self, to, TROUPE_CAST, VERB_NOTICE_DROP,
+                                         json_pack("{s:s}", "type", "storage"));
+    me->told = error == TROUPE_OK ? failing : me->told; /* else with the next envelope */
+}
+
 static troupe_error store_receive(troupe_actor *self, void *state, const troupe_envelope *envelope)
 {
     store *me = state;
@@ -455,6 +479,7 @@ static troupe_error store_receive(troupe_actor *self, void *state, const troupe_
         break;
     }
     schedule_commit(me, self);
+    tell_storage(me, self);
     return TROUPE_OK;
 }
 

@@ -107,6 +107,7 @@ Test(store_query, harmless_things_are_allowed)
         "SELECT 1; -- done",
         "PRAGMA table_info(request)",
         "PRAGMA user_version",
+        "PRAGMA integrity_check",
         "SELECT name FROM pragma_table_info('request')",
         "SELECT name FROM sqlite_master",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<5) SELECT * FROM n",
