@@ -15,6 +15,7 @@ troupe_error launcher_prepare(troupe_actor *self, void *context, troupe_spawn_op
 troupe_error connections_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error store_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error query_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
+troupe_error sql_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error network_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error console_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error filters_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);

@@ -17,6 +17,7 @@
 #define NAME_CONNECTIONS "connections" /* the set of targets; host epoch */
 #define NAME_STORE       "store"
 #define NAME_QUERY       "query/1"
+#define NAME_SQL         "query/sql" /* users' own SQL: what takes long there holds up nobody else */
 #define NAME_NETWORK     "network"
 #define NAME_CONSOLE     "console"
 #define NAME_EVENTS      "events"
@@ -87,7 +88,8 @@
  * without that ending. */
 #define VERB_QUERY_ROWS "query.rows"
 
-/* RPC "query.sql" (JSON {sql, params?, limit?}) is answered by the same actor. */
+/* RPC "query.sql" (JSON {sql, params?, limit?}) is answered by NAME_SQL, an actor of the same
+ * kind. */
 
 /* To connections ---------------------------------------------------------------------------- */
 

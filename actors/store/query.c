@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The actor `query/1`: answers with rows from a read-only handle. Each call first has the store
- * commit what it received before (read your writes), then runs here; nothing else waits for it but
- * the queries behind it. User SQL and our own differ in what they may do, not in how they run.
+ * The actors `query/1` (our own SQL) and `query/sql` (users'): each answers with rows from a
+ * read-only handle. Each call first has the store commit what it received before (read your
+ * writes), then runs here; nothing else waits for it but the queries behind it. User SQL and our
+ * own differ in what they may do, not in how they run.
  */
 #include "actors/cast.h"
 #include "actors/json_call.h"
@@ -399,4 +400,11 @@ troupe_error query_prepare(troupe_actor *self, void *context, troupe_spawn_optio
     }
     *out = (troupe_spawn_options){.behaviour = &query_behaviour, .state = me, .name = NAME_QUERY};
     return TROUPE_OK;
+}
+
+troupe_error sql_prepare(troupe_actor *self, void *context, troupe_spawn_options *out)
+{
+    troupe_error error = query_prepare(self, context, out);
+    out->name = NAME_SQL;
+    return error;
 }

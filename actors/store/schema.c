@@ -255,8 +255,10 @@ troupe_error schema_open_reader(const char *path, sqlite3 **out, troupe_reason *
 {
     /* In a shared cache readers take table locks that would refuse the writer; read_uncommitted
      * reads without them. With a file (WAL) it has no effect. */
-    const char *pragmas = schema_path_is_memory(path)
-                              ? "PRAGMA query_only=1; PRAGMA read_uncommitted=1;"
-                              : "PRAGMA query_only=1; PRAGMA cache_size=-512; PRAGMA mmap_size=0;";
+    const char *pragmas =
+        schema_path_is_memory(path)
+            ? "PRAGMA query_only=1; PRAGMA temp_store=MEMORY; PRAGMA read_uncommitted=1;"
+            : "PRAGMA query_only=1; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-512; PRAGMA "
+              "mmap_size=0;";
     return open_handle(path, SQLITE_OPEN_READONLY, pragmas, out, reason);
 }

@@ -12,6 +12,7 @@
 #define PROGRESS_STEPS  1000 /* virtual machine steps between two looks at the clock */
 #define VALUE_BYTES_MAX (64 * 1024 * 1024)
 #define SQL_BYTES_MAX   (256 * 1024)
+#define MEMORY_MAX      (256 * 1024 * 1024) /* of one statement: sorting, temporary tables, values */
 
 int64_t sql_guard_now_ns(void)
 {
@@ -27,7 +28,9 @@ static int progress(void *context)
         (guard->give_up != NULL && guard->give_up(guard->context))) {
         guard->expired = true;
     }
-    return guard->expired;
+    /* SQLite counts for all handles together; the others' share does not change much. */
+    guard->greedy |= sqlite3_memory_used() - guard->memory > MEMORY_MAX;
+    return guard->expired || guard->greedy;
 }
 
 static bool pragma_is_harmless(const char *name, const char *argument)
@@ -108,6 +111,10 @@ static troupe_error fail(sql_guard *guard, int code, troupe_reason *reason)
     if (guard->expired) {
         return troupe_fail(reason, TROUPE_ETIMEOUT, "the query did not end before its deadline");
     }
+    if (guard->greedy) {
+        return troupe_fail(reason, TROUPE_ELIMIT, "the query needs more than %d MiB of memory",
+                           MEMORY_MAX >> 20);
+    }
     switch (code & 0xff) {
     case SQLITE_AUTH:
         return troupe_fail(reason, TROUPE_EPARAMS, "sql: only reading is allowed (%s)", text);
@@ -136,7 +143,8 @@ troupe_error sql_guard_compile(sql_guard *guard, const char *sql, size_t len, sq
     if (len > SQL_BYTES_MAX || memchr(sql, '\0', len) != NULL) {
         return troupe_fail(reason, TROUPE_EPARAMS, "sql: the text is too long or contains NUL");
     }
-    guard->expired = false;
+    guard->expired = guard->greedy = false;
+    guard->memory = sqlite3_memory_used();
     int code = sqlite3_prepare_v2(guard->db, sql, (int)len, &statement, &tail);
     if (code != SQLITE_OK) {
         return fail(guard, code, reason);
@@ -193,7 +201,7 @@ troupe_error sql_guard_run(sql_guard *guard, sqlite3_stmt *statement, const sql_
 {
     int64_t rows;
     bool truncated;
-    guard->expired = false;
+    guard->expired = guard->greedy = false;
     (void)troupe_buffer_printf(out, "{\"columns\":");
     rows_append_columns(out, statement, limits->objects);
     (void)troupe_buffer_printf(out, ",\"rows\":[");

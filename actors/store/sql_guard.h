@@ -19,6 +19,8 @@ typedef struct sql_guard {
     bool expired;                 /* the deadline or give_up ended the statement */
     sql_guard_give_up_fn give_up; /* NULL = none */
     void *context;
+    sqlite3_int64 memory; /* in use by SQLite when the statement began */
+    bool greedy;          /* it was ended because it took too much */
 } sql_guard;
 
 /** Set the bounds of a handle made by schema_open_reader: lengths, depths, no extensions. */

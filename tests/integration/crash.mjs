@@ -18,6 +18,17 @@ export const PAGES = {
   "/say": "said",
 };
 
+export const seedOf = () => Number(process.env.TROUPE_SEED ?? Date.now() % 2 ** 31);
+
+/** A generator of numbers from 0 to 1: a seed gives the same ones again. */
+export function numbers(seed) {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
 /** Queries that find what must not be there. */
 const BROKEN = {
   "a response of no request": "SELECT request FROM response WHERE request NOT IN (SELECT id FROM request)",

@@ -7,20 +7,12 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { checkRecord, killRound, PAGES } from "./crash.mjs";
+import { checkRecord, killRound, numbers, PAGES, seedOf } from "./crash.mjs";
 import { defer, scratch, startHost, until } from "./lib.mjs";
 import { serve } from "./site.mjs";
 
 const ROUNDS = 10;
-const seed = Number(process.env.TROUPE_SEED ?? Date.now() % 2 ** 31);
-
-/* A small generator, so that the seed gives the same numbers again. */
-function* numbers(state) {
-  for (;;) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    yield state / 2 ** 32;
-  }
-}
+const seed = seedOf();
 
 test("killed at random while it records: the file is whole, and what was told of is there", async (t) => {
   t.diagnostic(`TROUPE_SEED=${seed}`);
@@ -28,7 +20,7 @@ test("killed at random while it records: the file is whole, and what was told of
   const dir = scratch(t);
   const random = numbers(seed);
   for (let i = 0; i < ROUNDS; i++) {
-    const events = 1 + Math.floor(random.next().value * 3000);
+    const events = 1 + Math.floor(random() * 3000);
     await t.test(`after ${events} events`, () =>
       killRound(() => startHost(t, { dir, args: ["--launch", "1"] }), site, events));
   }

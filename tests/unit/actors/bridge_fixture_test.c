@@ -163,9 +163,9 @@ void stage_options(bridge_stage *stage)
 
 troupe_error stage_open(bridge_stage *stage, troupe_reason *reason)
 {
-    static const char *const cast[] = {NAME_CONNECTIONS, NAME_LAUNCHER, NAME_STORE,
-                                       NAME_NETWORK,     NAME_CONSOLE,  NAME_QUERY,
-                                       "target/p1:abc"};
+    static const char *const cast[] = {NAME_CONNECTIONS, NAME_LAUNCHER,  NAME_STORE,
+                                       NAME_NETWORK,     NAME_CONSOLE,   NAME_QUERY,
+                                       NAME_SQL,         "target/p1:abc"};
     troupe_error error = troupe_system_open(NULL, &stage->system);
     for (size_t i = 0; error == TROUPE_OK && i < sizeof cast / sizeof cast[0]; i++) {
         error = stub_spawn(stage, cast[i]);
