@@ -54,11 +54,11 @@ Test(rpc, call_by_name_and_by_position_reach_the_owner)
 {
     gives(
         "{\"jsonrpc\":\"2.0\",\"method\":\"query.sql\",\"params\":{\"sql\":\"x\"},\"id\":1}", 200,
-        "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/1\",\"verb\":\"query.sql\",\"params\":"
+        "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/sql\",\"verb\":\"query.sql\",\"params\":"
         "{\"sql\":\"x\"},\"timeout_ms\":30000},\"id\":1}");
     gives(
         "{\"jsonrpc\":\"2.0\",\"method\":\"query.sql\",\"params\":[\"x\",[1,null]],\"id\":2}", 200,
-        "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/1\",\"verb\":\"query.sql\",\"params\":"
+        "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/sql\",\"verb\":\"query.sql\",\"params\":"
         "{\"sql\":\"x\",\"params\":[1,null]},\"timeout_ms\":30000},\"id\":2}");
 }
 
