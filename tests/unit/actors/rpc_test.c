@@ -52,14 +52,15 @@ static void fails(const char *request, int code, const char *name, const char *i
 
 Test(rpc, call_by_name_and_by_position_reach_the_owner)
 {
-    gives(
-        "{\"jsonrpc\":\"2.0\",\"method\":\"query.sql\",\"params\":{\"sql\":\"x\"},\"id\":1}", 200,
-        "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/sql\",\"verb\":\"query.sql\",\"params\":"
-        "{\"sql\":\"x\"},\"timeout_ms\":30000},\"id\":1}");
-    gives(
-        "{\"jsonrpc\":\"2.0\",\"method\":\"query.sql\",\"params\":[\"x\",[1,null]],\"id\":2}", 200,
-        "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/sql\",\"verb\":\"query.sql\",\"params\":"
-        "{\"sql\":\"x\",\"params\":[1,null]},\"timeout_ms\":30000},\"id\":2}");
+    gives("{\"jsonrpc\":\"2.0\",\"method\":\"query.sql\",\"params\":{\"sql\":\"x\"},\"id\":1}", 200,
+          "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/"
+          "sql\",\"verb\":\"query.sql\",\"params\":"
+          "{\"sql\":\"x\"},\"timeout_ms\":30000},\"id\":1}");
+    gives("{\"jsonrpc\":\"2.0\",\"method\":\"query.sql\",\"params\":[\"x\",[1,null]],\"id\":2}",
+          200,
+          "{\"jsonrpc\":\"2.0\",\"result\":{\"actor\":\"query/"
+          "sql\",\"verb\":\"query.sql\",\"params\":"
+          "{\"sql\":\"x\",\"params\":[1,null]},\"timeout_ms\":30000},\"id\":2}");
 }
 
 Test(rpc, ids_of_every_legal_type_come_back)
