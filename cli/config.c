@@ -64,6 +64,9 @@ static const config_key keys[] = {
 
     {"recorder", "attach", CONFIG_ENUM, FIELD(host.attach), "attach", "launched|all|none", NULL,
      "whose pages are connected at birth"},
+    {"recorder", "redact", CONFIG_STRING, FIELD(host.redact), "redact", NULL, "nothing",
+     "names of headers, cookies, fields and parameters whose values are never written; default: a "
+     "list"},
     {"recorder", "bodies", CONFIG_ENUM, FIELD(host.bodies), "bodies", "all|text|none", NULL,
      "which bodies are recorded as they come; the others only when asked for"},
     {"recorder", "body_bytes_max", CONFIG_BYTES, FIELD(host.body_bytes_max), "body-bytes-max", NULL,

@@ -203,6 +203,17 @@ troupe_error recorder_browser(recorder *rec, troupe_bytes payload)
     return TROUPE_OK;
 }
 
+/* An address as it may be written. out: holds it. */
+static text_view without_secrets(const recorder *rec, text_view view, troupe_buffer *out)
+{
+    if (rec->redaction == NULL || view.data == NULL) {
+        return view;
+    }
+    redaction_url(rec->redaction, view.data, view.len, out);
+    return out->failed ? (text_view){REDACTED, sizeof REDACTED - 1}
+                       : (text_view){out->len > 0 ? (const char *)out->data : "", out->len};
+}
+
 troupe_error recorder_target(recorder *rec, troupe_bytes payload)
 {
     text_view uid = {NULL, 0}, target = {NULL, 0}, chrome_id = {NULL, 0}, type = {NULL, 0};
@@ -221,6 +232,11 @@ troupe_error recorder_target(recorder *rec, troupe_bytes payload)
     if (row == NULL) {
         return TROUPE_OK;
     }
+    troupe_buffer_clear(&rec->clean);
+    troupe_buffer_clear(&rec->text);
+    url = without_secrets(rec, url, &rec->clean);
+    title =
+        without_secrets(rec, title, &rec->text); /* before it has one, Chrome says its address */
     const text_view columns[] = {uid, target, chrome_id, type, url, title, state};
     for (int i = 0; i < 7; i++) {
         put_view(row, i + 1, columns[i]);
@@ -280,6 +296,7 @@ typedef struct body_record {
     size_t len;
     int ok, base64, post_data;
     int64_t wall_us;
+    char too_large[64]; /* error may point here */
 } body_record;
 
 /* Base64 text as bytes; false if it is none. Freed by the caller. */
@@ -362,10 +379,17 @@ static void put_post_data(recorder *rec, const body_record *body, int64_t id)
     sqlite3_stmt *row = body->ok ? recorder_statement(rec, SQL_POST_DATA) : NULL;
     if (row != NULL) {
         sqlite3_bind_int64(row, 1, id);
+        const void *data = binary ? decoded : body->data;
+        if (rec->redaction != NULL) {
+            troupe_buffer_clear(&rec->clean);
+            redaction_sent(rec->redaction, data != NULL ? data : "", len, &rec->clean);
+            data = rec->clean.failed ? NULL : rec->clean.data;
+            len = rec->clean.failed ? 0 : rec->clean.len;
+        }
         if (binary) {
-            sqlite3_bind_blob64(row, 2, decoded, len, SQLITE_STATIC);
+            sqlite3_bind_blob64(row, 2, data != NULL ? data : "", len, SQLITE_STATIC);
         } else {
-            put_bytes(row, 2, (const char *)body->data, body->len);
+            put_bytes(row, 2, data, len);
         }
         (void)run_record(rec, row);
     }
@@ -393,20 +417,19 @@ static void take_answer(body_record *body, json_span answer, troupe_buffer *text
 }
 
 /* What was small on the wire may not be small any more. */
-static void check_size(const recorder *rec, body_record *body, char *why, size_t size)
+static void check_size(const recorder *rec, body_record *body)
 {
     int64_t max = rec->bodies.text_bytes_max;
     if (body->ok && max > 0 && (int64_t)(body->base64 ? body->len / 4 * 3 : body->len) > max + 2) {
-        snprintf(why, size, "larger than %lld bytes", (long long)max);
+        snprintf(body->too_large, sizeof body->too_large, "larger than %lld bytes", (long long)max);
         body->ok = 0;
-        body->error = (text_view){why, strlen(why)};
+        body->error = (text_view){body->too_large, strlen(body->too_large)};
     }
 }
 
 static void put_body(recorder *rec, body_record *body)
 {
-    char why[64];
-    check_size(rec, body, why, sizeof why);
+    check_size(rec, body);
     int64_t id = recorder_begin(rec) ? body_row(rec, body) : 0;
     if (id != 0 && body->post_data) {
         put_post_data(rec, body, id);

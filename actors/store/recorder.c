@@ -326,6 +326,13 @@ void recorder_event(recorder *rec, recorded_event *event)
         return;
     }
     event->id = ++rec->event_last;
+    if (rec->redaction != NULL) {
+        troupe_buffer_clear(&rec->clean);
+        redaction_params(rec->redaction, event->params, &rec->clean);
+        event->params = rec->clean.failed
+                            ? (json_span){"{}", 2}
+                            : (json_span){(const char *)rec->clean.data, rec->clean.len};
+    }
     if (json_is_map(event->params)) {
         ingest(rec, event);
     }
@@ -414,6 +421,8 @@ void recorder_close(recorder *rec)
     }
     open_requests_fini(&rec->requests);
     troupe_buffer_fini(&rec->text);
+    troupe_buffer_fini(&rec->clean);
+    redaction_destroy(rec->redaction);
     sqlite3_close(rec->db);
     rec->db = NULL;
 }

@@ -14,6 +14,7 @@
 #include "actors/topics.h"
 #include "json_text.h"
 #include "open_requests.h"
+#include "redact.h"
 
 #include <sqlite3.h>
 
@@ -154,6 +155,7 @@ typedef struct recorder {
     bool requests_forgotten; /* rows exist that `requests` does not know: look into the table */
     size_t dirty_count;
     recorder_bodies bodies; /* set by its owner */
+    redaction *redaction;   /* so is this: what is never written; NULL = nothing. Owned */
     int64_t event_last, request_last, console_last;
     recorder_counts counts;
     bool in_transaction;
@@ -166,7 +168,8 @@ typedef struct recorder {
     size_t worker_next;
     uint64_t lost[RECORDER_LOST_MAX]; /* hashes of what is gone; 0 = free */
     size_t lost_next;
-    troupe_buffer text; /* scratch of put_text */
+    troupe_buffer text;  /* scratch of put_text */
+    troupe_buffer clean; /* the event in hand without its secrets */
     recorder_notify_fn notify;
     void *context;
 } recorder;

@@ -132,6 +132,15 @@ static int pragma_integer(sqlite3 *db, const char *sql, int64_t *out)
     return rc;
 }
 
+static int execute(sqlite3 *db, const char *const *statements)
+{
+    int rc = SQLITE_OK;
+    for (; *statements != NULL && rc == SQLITE_OK; statements++) {
+        rc = sqlite3_exec(db, *statements, NULL, NULL, NULL);
+    }
+    return rc;
+}
+
 static int create_tables(sqlite3 *db)
 {
     char mark[96];
@@ -139,10 +148,10 @@ static int create_tables(sqlite3 *db)
              SCHEMA_APPLICATION, SCHEMA_VERSION);
     int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     if (rc == SQLITE_OK) {
-        rc = sqlite3_exec(db, schema_tables, NULL, NULL, NULL);
+        rc = execute(db, schema_tables);
     }
     if (rc == SQLITE_OK) {
-        rc = sqlite3_exec(db, schema_views, NULL, NULL, NULL);
+        rc = execute(db, schema_views);
     }
     if (rc == SQLITE_OK) {
         rc = sqlite3_exec(db, mark, NULL, NULL, NULL);
@@ -162,7 +171,7 @@ static int migrate(sqlite3 *db, int64_t version)
             rc = sqlite3_exec(db, schema_migrations[at - 1], NULL, NULL, NULL);
         }
         if (rc == SQLITE_OK && at + 1 == SCHEMA_VERSION) {
-            rc = sqlite3_exec(db, schema_views, NULL, NULL, NULL);
+            rc = execute(db, schema_views);
         }
         if (rc == SQLITE_OK) {
             rc = sqlite3_exec(db, mark, NULL, NULL, NULL);

@@ -15,8 +15,8 @@
 #define SCHEMA_PATH_MAX    512
 
 /** The tables of a new store, and the views, made anew whenever the version changes. */
-extern const char schema_tables[];
-extern const char schema_views[];
+extern const char *const schema_tables[]; /* statements, as are the others; NULL ends them */
+extern const char *const schema_views[];
 /** schema_migrations[n] leads the tables from version n+1 to n+2. */
 extern const char *const schema_migrations[SCHEMA_VERSION - 1];
 

@@ -9,7 +9,7 @@
 
 /* clang-format off */
 
-const char schema_tables[] =
+const char *const schema_tables[] = {
     "CREATE TABLE counters("
     " one INTEGER PRIMARY KEY CHECK(one=1), event_last INTEGER NOT NULL DEFAULT 0,"
     " request_last INTEGER NOT NULL DEFAULT 0, console_last INTEGER NOT NULL DEFAULT 0,"
@@ -17,20 +17,20 @@ const char schema_tables[] =
     " events INTEGER NOT NULL DEFAULT 0, requests INTEGER NOT NULL DEFAULT 0,"
     " console INTEGER NOT NULL DEFAULT 0, frames INTEGER NOT NULL DEFAULT 0,"
     " bodies INTEGER NOT NULL DEFAULT 0, gaps INTEGER NOT NULL DEFAULT 0);"
-    "INSERT INTO counters(one) VALUES(1);"
+    "INSERT INTO counters(one) VALUES(1);",
 
     "CREATE TABLE browser("
     " uid TEXT PRIMARY KEY, browser TEXT, origin TEXT, state TEXT, product TEXT, pid INTEGER,"
-    " endpoint TEXT, reason TEXT, first_us INTEGER, last_us INTEGER) WITHOUT ROWID;"
+    " endpoint TEXT, reason TEXT, first_us INTEGER, last_us INTEGER) WITHOUT ROWID;",
 
     "CREATE TABLE target("
     " uid TEXT NOT NULL, target TEXT NOT NULL, chrome_id TEXT, type TEXT, url TEXT, title TEXT,"
     " state TEXT, epoch INTEGER, first_us INTEGER, last_us INTEGER,"
-    " PRIMARY KEY(uid,target)) WITHOUT ROWID;"
+    " PRIMARY KEY(uid,target)) WITHOUT ROWID;",
 
     "CREATE TABLE event("
     " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, session TEXT, method TEXT NOT NULL,"
-    " wall_us INTEGER NOT NULL, mono_us INTEGER NOT NULL, request INTEGER, params TEXT);"
+    " wall_us INTEGER NOT NULL, mono_us INTEGER NOT NULL, request INTEGER, params TEXT);",
 
     "CREATE TABLE request("
     " id INTEGER PRIMARY KEY, chain INTEGER NOT NULL, hop INTEGER NOT NULL, uid TEXT NOT NULL,"
@@ -44,7 +44,7 @@ const char schema_tables[] =
     " initiator_json TEXT);"
     "CREATE INDEX request_by_id ON request(request_id,uid);"
     "CREATE INDEX request_open ON request(uid,target)"
-    " WHERE state IN ('pending','loading','connecting','open');"
+    " WHERE state IN ('pending','loading','connecting','open');",
 
     "CREATE TABLE response("
     " request INTEGER PRIMARY KEY, status INTEGER, status_text TEXT, raw_status INTEGER,"
@@ -52,7 +52,7 @@ const char schema_tables[] =
     " remote_port INTEGER, connection_id INTEGER, connection_reused INTEGER,"
     " from_disk_cache INTEGER, from_service_worker INTEGER, from_prefetch INTEGER,"
     " security_state TEXT, received_mono_us INTEGER, headers_json TEXT, raw_headers_json TEXT,"
-    " raw_headers_text TEXT, timing_json TEXT);"
+    " raw_headers_text TEXT, timing_json TEXT);",
 
     "CREATE TABLE content("
     " id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes INTEGER NOT NULL,"
@@ -64,7 +64,7 @@ const char schema_tables[] =
     "CREATE TRIGGER body_gone AFTER DELETE ON body WHEN old.content IS NOT NULL BEGIN"
     " DELETE FROM content WHERE id=old.content"
     " AND NOT EXISTS(SELECT 1 FROM body WHERE content=old.content);"
-    "END;"
+    "END;",
 
     "CREATE TABLE websocket("
     " request INTEGER PRIMARY KEY, frames_sent INTEGER NOT NULL DEFAULT 0,"
@@ -73,33 +73,35 @@ const char schema_tables[] =
     "CREATE TABLE websocket_frame("
     " id INTEGER PRIMARY KEY, request INTEGER NOT NULL, direction TEXT NOT NULL, opcode INTEGER,"
     " masked INTEGER, bytes INTEGER NOT NULL, mono_us INTEGER, wall_us INTEGER, payload TEXT);"
-    "CREATE INDEX websocket_frame_request ON websocket_frame(request);"
+    "CREATE INDEX websocket_frame_request ON websocket_frame(request);",
 
     "CREATE TABLE eventsource_message("
     " id INTEGER PRIMARY KEY, request INTEGER NOT NULL, name TEXT, event_id TEXT, data TEXT,"
     " mono_us INTEGER, wall_us INTEGER);"
-    "CREATE INDEX eventsource_message_request ON eventsource_message(request);"
+    "CREATE INDEX eventsource_message_request ON eventsource_message(request);",
 
     "CREATE TABLE console("
     " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, session TEXT, event INTEGER,"
     " level TEXT NOT NULL, type TEXT, source TEXT NOT NULL, message TEXT NOT NULL,"
     " timestamp_us INTEGER NOT NULL, url TEXT, line INTEGER, column INTEGER, request_id TEXT,"
-    " stack_json TEXT);"
+    " stack_json TEXT);",
 
     "CREATE TABLE page("
     " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, session TEXT, event INTEGER,"
     " frame_id TEXT, loader_id TEXT, url TEXT, mime_type TEXT, navigated_us INTEGER,"
-    " content_us INTEGER, load_us INTEGER);"
+    " content_us INTEGER, load_us INTEGER);",
 
     "CREATE TABLE gap("
     " id INTEGER PRIMARY KEY, uid TEXT, target TEXT, event INTEGER, count INTEGER NOT NULL,"
-    " bytes INTEGER, reason TEXT, wall_us INTEGER, from_us INTEGER);";
+    " bytes INTEGER, reason TEXT, wall_us INTEGER, from_us INTEGER);",
+    NULL,
+};
 
 #define ISO_TIME(us) "strftime('%Y-%m-%dT%H:%M:%fZ'," us "/1000000.0,'unixepoch')"
 
-const char schema_views[] =
+const char *const schema_views[] = {
     "DROP VIEW IF EXISTS har_summary; DROP VIEW IF EXISTS har_entry;"
-    "DROP VIEW IF EXISTS console_summary; DROP VIEW IF EXISTS body_content;"
+    "DROP VIEW IF EXISTS console_summary; DROP VIEW IF EXISTS body_content;",
 
     "CREATE VIEW har_summary AS SELECT r.id AS id, r.request_id AS request_id,"
     " r.protocol AS protocol, r.method AS method, COALESCE(p.raw_status,p.status,0) AS status,"
@@ -114,7 +116,7 @@ const char schema_views[] =
     " r.target AS target,"
     " CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS body_status"
     " FROM request r LEFT JOIN response p ON p.request=r.id"
-    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id;"
+    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id;",
 
     "CREATE VIEW har_entry AS SELECT r.id AS id, r.request_id AS request_id, r.hop AS hop,"
     " r.chain AS chain, r.uid AS uid, r.target AS target, r.session AS session,"
@@ -148,14 +150,16 @@ const char schema_views[] =
     " CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS body_status,"
     " b.error AS body_error, b.bytes AS body_bytes"
     " FROM request r LEFT JOIN response p ON p.request=r.id"
-    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id;"
+    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id;",
 
     "CREATE VIEW console_summary AS SELECT id, level, source, message,"
-    " timestamp_us/1000.0 AS timestamp, target, url, line, \"column\" FROM console;"
+    " timestamp_us/1000.0 AS timestamp, target, url, line, \"column\" FROM console;",
 
     "CREATE VIEW body_content AS SELECT b.request AS request, b.base64 AS base64,"
     " b.bytes AS bytes, unpacked(c.data,c.coding,c.bytes,b.base64) AS content"
-    " FROM body b JOIN content c ON c.id=b.content;";
+    " FROM body b JOIN content c ON c.id=b.content;",
+    NULL,
+};
 
 const char *const schema_migrations[] = {
     "ALTER TABLE gap ADD COLUMN from_us INTEGER;",

@@ -330,11 +330,18 @@ static void call_stats(store *me, troupe_actor *self, const troupe_envelope *cal
     (void)troupe_buffer_printf(
         &json,
         ",\"events\":%lld,\"requests\":%lld,\"console\":%lld,\"websocket_frames\":%lld,"
-        "\"bodies\":%lld,\"gaps\":%lld,\"dropped\":%lld,\"bytes\":%lld,\"committed\":%lld}",
+        "\"bodies\":%lld,\"gaps\":%lld,\"dropped\":%lld,\"bytes\":%lld,\"committed\":%lld,"
+        "\"redact\":",
         (long long)counts->events, (long long)counts->requests, (long long)counts->console,
         (long long)counts->frames, (long long)counts->bodies, (long long)counts->gaps,
         (long long)counts->dropped, (long long)recorder_bytes(&me->rec),
         (long long)counts->commits);
+    if (me->rec.redaction != NULL) {
+        json_quote_append(&json, me->options->redact, strlen(me->options->redact));
+    } else {
+        (void)troupe_buffer_append(&json, "null", 4);
+    }
+    (void)troupe_buffer_append(&json, "}", 1);
     if (json.failed) {
         troupe_fault(self, troupe_caller_of(call), TROUPE_ENOMEM, NULL, NULL);
     } else {
@@ -414,7 +421,8 @@ static troupe_error open_store(store *me, troupe_reason *reason)
     }
     me->open = error == TROUPE_OK;
     set_bodies(me);
-    return error;
+    return error == TROUPE_OK ? redaction_create(me->options->redact, &me->rec.redaction, reason)
+                              : error;
 }
 
 static troupe_error store_start(troupe_actor *self, void *state)
@@ -526,6 +534,14 @@ troupe_error store_prepare(troupe_actor *self, void *context, troupe_spawn_optio
     return TROUPE_OK;
 }
 
+static troupe_error check_redaction(const troupe_host_options *options, troupe_reason *reason)
+{
+    redaction *rules = NULL;
+    troupe_error error = redaction_create(options->redact, &rules, reason);
+    redaction_destroy(rules);
+    return error;
+}
+
 troupe_error store_check(const troupe_host_options *options, char *path, size_t path_size,
                          troupe_reason *reason)
 {
@@ -535,7 +551,7 @@ troupe_error store_check(const troupe_host_options *options, char *path, size_t 
     troupe_error error = schema_path(options, file, sizeof file, reason);
     if (error == TROUPE_OK && schema_path_is_memory(file)) {
         snprintf(path, path_size, ":memory:");
-        return TROUPE_OK;
+        return check_redaction(options, reason);
     }
     if (error == TROUPE_OK) {
         error = schema_make_file(file, reason);
@@ -549,6 +565,9 @@ troupe_error store_check(const troupe_host_options *options, char *path, size_t 
     sqlite3_close(db);
     if (lock >= 0) {
         close(lock);
+    }
+    if (error == TROUPE_OK) {
+        error = check_redaction(options, reason);
     }
     if (error == TROUPE_OK) {
         snprintf(path, path_size, "%s", file);

@@ -61,6 +61,7 @@ typedef struct troupe_host_options {
 
     /* [recorder] */
     const char *attach;       /* "launched", "all", "none" */
+    const char *redact;       /* what is never written, as docs/store.md says; NULL = nothing */
     const char *bodies;       /* "all", "text" or "none" are recorded as they come. NULL = "all" */
     uint32_t body_bytes_max;  /* bodies up to this size are recorded */
     uint32_t media_bytes_max; /* images, fonts, sound and films up to this size */
