@@ -38,7 +38,8 @@ void bench_host_start(bench_host *bench)
 {
     troupe_host_options options;
     troupe_host_options_default(&options);
-    options.store = ":memory:";
+    options.store = bench->store != NULL ? bench->store : ":memory:";
+    options.bodies = bench->bodies != NULL ? bench->bodies : "none";
     options.listen = "127.0.0.1:0";
     options.mailbox = bench->lane;
     options.attach = "all";

@@ -15,12 +15,14 @@ typedef struct bench_host {
     troupe_system *system;
     troupe_guest *guest;
     const char *lane;
-    int started; /* calls that are not answered */
+    const char *store;  /* ":memory:" unless set before bench_host_start */
+    const char *bodies; /* "none" unless set */
+    int started;        /* calls that are not answered */
 } bench_host;
 
 /** First in main: runs as a keeper if it is to, blocks signals; the lane from BENCH_LANE. */
 void bench_init(bench_host *bench, int argc, char **argv);
-/** A host that records into memory. */
+/** A host that records. */
 void bench_host_start(bench_host *bench);
 void bench_host_stop(bench_host *bench);
 /** Launch a browser; its id, to be freed. */

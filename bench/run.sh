@@ -7,6 +7,7 @@
 #   bench/run.sh scan [ROUNDS]                the scanner of CDP messages
 #   bench/run.sh large [ROUNDS]               large results
 #   bench/run.sh targets [PAGES]              1 to 1,000 targets, 200 pages over 4 browsers
+#   bench/run.sh events [ROUNDS]              CDP events recorded, beside a bare SQLite insert loop
 #   bench/run.sh fleet [ROUNDS]               50 browsers launched, used and closed: bench/fleet.mjs
 #   bench/run.sh recovery [OPTION…]           what breaks, and how soon it works: bench/recovery.mjs
 #   bench/run.sh rpc [ROUNDS [SECONDS]]       POST /rpc beside Node with Puppeteer
@@ -20,7 +21,7 @@ export TROUPE="${TROUPE:-$binaries/troupe}"
 
 which=all
 case ${1:-} in
-    commands | scan | large | targets | fleet | recovery | rpc | fanout | runtime) which=$1; shift ;;
+    commands | scan | large | targets | events | fleet | recovery | rpc | fanout | runtime) which=$1; shift ;;
     *[!0-9]*)
         sed -n 's/^#   //p' "$0" >&2
         exit 2
@@ -56,6 +57,11 @@ run_large() {
 run_targets() {
     build bench_targets bench_peer
     node bench/targets.mjs "$binaries" "${1:-200}"
+}
+
+run_events() {
+    build bench_events bench_peer
+    node bench/events.mjs "$binaries" "${1:-3}"
 }
 
 run_fleet() {
@@ -99,6 +105,7 @@ case $which in
     scan) run_scan "$@" ;;
     large) run_large "$@" ;;
     targets) run_targets "$@" ;;
+    events) run_events "$@" ;;
     fleet) run_fleet "$@" ;;
     recovery) run_recovery "$@" ;;
     rpc) run_rpc "$@" ;;
@@ -109,6 +116,7 @@ case $which in
         run_scan "$@"
         run_large "$@"
         run_targets
+        run_events "$@"
         run_fleet
         run_recovery
         run_rpc "$@"

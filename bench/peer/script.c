@@ -9,6 +9,8 @@
  *                               small ones)
  *   Peer.targets {count}        so many pages appear, and are attached if the client asked for
  *                               that; answered after their events
+ *   Peer.network {count}        so many requests of the first session's page, six events each, as
+ *                               Chromium tells of them; answered after them
  *   Peer.burst {method, count, sessions, size, rate}
  *                               so many events to the first so many sessions, in turn, `size`
  *                               bytes of params each, `rate` a second (0: at once); answered after
@@ -374,6 +376,99 @@ void script_fini(connection *c)
     free(c->burst.params);
 }
 
+/* --- requests ------------------------------------------------------------------------------- */
+
+/* Their size and members are those of Chromium 140; %1$s is the session, %2$lld the request. */
+static const char *const request_events[] = {
+    "{\"method\":\"Network.requestWillBeSent\",\"sessionId\":\"%1$s\",\"params\":{\"requestId\":"
+    "\"4242.%2$lld\",\"loaderId\":\"8D5C1B2A0F6E4D3C9B8A7F6E5D4C3B2A\",\"documentURL\":"
+    "\"https://shop.example/catalogue/winter?page=3\",\"request\":{\"url\":"
+    "\"https://shop.example/api/items/"
+    "%2$lld?fields=name,price,stock&currency=eur\",\"method\":\"GET\","
+    "\"headers\":{\"sec-ch-ua-platform\":\"\\\"Linux\\\"\",\"Referer\":"
+    "\"https://shop.example/catalogue/winter?page=3\",\"User-Agent\":\"Mozilla/5.0 (X11; Linux "
+    "x86_64) "
+    "AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/140.0.0.0 Safari/537.36\",\"sec-ch-ua\":"
+    "\"\\\"Not:A-Brand\\\";v=\\\"8\\\", "
+    "\\\"Chromium\\\";v=\\\"140\\\"\",\"sec-ch-ua-mobile\":\"?0\"},"
+    "\"mixedContentType\":\"none\",\"initialPriority\":\"High\",\"referrerPolicy\":"
+    "\"strict-origin-when-cross-origin\",\"isSameSite\":true},\"timestamp\":%2$lld.125,"
+    "\"wallTime\":"
+    "1790000000.5,\"initiator\":{\"type\":\"script\",\"stack\":{\"callFrames\":[{\"functionName\":"
+    "\"load\",\"scriptId\":\"12\",\"url\":\"https://shop.example/assets/app.js\",\"lineNumber\":1,"
+    "\"columnNumber\":48213}]}},\"redirectHasExtraInfo\":false,\"type\":\"Fetch\",\"frameId\":"
+    "\"0F6E4D3C9B8A7F6E5D4C3B2A8D5C1B2A\",\"hasUserGesture\":false}}",
+    "{\"method\":\"Network.requestWillBeSentExtraInfo\",\"sessionId\":\"%1$s\",\"params\":{"
+    "\"requestId\":\"4242.%2$lld\",\"associatedCookies\":[],\"headers\":{\"Accept\":\"*/*\","
+    "\"Accept-Encoding\":\"gzip, deflate, br, zstd\",\"Connection\":\"keep-alive\",\"Host\":"
+    "\"shop.example\",\"Referer\":\"https://shop.example/catalogue/"
+    "winter?page=3\",\"Sec-Fetch-Dest\":"
+    "\"empty\",\"Sec-Fetch-Mode\":\"cors\",\"Sec-Fetch-Site\":\"same-origin\",\"User-Agent\":"
+    "\"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "HeadlessChrome/140.0.0.0 "
+    "Safari/"
+    "537.36\"},\"connectTiming\":{\"requestTime\":%2$lld.126},\"siteHasCookieInOtherPartition\":"
+    "false}}",
+    "{\"method\":\"Network.responseReceivedExtraInfo\",\"sessionId\":\"%1$s\",\"params\":{"
+    "\"requestId\":\"4242.%2$lld\",\"blockedCookies\":[],\"headers\":{\"Cache-Control\":\"no-"
+    "store\","
+    "\"Content-Length\":\"1824\",\"Content-Type\":\"application/json\",\"Date\":"
+    "\"Thu, 26 Nov 2026 22:00:00 GMT\",\"Server\":\"shop\"},\"resourceIPAddressSpace\":\"Public\","
+    "\"statusCode\":200,\"headersText\":\"HTTP/1.1 200 OK\\r\\nCache-Control: no-store\\r\\n"
+    "Content-Length: 1824\\r\\nContent-Type: application/json\\r\\nDate: Thu, 26 Nov 2026 22:00:00 "
+    "GMT"
+    "\\r\\nServer: shop\\r\\n\\r\\n\"}}",
+    "{\"method\":\"Network.responseReceived\",\"sessionId\":\"%1$s\",\"params\":{\"requestId\":"
+    "\"4242.%2$lld\",\"loaderId\":\"8D5C1B2A0F6E4D3C9B8A7F6E5D4C3B2A\",\"timestamp\":%2$lld.250,"
+    "\"type\":\"Fetch\",\"response\":{\"url\":"
+    "\"https://shop.example/api/items/%2$lld?fields=name,price,stock&currency=eur\",\"status\":200,"
+    "\"statusText\":\"OK\",\"headers\":{\"Cache-Control\":\"no-store\",\"Content-Length\":\"1824\","
+    "\"Content-Type\":\"application/json\",\"Date\":\"Thu, 26 Nov 2026 22:00:00 GMT\",\"Server\":"
+    "\"shop\"},\"mimeType\":\"application/json\",\"charset\":\"\",\"connectionReused\":true,"
+    "\"connectionId\":187,\"remoteIPAddress\":\"192.0.2.7\",\"remotePort\":443,\"fromDiskCache\":"
+    "false,\"fromServiceWorker\":false,\"fromPrefetchCache\":false,\"encodedDataLength\":187,"
+    "\"timing\":{\"requestTime\":%2$lld.126,\"proxyStart\":-1,\"proxyEnd\":-1,\"dnsStart\":-1,"
+    "\"dnsEnd\":-1,\"connectStart\":-1,\"connectEnd\":-1,\"sslStart\":-1,\"sslEnd\":-1,"
+    "\"workerStart\":-1,\"workerReady\":-1,\"sendStart\":0.321,\"sendEnd\":0.402,\"pushStart\":0,"
+    "\"pushEnd\":0,\"receiveHeadersStart\":98.1,\"receiveHeadersEnd\":98.4},\"responseTime\":"
+    "1790000000622.5,\"protocol\":\"http/1.1\",\"alternateProtocolUsage\":\"unspecifiedReason\","
+    "\"securityState\":\"secure\"},\"hasExtraInfo\":true,\"frameId\":"
+    "\"0F6E4D3C9B8A7F6E5D4C3B2A8D5C1B2A\"}}",
+    "{\"method\":\"Network.dataReceived\",\"sessionId\":\"%1$s\",\"params\":{\"requestId\":"
+    "\"4242.%2$lld\",\"timestamp\":%2$lld.260,\"dataLength\":1824,\"encodedDataLength\":1824}}",
+    "{\"method\":\"Network.loadingFinished\",\"sessionId\":\"%1$s\",\"params\":{\"requestId\":"
+    "\"4242.%2$lld\",\"timestamp\":%2$lld.270,\"encodedDataLength\":2011}}",
+};
+
+/* Written once, then sent with the number put in: the peer is not what is measured. */
+static void play_requests(connection *c, const cdp_message *m)
+{
+    static int64_t played;
+    int64_t count = number(m, "count", 1000);
+    for (int64_t i = 0; i < count && c->session_count > 0; i++) {
+        played++;
+        for (size_t e = 0; e < sizeof request_events / sizeof *request_events; e++) {
+            char text[4096];
+            int n = snprintf(text, sizeof text, request_events[e], c->sessions[0].id,
+                             (long long)played);
+            connection_send(c, text, (size_t)n, NULL, 0);
+        }
+    }
+    answer(c, m, "{}}");
+}
+
+static void answer_body(connection *c, const cdp_message *m)
+{
+    static char text[2048];
+    if (text[0] == '\0') {
+        size_t n = (size_t)sprintf(text, "{\"body\":\"");
+        for (int i = 0; i < 60; i++)
+            n += (size_t)sprintf(text + n, "{item: %d, name: 'a thing'} ", i);
+        sprintf(text + n, "\",\"base64Encoded\":false}}");
+    }
+    answer(c, m, text);
+}
+
 /* --- dispatch ------------------------------------------------------------------------------- */
 
 static void set_auto_attach(connection *c, const cdp_message *m)
@@ -403,6 +498,8 @@ static const struct {
     {"Target.getBrowserContexts", NULL, "{\"browserContextIds\":[]}}"},
     {"Page.getFrameTree", frame_tree, NULL},
     {"Peer.answer", answer_sized, NULL},
+    {"Network.getResponseBody", answer_body, NULL},
+    {"Peer.network", play_requests, NULL},
     {"Peer.burst", start_burst, NULL},
     {"Peer.targets", make_targets, NULL},
     {"Target.setDiscoverTargets", discover, NULL},
