@@ -4,6 +4,7 @@
  *
  *   bench_events record FILE REQUESTS BODIES   a host records what a peer plays into that new file;
  *                                              BODIES: all or none
+ *   bench_events retain FILE REQUESTS MIB      the same, in twenty batches, with that bound
  *   bench_events insert FILE NEW_FILE          the rows of that file, read into memory, are put
  * into a new one of the same schema: one prepared insert for each table, 2,000 rows a transaction
  *
@@ -117,6 +118,55 @@ static void record(const char *file, long long requests, const char *bodies)
     bench_host_stop(&bench);
 }
 
+/* --- within bounds --------------------------------------------------------------------------- */
+
+#define RETAIN_BATCHES 20
+
+/* Rows that are not whole. */
+static long long broken(void)
+{
+    return first_of(
+        "SELECT (SELECT count(*) FROM response WHERE request NOT IN (SELECT id FROM request))"
+        "+(SELECT count(*) FROM request WHERE chain NOT IN (SELECT id FROM request))"
+        "+(SELECT count(*) FROM event WHERE request NOT IN (SELECT id FROM request))"
+        "+(SELECT count(*) FROM (SELECT r.id FROM request r LEFT JOIN event e"
+        " ON e.request=r.chain WHERE r.id%97=0 GROUP BY r.id HAVING count(e.id)<>6))");
+}
+
+/* Many times the bound is played; the store stays below it, and lists are answered meanwhile. */
+static void retain(const char *file, long long requests, uint64_t bytes_max)
+{
+    double slowest_us = 0;
+    double largest = 0;
+    bench.store = file;
+    bench.store_bytes_max = bytes_max;
+    bench_host_start(&bench);
+    char *browser = bench_launch(&bench);
+    json_decref(bench_call_json(&bench, NAME_CONNECTIONS, "open",
+                                json_pack("{s:s}", "url", "about:blank")));
+    double start = bench_now_us();
+    for (int i = 0; i < RETAIN_BATCHES; i++) {
+        play(browser, requests / RETAIN_BATCHES);
+        double asked = bench_now_us();
+        json_decref(
+            bench_call_json(&bench, NAME_NETWORK, "network", json_pack("{s:i}", "limit", 50)));
+        double took = bench_now_us() - asked;
+        double bytes = (double)stat_of("bytes");
+        slowest_us = took > slowest_us ? took : slowest_us;
+        largest = bytes > largest ? bytes : largest;
+    }
+    double wall = bench_now_us() - start;
+    printf("{\"measure\":\"retain\",\"events\":%lld,\"per_s\":%.0f,\"bound_mib\":%.0f,"
+           "\"largest_mib\":%.1f,\"slowest_list_ms\":%.1f,\"lost\":%lld,\"broken\":%lld,"
+           "\"requests_left\":%lld}\n",
+           requests * EVENTS_OF_ONE, (double)(requests * EVENTS_OF_ONE) / wall * 1e6,
+           (double)bytes_max / 1048576, largest / 1048576, slowest_us / 1e3,
+           first_of("SELECT coalesce(sum(count),0) FROM gap"), broken(),
+           first_of("SELECT count(*) FROM request"));
+    free(browser);
+    bench_host_stop(&bench);
+}
+
 /* --- inserting ------------------------------------------------------------------------------- */
 
 typedef struct table {
@@ -218,10 +268,13 @@ int main(int argc, char **argv)
     bench_init(&bench, argc, argv);
     if (argc == 5 && strcmp(argv[1], "record") == 0) {
         record(argv[2], atoll(argv[3]), argv[4]);
+    } else if (argc == 5 && strcmp(argv[1], "retain") == 0) {
+        retain(argv[2], atoll(argv[3]), (uint64_t)atoll(argv[4]) << 20);
     } else if (argc == 4 && strcmp(argv[1], "insert") == 0) {
         insert(argv[2], argv[3]);
     } else {
-        fprintf(stderr, "usage: bench_events record FILE REQUESTS BODIES | insert FILE NEW_FILE\n");
+        fprintf(stderr, "usage: bench_events record FILE REQUESTS BODIES | retain FILE REQUESTS MIB"
+                        " | insert FILE NEW_FILE\n");
         return 2;
     }
     return 0;

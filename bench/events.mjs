@@ -12,7 +12,8 @@ const REQUESTS = Number(process.env.BENCH_REQUESTS ?? 50000);
 const binary = join(binaries, 'bench_events');
 const dir = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
 const env = {CHROMIUM: join(binaries, 'bench_peer')};
-const measured = {none: [], all: [], insert: []};
+const BOUND_MIB = 256;
+const measured = {none: [], all: [], insert: [], retain: []};
 try {
   for (let i = 0; i < Number(rounds); i++) {
     for (const bodies of ['none', 'all']) {
@@ -23,6 +24,8 @@ try {
     for (const name of ['none', 'all', 'copy'])
       for (const end of ['', '-wal', '-shm', '.lock']) rmSync(join(dir, `${name}-${i}.db${end}`), {force: true});
   }
+  measured.retain.push(...await jsonLines(binary,
+    ['retain', join(dir, 'bound.db'), String(8 * REQUESTS), String(BOUND_MIB)], env));
 } finally {
   rmSync(dir, {recursive: true, force: true});
 }
@@ -35,6 +38,12 @@ table(['', 'events/s', 'CPU an event', 'lost', 'requests', 'complete'], [
     text(of('all', 'requests')), text(of('all', 'complete'))],
   ['bare inserts of the same rows', text(of('insert', 'per_s')), '', '', '', ''],
 ]);
+console.log(`\nWithin ${BOUND_MIB} MiB, ${8 * REQUESTS} requests in twenty batches, a list of 50 asked for behind each:`);
+table(['events', 'events/s', 'largest store', 'slowest list', 'lost', 'halves', 'requests left'],
+  measured.retain.map(row => [text(row.events), text(row.per_s), `${text(row.largest_mib, 1)} MiB`,
+    `${text(row.slowest_list_ms)} ms`, text(row.lost), text(row.broken), text(row.requests_left)]));
 console.log();
 goal('recorded / bare inserts', of('none', 'per_s') / of('insert', 'per_s'), {least: 0.6});
-goal('lost', Math.max(...measured.none.map(row => row.lost), ...measured.all.map(row => row.lost)), {most: 0}, 0);
+goal('lost', Math.max(...Object.values(measured).flat().map(row => row.lost ?? 0)), {most: 0}, 0);
+goal('largest store / its bound', Math.max(...measured.retain.map(row => row.largest_mib)) / BOUND_MIB, {most: 1});
+goal('requests that are not whole', Math.max(...measured.retain.map(row => row.broken)), {most: 0}, 0);

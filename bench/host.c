@@ -40,6 +40,8 @@ void bench_host_start(bench_host *bench)
     troupe_host_options_default(&options);
     options.store = bench->store != NULL ? bench->store : ":memory:";
     options.bodies = bench->bodies != NULL ? bench->bodies : "none";
+    if (bench->store_bytes_max != 0)
+        options.store_bytes_max = bench->store_bytes_max;
     options.listen = "127.0.0.1:0";
     options.mailbox = bench->lane;
     options.attach = "all";

@@ -15,9 +15,10 @@ typedef struct bench_host {
     troupe_system *system;
     troupe_guest *guest;
     const char *lane;
-    const char *store;  /* ":memory:" unless set before bench_host_start */
-    const char *bodies; /* "none" unless set */
-    int started;        /* calls that are not answered */
+    const char *store;        /* ":memory:" unless set before bench_host_start */
+    const char *bodies;       /* "none" unless set */
+    uint64_t store_bytes_max; /* the default unless set */
+    int started;              /* calls that are not answered */
 } bench_host;
 
 /** First in main: runs as a keeper if it is to, blocks signals; the lane from BENCH_LANE. */

@@ -15,7 +15,7 @@
 #include <utlist.h>
 
 #define AT_ONCE    16
-#define WAITING    16384 /* beyond that they are not asked for */
+#define WAITING    65536 /* beyond that they are not asked for, and that is recorded */
 #define TIMEOUT_MS 10000
 
 /* One that waits or is asked for. */
@@ -104,11 +104,8 @@ typedef struct text {
 static void want(browser *state, text target, text session, text request_id, bool post_data)
 {
     struct browser_body *item =
-        state->bodies.count < WAITING
-            ? malloc(sizeof *item + target.len + session.len + request_id.len + 3)
-            : NULL;
+        malloc(sizeof *item + target.len + session.len + request_id.len + 3);
     if (item == NULL) {
-        state->bodies.missed++;
         return;
     }
     char *at = item->texts;
@@ -116,8 +113,13 @@ static void want(browser *state, text target, text session, text request_id, boo
     item->target = put(&at, target.data, target.len);
     item->session = put(&at, session.data, session.len);
     item->request_id = put(&at, request_id.data, request_id.len);
-    DL_APPEND(state->bodies.waiting, item);
-    state->bodies.count++;
+    if (state->bodies.count < WAITING) {
+        DL_APPEND(state->bodies.waiting, item);
+        state->bodies.count++;
+    } else {
+        record(state, item, NULL, 0, "not asked for: too many others were");
+        free(item);
+    }
 }
 
 /* Documents ---------------------------------------------------------------------------------

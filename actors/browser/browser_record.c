@@ -14,10 +14,11 @@
 
 #include <stdlib.h>
 
-#define WAIT_MS 250
+#define WAIT_MS 2000
 
 struct browser_held {
     struct browser_held *next;
+    troupe_kind kind;
     size_t verb_len;
     size_t payload_len;
     char bytes[]; /* verb, then payload */
@@ -124,20 +125,21 @@ static bool wait_for_room(browser *state)
     return true;
 }
 
-static void hold(browser *state, const cdp_message *event, troupe_bytes payload)
+static void hold(browser *state, troupe_kind kind, const char *verb, size_t verb_len,
+                 troupe_bytes payload)
 {
     browser_recording *rec = &state->recording;
     struct browser_held *item = NULL;
     if (!rec->shedding && (rec->waiting || wait_for_room(state))) {
-        item = malloc(sizeof *item + event->method_len + payload.len);
+        item = malloc(sizeof *item + verb_len + payload.len);
     }
     if (item == NULL) {
         count_gap(rec, payload.len);
         return;
     }
-    *item = (struct browser_held){.verb_len = event->method_len, .payload_len = payload.len};
-    memcpy(item->bytes, event->method, event->method_len);
-    memcpy(item->bytes + event->method_len, payload.data, payload.len);
+    *item = (struct browser_held){.kind = kind, .verb_len = verb_len, .payload_len = payload.len};
+    memcpy(item->bytes, verb, verb_len);
+    memcpy(item->bytes + verb_len, payload.data, payload.len);
     if (rec->last != NULL) {
         rec->last->next = item;
     } else {
@@ -146,23 +148,18 @@ static void hold(browser *state, const cdp_message *event, troupe_bytes payload)
     rec->last = item;
 }
 
-void browser_record(browser *state, const roster_target *target, const cdp_message *event)
+/* In order, whatever it is: behind what is held. */
+static void post_or_hold(browser *state, troupe_kind kind, const char *verb, size_t verb_len,
+                         troupe_bytes payload)
 {
     browser_recording *rec = &state->recording;
-    const char *params = event->params.data != NULL ? event->params.data : "{}";
-    size_t len = event->params.data != NULL ? event->params.len : 2;
-    troupe_buffer_clear(&state->scratch);
-    troupe_pack(&state->scratch, "[s,s,s#,I,I,j#]", state->uid, target != NULL ? target->id : "",
-                event->session != NULL ? event->session : "", event->session_len, state->wall_us,
-                state->mono_us, params, len);
-    troupe_bytes payload = troupe_buffer_bytes(&state->scratch);
     if (rec->first != NULL || rec->shedding) {
-        hold(state, event, payload);
+        hold(state, kind, verb, verb_len, payload);
         return;
     }
-    troupe_error error = post(state, TROUPE_EVENT, event->method, event->method_len, payload);
+    troupe_error error = post(state, kind, verb, verb_len, payload);
     if (error == TROUPE_EBUSY) {
-        hold(state, event, payload);
+        hold(state, kind, verb, verb_len, payload);
     } else if (error != TROUPE_OK) {
         count_gap(rec, payload.len);
     } else if (rec->gap_count > 0) {
@@ -170,12 +167,21 @@ void browser_record(browser *state, const roster_target *target, const cdp_messa
     }
 }
 
+void browser_record(browser *state, const roster_target *target, const cdp_message *event)
+{
+    const char *params = event->params.data != NULL ? event->params.data : "{}";
+    size_t len = event->params.data != NULL ? event->params.len : 2;
+    troupe_buffer_clear(&state->scratch);
+    troupe_pack(&state->scratch, "[s,s,s#,I,I,j#]", state->uid, target != NULL ? target->id : "",
+                event->session != NULL ? event->session : "", event->session_len, state->wall_us,
+                state->mono_us, params, len);
+    post_or_hold(state, TROUPE_EVENT, event->method, event->method_len,
+                 troupe_buffer_bytes(&state->scratch));
+}
+
 void browser_record_cast(browser *state, const char *verb, troupe_bytes payload)
 {
-    troupe_error error = post(state, TROUPE_CAST, verb, strlen(verb), payload);
-    if (error != TROUPE_OK) {
-        count_gap(&state->recording, payload.len);
-    }
+    post_or_hold(state, TROUPE_CAST, verb, strlen(verb), payload);
 }
 
 bool browser_record_room(browser *state, troupe_address actor)
@@ -188,7 +194,7 @@ bool browser_record_room(browser *state, troupe_address actor)
     while (rec->first != NULL) {
         struct browser_held *item = rec->first;
         troupe_bytes payload = {(const uint8_t *)item->bytes + item->verb_len, item->payload_len};
-        troupe_error error = post(state, TROUPE_EVENT, item->bytes, item->verb_len, payload);
+        troupe_error error = post(state, item->kind, item->bytes, item->verb_len, payload);
         if (error == TROUPE_EBUSY && troupe_await_room(state->self, rec->store) == TROUPE_OK) {
             return true; /* that store's room: perhaps it is not the one that was asked before */
         }

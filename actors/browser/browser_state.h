@@ -74,7 +74,6 @@ typedef struct browser_bodies {
     struct browser_body *waiting;
     uint32_t count; /* of those */
     uint32_t under_way;
-    uint64_t missed; /* there was no place for them */
 } browser_bodies;
 
 /** Notices that found no room (browser_tell.c). */

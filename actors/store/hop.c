@@ -197,7 +197,10 @@ static uint64_t url_hash(json_span url)
 static void begin_entry(recorder *rec, const recorded_event *event, open_request *request,
                         const hop_start *start)
 {
+    extra_write(rec, request);
     request->previous_id = request->id;
+    request->answered = false;
+    request->type_hash = url_hash(start->type);
     request->id = ++rec->request_last;
     request->chain = request->chain != 0 ? request->chain : request->id;
     request->hop++;
@@ -258,6 +261,15 @@ static void put_duration(sqlite3_stmt *row, int at, const open_request *request,
     }
 }
 
+/* Its row says all that is known. */
+static void clean(recorder *rec, open_request *request)
+{
+    if (request->dirty) {
+        request->dirty = false;
+        rec->dirty_count--;
+    }
+}
+
 void hop_finish(recorder *rec, recorded_event *event, open_request *request, const hop_end *end)
 {
     if (request->state >= end->state) {
@@ -270,6 +282,9 @@ void hop_finish(recorder *rec, recorded_event *event, open_request *request, con
     hop_touch(event, request, end->mono_us);
     if (request->websocket) {
         hop_flush(rec, request);
+    }
+    if (request->answer_unwritten.params != NULL) {
+        extra_write(rec, request); /* no response came for it */
     }
     sqlite3_stmt *row = recorder_statement(rec, SQL_HOP_END);
     if (row == NULL) {
@@ -286,7 +301,14 @@ void hop_finish(recorder *rec, recorded_event *event, open_request *request, con
     put_boolean(row, 9, end->canceled);
     put_text(rec, row, 10, end->blocked_reason);
     put_text(rec, row, 11, end->cors_error);
+    if (request->headers_unwritten.params != NULL) {
+        put_bytes(row, 12, request->headers_unwritten.params, request->headers_unwritten.len);
+    } else {
+        sqlite3_bind_null(row, 12);
+    }
     if (recorder_run(rec, row)) {
+        extra_drop(&request->headers_unwritten);
+        clean(rec, request);
         rec->notify(rec->context, TOPIC_NETWORK, request->id);
     }
 }
@@ -296,8 +318,8 @@ void hop_flush(recorder *rec, open_request *request)
     if (!request->dirty) {
         return;
     }
-    request->dirty = false;
-    rec->dirty_count--;
+    clean(rec, request);
+    extra_write(rec, request);
     sqlite3_stmt *row = request->id != 0 ? recorder_statement(rec, SQL_HOP_COUNTS) : NULL;
     if (row == NULL) {
         return;
@@ -307,6 +329,7 @@ void hop_flush(recorder *rec, open_request *request)
     put_known(row, 3, request->last_event);
     sqlite3_bind_int64(row, 4, request->encoded_bytes);
     sqlite3_bind_int64(row, 5, request->decoded_bytes);
+    sqlite3_bind_text(row, 6, hop_state_word(request), -1, SQLITE_STATIC);
     (void)recorder_run(rec, row);
     row = request->websocket ? recorder_statement(rec, SQL_SOCKET_COUNTS) : NULL;
     if (row == NULL) {
@@ -398,5 +421,9 @@ void hop_response(recorder *rec, open_request *request, json_span response, int6
     put_known(row, 16, mono_us);
     put_json(row, 17, fields[RESPONSE_HEADERS].value);
     put_json(row, 18, fields[RESPONSE_TIMING].value);
-    (void)recorder_run(rec, row);
+    extra_put_answer(rec, request, row, 19);
+    if (recorder_run(rec, row)) {
+        request->answered = true;
+        extra_drop(&request->answer_unwritten);
+    }
 }

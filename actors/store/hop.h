@@ -55,6 +55,13 @@ void extra_of_request(recorder *rec, open_request *request, json_span params);
 void extra_of_response(recorder *rec, open_request *request, json_span params);
 /** A hop has begun: what came early for it. */
 void extra_begin(recorder *rec, open_request *request);
+/** Write what waits for the row's next write. */
+void extra_write(recorder *rec, open_request *request);
+/** Bind the response's raw status, headers and header text to three parameters from `at` on: what
+ * waits for it, else NULL. */
+void extra_put_answer(recorder *rec, const open_request *request, sqlite3_stmt *row, int at);
+/** It is written. */
+void extra_drop(early_extra *kept);
 /** The browser says whether the hop that ends or was answered has extra information. */
 void extra_declared(open_request *request, json_span has_extra);
 

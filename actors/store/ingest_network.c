@@ -18,16 +18,18 @@
 
 /* Extra information ------------------------------------------------------------------------- */
 
-static void keep_early(early_extra *early, json_span params)
+/* Keep the first that comes. False: it was not kept. */
+static bool keep_early(early_extra *early, json_span params)
 {
     if (early->params != NULL || params.len > EARLY_BYTES_MAX) {
-        return;
+        return false;
     }
     early->params = malloc(params.len);
     if (early->params != NULL) {
         memcpy(early->params, params.data, params.len);
         early->len = params.len;
     }
+    return early->params != NULL;
 }
 
 static json_span early_span(const early_extra *early)
@@ -35,10 +37,60 @@ static json_span early_span(const early_extra *early)
     return (json_span){early->params, early->len};
 }
 
-static void drop_early(early_extra *early)
+void extra_drop(early_extra *kept)
 {
-    free(early->params);
-    *early = (early_extra){NULL, 0};
+    free(kept->params);
+    *kept = (early_extra){NULL, 0};
+}
+
+static void write_headers(recorder *rec, int64_t row, json_span headers)
+{
+    sqlite3_stmt *statement = recorder_statement(rec, SQL_HOP_EXTRA);
+    if (statement != NULL) {
+        sqlite3_bind_int64(statement, 1, row);
+        put_json(statement, 2, headers);
+        (void)recorder_run(rec, statement);
+    }
+}
+
+/* Bind status, headers and header text of responseReceivedExtraInfo, from `at` on. */
+static void put_answer(recorder *rec, sqlite3_stmt *statement, int at, json_span params)
+{
+    json_field fields[] = {
+        {"statusCode", {NULL, 0}}, {"headers", {NULL, 0}}, {"headersText", {NULL, 0}}};
+    json_fields(params, fields, 3);
+    put_integer(statement, at, fields[0].value);
+    put_json(statement, at + 1, fields[1].value);
+    put_text(rec, statement, at + 2, fields[2].value);
+}
+
+static void write_answer(recorder *rec, int64_t row, json_span params)
+{
+    sqlite3_stmt *statement = recorder_statement(rec, SQL_RESPONSE_EXTRA);
+    if (statement != NULL) {
+        sqlite3_bind_int64(statement, 1, row);
+        put_answer(rec, statement, 2, params);
+        (void)recorder_run(rec, statement);
+    }
+}
+
+void extra_put_answer(recorder *rec, const open_request *request, sqlite3_stmt *row, int at)
+{
+    put_answer(rec, row, at, early_span(&request->answer_unwritten));
+}
+
+/* What comes for a hop that is under way waits for the next write of its rows: it costs nothing
+ * then. */
+void extra_write(recorder *rec, open_request *request)
+{
+    if (request->headers_unwritten.params != NULL && request->id != 0) {
+        write_headers(rec, request->id, early_span(&request->headers_unwritten));
+    }
+    if (request->answer_unwritten.params != NULL && request->id != 0) {
+        write_answer(rec, request->id, early_span(&request->answer_unwritten));
+    }
+    extra_drop(&request->headers_unwritten);
+    extra_drop(&request->answer_unwritten);
 }
 
 /* The row of the hop that extra information belongs to; 0: not begun yet; EXTRA_LOST: one that is
@@ -66,12 +118,11 @@ void extra_of_request(recorder *rec, open_request *request, json_span params)
     }
     json_field headers = {"headers", {NULL, 0}};
     json_fields(params, &headers, 1);
-    sqlite3_stmt *statement = recorder_statement(rec, SQL_HOP_EXTRA);
-    if (statement != NULL) {
-        sqlite3_bind_int64(statement, 1, row);
-        put_json(statement, 2, headers.value);
-        (void)recorder_run(rec, statement);
+    if (row == request->id && !open_request_ended(request) && json_is_map(headers.value) &&
+        keep_early(&request->headers_unwritten, headers.value)) {
+        return;
     }
+    write_headers(rec, row, headers.value);
 }
 
 void extra_of_response(recorder *rec, open_request *request, json_span params)
@@ -84,23 +135,18 @@ void extra_of_response(recorder *rec, open_request *request, json_span params)
     if (row == EXTRA_LOST) {
         return;
     }
-    json_field fields[] = {
-        {"statusCode", {NULL, 0}}, {"headers", {NULL, 0}}, {"headersText", {NULL, 0}}};
-    json_fields(params, fields, 3);
-    sqlite3_stmt *statement = recorder_statement(rec, SQL_RESPONSE_EXTRA);
-    if (statement != NULL) {
-        sqlite3_bind_int64(statement, 1, row);
-        put_integer(statement, 2, fields[0].value);
-        put_json(statement, 3, fields[1].value);
-        put_text(rec, statement, 4, fields[2].value);
-        (void)recorder_run(rec, statement);
+    if (row == request->id && !request->answered && !open_request_ended(request) &&
+        keep_early(&request->answer_unwritten, params)) {
+        return;
     }
+    write_answer(rec, row, params);
 }
 
 /* Raw headers that came before the browser said that the hop before has none of its own. */
 static void move_extra(recorder *rec, open_request *request)
 {
     request->extra_misplaced = false;
+    extra_write(rec, request);
     request->request_extra_hop = request->hop + 1;
     sqlite3_stmt *statement = recorder_statement(rec, SQL_HOP_EXTRA_MOVE);
     if (statement != NULL) {
@@ -125,13 +171,13 @@ void extra_begin(recorder *rec, open_request *request)
     request->request_early = (early_extra){NULL, 0};
     if (early.params != NULL) {
         extra_of_request(rec, request, early_span(&early));
-        drop_early(&early);
+        extra_drop(&early);
     }
     early = request->response_early;
     request->response_early = (early_extra){NULL, 0};
     if (early.params != NULL) {
         extra_of_response(rec, request, early_span(&early));
-        drop_early(&early);
+        extra_drop(&early);
     }
 }
 
@@ -357,12 +403,14 @@ static void response_received(recorder *rec, recorded_event *event)
     if (request->state != REQUEST_PENDING) {
         return;
     }
-    request->state = REQUEST_LOADING;
-    sqlite3_stmt *row = recorder_statement(rec, SQL_HOP_LOADING);
+    request->state = REQUEST_LOADING; /* written with its next write, or at the commit */
+    uint64_t type = json_is_text(fields[3].value)
+                        ? hash_bytes(HASH_START, fields[3].value.data, fields[3].value.len)
+                        : request->type_hash;
+    sqlite3_stmt *row = type != request->type_hash ? recorder_statement(rec, SQL_HOP_TYPE) : NULL;
     if (row != NULL) {
         sqlite3_bind_int64(row, 1, request->id);
-        sqlite3_bind_text(row, 2, hop_state_word(request), -1, SQLITE_STATIC);
-        put_text(rec, row, 3, fields[3].value);
+        put_text(rec, row, 2, fields[3].value);
         (void)recorder_run(rec, row);
     }
 }

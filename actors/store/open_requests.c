@@ -66,6 +66,8 @@ static void free_request(open_request *request)
 {
     free(request->request_early.params);
     free(request->response_early.params);
+    free(request->headers_unwritten.params);
+    free(request->answer_unwritten.params);
     free(request);
 }
 

@@ -58,7 +58,11 @@ typedef struct open_request {
     int32_t request_extra_hop;  /* the hop that the next requestWillBeSentExtraInfo belongs to */
     int32_t response_extra_hop; /* and the next responseReceivedExtraInfo */
     bool extra_misplaced;       /* the present hop has none, but got what belongs to the next */
-    early_extra request_early, response_early;
+    early_extra request_early, response_early; /* of a hop that has not begun */
+    early_extra headers_unwritten;             /* of the present hop: JSON of its raw headers */
+    early_extra answer_unwritten;              /* and the params that tell of its response's */
+    uint64_t type_hash;                        /* of the resource type in its row */
+    bool answered;                             /* its response has a row */
 
     size_t uid_len, target_len, request_id_len;
     char key[]; /* uid, target, request id, back to back */

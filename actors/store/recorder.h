@@ -39,13 +39,13 @@
       "w.bytes_received FROM request r LEFT JOIN websocket w ON w.request=r.id"                    \
       " WHERE r.request_id=?1 AND r.target=?2 AND r.uid=?3 ORDER BY r.hop DESC LIMIT 1")           \
     X(SQL_HOP_STATE, "UPDATE request SET state=?2 WHERE id=?1")                                    \
-    X(SQL_HOP_LOADING, "UPDATE request SET state=?2,type=COALESCE(?3,type) WHERE id=?1")           \
+    X(SQL_HOP_TYPE, "UPDATE request SET type=?2 WHERE id=?1")                                      \
     X(SQL_HOP_END,                                                                                 \
       "UPDATE request SET state=?2,time_us=?3,last_us=?4,last_event=?5,encoded_bytes=?6,"          \
-      "decoded_bytes=?7,error=COALESCE(?8,error),canceled=?9,blocked_reason=?10,cors_error=?11"    \
-      " WHERE id=?1")                                                                              \
+      "decoded_bytes=?7,error=COALESCE(?8,error),canceled=?9,blocked_reason=?10,cors_error=?11,"   \
+      "raw_headers_json=COALESCE(?12,raw_headers_json) WHERE id=?1")                               \
     X(SQL_HOP_COUNTS, "UPDATE request SET last_us=?2,last_event=?3,encoded_bytes=?4,"              \
-                      "decoded_bytes=?5 WHERE id=?1")                                              \
+                      "decoded_bytes=?5,state=?6 WHERE id=?1")                                     \
     X(SQL_HOP_CACHED, "UPDATE request SET from_cache=1 WHERE id=?1")                               \
     X(SQL_HOP_ERROR, "UPDATE request SET error=?2 WHERE id=?1")                                    \
     X(SQL_HOP_EXTRA, "UPDATE request SET raw_headers_json=?2 WHERE id=?1")                         \
@@ -59,11 +59,14 @@
       "INSERT INTO response(request,status,status_text,url,protocol,mime_type,charset,"            \
       "remote_address,remote_port,connection_id,connection_reused,from_disk_cache,"                \
       "from_service_worker,from_prefetch,security_state,received_mono_us,headers_json,timing_json" \
-      ") VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"                   \
+      ",raw_status,raw_headers_json,raw_headers_text)"                                             \
+      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)"        \
       " ON CONFLICT(request) DO UPDATE SET status=?2,status_text=?3,url=?4,protocol=?5,"           \
       "mime_type=?6,charset=?7,remote_address=?8,remote_port=?9,connection_id=?10,"                \
       "connection_reused=?11,from_disk_cache=?12,from_service_worker=?13,from_prefetch=?14,"       \
-      "security_state=?15,received_mono_us=?16,headers_json=?17,timing_json=?18")                  \
+      "security_state=?15,received_mono_us=?16,headers_json=?17,timing_json=?18,"                  \
+      "raw_status=COALESCE(?19,raw_status),raw_headers_json=COALESCE(?20,raw_headers_json),"       \
+      "raw_headers_text=COALESCE(?21,raw_headers_text)")                                           \
     X(SQL_RESPONSE_EXTRA,                                                                          \
       "INSERT INTO response(request,raw_status,raw_headers_json,raw_headers_text)"                 \
       " VALUES(?1,?2,?3,?4) ON CONFLICT(request) DO UPDATE SET raw_status=?2,"                     \
@@ -133,7 +136,6 @@ typedef struct recorder_counts {
     int64_t events, requests, console, frames, bodies, gaps; /* rows that are there */
     int64_t commits;                                         /* since the start */
     int64_t dropped;                                         /* events lost to storage failures */
-    int64_t bodies_missed;                                   /* the browser actor had no room */
 } recorder_counts;
 
 /** Which bodies are asked for; the others only on demand. */
@@ -155,6 +157,8 @@ typedef struct recorder {
     bool requests_forgotten; /* rows exist that `requests` does not know: look into the table */
     size_t dirty_count;
     recorder_bodies bodies; /* set by its owner */
+    int64_t cut_at;         /* retention: the event up to which it has deleted */
+    bool cutting;           /* it makes room */
     redaction *redaction;   /* so is this: what is never written; NULL = nothing. Owned */
     int64_t event_last, request_last, console_last;
     recorder_counts counts;

@@ -7,10 +7,14 @@
 
 #include "troupe/log.h"
 
-#include <stdio.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#define DAY_US       INT64_C(86400000000)
-#define BYTES_TARGET 9 /* tenths of the limit that are left after a cut by bytes */
+#define DAY_US      INT64_C(86400000000)
+#define BYTES_BEGIN 95 /* hundredths of the limit: what comes while room is made must fit too */
+#define BYTES_END   88
+#define STEP_EVENTS 5000
+#define STEP_TEXT   "5000"
 
 static int64_t number(sqlite3 *db, const char *sql, int64_t argument)
 {
@@ -52,53 +56,65 @@ static int64_t event_at(sqlite3 *db, int64_t time_us)
     return low;
 }
 
-static int64_t cut_by_bytes(sqlite3 *db, uint64_t bytes_max)
-{
-    double used = (double)retention_bytes(db);
-    double limit = (double)bytes_max;
-    if (bytes_max == 0 || used <= limit) {
-        return 0;
-    }
-    int64_t first = number(db, "SELECT COALESCE(min(id),0) FROM event", 0);
-    int64_t last = number(db, "SELECT COALESCE(max(id),0) FROM event", 0);
-    double share = (used - limit * BYTES_TARGET / 10) / used;
-    return first + 1 + (int64_t)(share * (double)(last - first));
-}
+/* Deletions ---------------------------------------------------------------------------------
+ *
+ * ?1 is the first event that stays, ?2 the last request (its first hop) that is looked at: they
+ * grow together, so that what one step looks at is about what it deletes. */
 
-/* The same deletions for each cut; %lld is the first event that stays. */
-static const char *const deletions[] = {
-    "CREATE TEMP TABLE IF NOT EXISTS doomed(id INTEGER PRIMARY KEY)",
-    "DELETE FROM temp.doomed",
-    "INSERT INTO temp.doomed SELECT id FROM request WHERE chain IN (SELECT chain FROM request"
-    " GROUP BY chain HAVING max(last_event)<?1"
-    " AND sum(state IN ('pending','loading','connecting','open'))=0)",
-    "DELETE FROM websocket_frame WHERE request IN temp.doomed",
-    "DELETE FROM websocket WHERE request IN temp.doomed",
-    "DELETE FROM eventsource_message WHERE request IN temp.doomed",
-    "DELETE FROM body WHERE request IN temp.doomed",
-    "DELETE FROM response WHERE request IN temp.doomed",
-    "DELETE FROM request WHERE id IN temp.doomed",
-    "DELETE FROM event WHERE id<?1 AND (request IS NULL OR NOT EXISTS"
-    " (SELECT 1 FROM request r WHERE r.id=event.request))",
-    "DELETE FROM console WHERE event<?1",
-    "DELETE FROM page WHERE event<?1",
-    "DELETE FROM gap WHERE event<?1",
-    "DELETE FROM target WHERE state='gone' AND last_us<"
-    "(SELECT COALESCE(min(wall_us),0) FROM event)",
-    "DELETE FROM temp.doomed",
-    "UPDATE counters SET events=(SELECT count(*) FROM event)," /* counted anew: few passes */
-    "requests=(SELECT count(*) FROM request),console=(SELECT count(*) FROM console),"
-    "frames=(SELECT count(*) FROM websocket_frame),bodies=(SELECT count(*) FROM body),"
-    "gaps=(SELECT count(*) FROM gap)",
+#define OPEN_STATES "('pending','loading','connecting','open')"
+
+/* The row that is the first to stay: ids grow as their events' do, so nothing behind it is looked
+ * at. */
+#define BEFORE(table)                                                \
+    "DELETE FROM " table " WHERE id<COALESCE((SELECT id FROM " table \
+    " WHERE event>=?1 ORDER BY id LIMIT 1),(SELECT max(id)+1 FROM " table "))"
+
+typedef struct deletion {
+    const char *sql;
+    size_t count; /* offset of what it lowers in recorder_counts; NONE */
+} deletion;
+
+#define NONE         SIZE_MAX
+#define ARGUMENTS    2 /* of every statement at most */
+#define COUNT(field) offsetof(recorder_counts, field)
+
+static const deletion deletions[] = {
+    {"CREATE TEMP TABLE IF NOT EXISTS doomed(id INTEGER PRIMARY KEY)", NONE},
+    {"DELETE FROM temp.doomed", NONE},
+    {"INSERT INTO temp.doomed SELECT r.id FROM request r WHERE r.id<=?2 AND r.chain=r.id"
+     " AND r.last_event<?1 AND r.state NOT IN " OPEN_STATES
+     " AND NOT EXISTS (SELECT 1 FROM request o WHERE o.request_id=r.request_id AND o.uid=r.uid"
+     " AND o.chain=r.id AND (o.last_event>=?1 OR o.state IN " OPEN_STATES "))",
+     NONE},
+    {"INSERT OR IGNORE INTO temp.doomed SELECT o.id FROM temp.doomed d JOIN request r ON r.id=d.id"
+     " JOIN request o ON o.request_id=r.request_id AND o.uid=r.uid AND o.chain=r.id",
+     NONE},
+    {"DELETE FROM websocket_frame WHERE request IN temp.doomed", COUNT(frames)},
+    {"DELETE FROM websocket WHERE request IN temp.doomed", NONE},
+    {"DELETE FROM eventsource_message WHERE request IN temp.doomed", NONE},
+    {"DELETE FROM body WHERE request IN temp.doomed", COUNT(bodies)},
+    {"DELETE FROM response WHERE request IN temp.doomed", NONE},
+    {"DELETE FROM request WHERE id IN temp.doomed", COUNT(requests)},
+    {"DELETE FROM event WHERE id<?1 AND (request IS NULL OR NOT EXISTS"
+     " (SELECT 1 FROM request r WHERE r.id=event.request))",
+     COUNT(events)},
+    {BEFORE("console"), COUNT(console)},
+    {BEFORE("page"), NONE},
+    {BEFORE("gap"), COUNT(gaps)},
+    {"DELETE FROM target WHERE state='gone' AND last_us<"
+     "(SELECT COALESCE(min(wall_us),0) FROM event)",
+     NONE},
+    {"DELETE FROM temp.doomed", NONE},
 };
 
-static int run(sqlite3 *db, const char *sql, int64_t cut)
+static int run(sqlite3 *db, const char *sql, const int64_t *arguments)
 {
     sqlite3_stmt *statement = NULL;
     int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
     if (code == SQLITE_OK) {
-        if (sqlite3_bind_parameter_count(statement) > 0) {
-            sqlite3_bind_int64(statement, 1, cut);
+        int count = sqlite3_bind_parameter_count(statement);
+        for (int i = 0; i < count && i < ARGUMENTS; i++) {
+            sqlite3_bind_int64(statement, i + 1, arguments[i]);
         }
         code = sqlite3_step(statement);
     }
@@ -106,30 +122,24 @@ static int run(sqlite3 *db, const char *sql, int64_t cut)
     return code == SQLITE_DONE || code == SQLITE_ROW ? SQLITE_OK : code;
 }
 
-static void recount(recorder *rec)
+static int delete_rows(recorder *rec, recorder_counts *counts, int64_t cut, int64_t last_request)
 {
-    recorder_counts *counts = &rec->counts;
-    counts->events = number(rec->db, "SELECT events FROM counters", 0);
-    counts->requests = number(rec->db, "SELECT requests FROM counters", 0);
-    counts->console = number(rec->db, "SELECT console FROM counters", 0);
-    counts->frames = number(rec->db, "SELECT frames FROM counters", 0);
-    counts->bodies = number(rec->db, "SELECT bodies FROM counters", 0);
-    counts->gaps = number(rec->db, "SELECT gaps FROM counters", 0);
+    const int64_t arguments[ARGUMENTS] = {cut, last_request};
+    int code = run(rec->db, "BEGIN IMMEDIATE", arguments);
+    for (size_t i = 0; code == SQLITE_OK && i < sizeof deletions / sizeof *deletions; i++) {
+        code = run(rec->db, deletions[i].sql, arguments);
+        if (code == SQLITE_OK && deletions[i].count != NONE) {
+            *(int64_t *)(void *)((char *)counts + deletions[i].count) -= sqlite3_changes(rec->db);
+        }
+    }
+    return code == SQLITE_OK ? run(rec->db, "COMMIT", arguments) : code;
 }
 
-/* Delete everything before the event `cut`, in one transaction. */
-static bool cut_before(recorder *rec, int64_t cut)
+/* Delete what is before the event `cut`, of requests up to that one, in one transaction. */
+static bool cut_before(recorder *rec, int64_t cut, int64_t last_request)
 {
-    if (!recorder_commit(rec)) {
-        return false;
-    }
-    int code = run(rec->db, "BEGIN IMMEDIATE", 0);
-    for (size_t i = 0; code == SQLITE_OK && i < sizeof deletions / sizeof deletions[0]; i++) {
-        code = run(rec->db, deletions[i], cut);
-    }
-    if (code == SQLITE_OK) {
-        code = run(rec->db, "COMMIT", 0);
-    }
+    recorder_counts counts = rec->counts;
+    int code = delete_rows(rec, &counts, cut, last_request);
     if (code != SQLITE_OK) {
         troupe_log(TROUPE_LOG_WARN, "store", "retention-failed", NULL, "%s", sqlite3_errstr(code));
         if (!sqlite3_get_autocommit(rec->db)) {
@@ -137,28 +147,52 @@ static bool cut_before(recorder *rec, int64_t cut)
         }
         return false;
     }
-    recount(rec);
+    rec->counts = counts; /* written with the next commit */
     return true;
 }
 
-bool retention_run(recorder *rec, const retention_limits *limits, int64_t now_us)
+/* How far to go ----------------------------------------------------------------------------- */
+
+/* Whether there is too much; once begun, until there is some room. */
+static bool too_large(recorder *rec, uint64_t bytes_max)
 {
+    double used = (double)retention_bytes(rec->db);
+    double limit = (double)bytes_max * (rec->cutting ? BYTES_END : BYTES_BEGIN) / 100;
+    rec->cutting = bytes_max != 0 && used > limit;
+    return rec->cutting;
+}
+
+bool retention_step(recorder *rec, const retention_limits *limits, int64_t now_us)
+{
+    int64_t first = number(rec->db, "SELECT COALESCE(min(id),0) FROM event", 0);
+    int64_t from = first > rec->cut_at ? first : rec->cut_at;
     int64_t cut = 0;
-    if (!recorder_commit(rec)) {
+    if (first == 0 || !recorder_commit(rec)) {
         return false;
     }
-    if (limits->days != 0) {
+    if (too_large(rec, limits->bytes_max)) {
+        cut = rec->event_last; /* but no further than is needed: it is looked at after each step */
+    } else if (limits->days != 0) {
         cut = event_at(rec->db, now_us - (int64_t)limits->days * DAY_US);
     }
-    int64_t by_bytes = cut_by_bytes(rec->db, limits->bytes_max);
-    cut = by_bytes > cut ? by_bytes : cut;
-    int64_t first = number(rec->db, "SELECT COALESCE(min(id),0) FROM event", 0);
-    return cut > first && first != 0 && cut_before(rec, cut);
+    if (cut <= from) {
+        rec->cutting = false; /* all that is left is open, or lately used */
+        return false;
+    }
+    int64_t to = cut - from > STEP_EVENTS ? from + STEP_EVENTS : cut;
+    int64_t last_request = number(
+        rec->db, "SELECT COALESCE(max(request),0) FROM event WHERE id<?1 AND id>=?1-2*" STEP_TEXT,
+        to);
+    if (!cut_before(rec, to, last_request)) {
+        return false;
+    }
+    rec->cut_at = to;
+    return true;
 }
 
 troupe_error retention_purge(recorder *rec)
 {
-    if (!cut_before(rec, INT64_MAX)) {
+    if (!recorder_commit(rec) || !cut_before(rec, INT64_MAX, INT64_MAX)) {
         return TROUPE_ESTORAGE;
     }
     rec->requests_forgotten = true; /* entries in memory may have lost their rows */

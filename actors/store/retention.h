@@ -16,8 +16,9 @@ typedef struct retention_limits {
 /** Bytes in use (free pages of the file not counted). */
 int64_t retention_bytes(sqlite3 *db);
 
-/** Delete what is beyond the limits; commits first. now_us: wall clock. True if anything went. */
-bool retention_run(recorder *rec, const retention_limits *limits, int64_t now_us);
+/** Delete some of what is beyond the limits, in a transaction of some milliseconds; commits first.
+ * now_us: wall clock. True: there may be more, call again when others have had their turn. */
+bool retention_step(recorder *rec, const retention_limits *limits, int64_t now_us);
 
 /** Delete everything but what is still open. TROUPE_ESTORAGE. */
 troupe_error retention_purge(recorder *rec) TROUPE_MUST_USE;

@@ -21,7 +21,8 @@
 
 #define COMMIT_ROWS       2000
 #define COMMIT_MS         100
-#define RETENTION_EVENTS  20000 /* events between two looks at the limits */
+#define RETENTION_EVENTS  2000 /* events between two looks at the limits */
+#define RETENTION_MS      10   /* between two steps of making room */
 #define MAILBOX_ENVELOPES 32768
 #define MAILBOX_BYTES     (64u * 1024 * 1024)
 
@@ -34,8 +35,9 @@ typedef struct store {
     recorder rec;
     subscribers subscribers;
     retention_limits limits;
-    int64_t retention_event; /* the next look at the limits */
-    uint64_t timer;          /* 0 = none: nothing is uncommitted */
+    int64_t retention_event;  /* the next look at the limits */
+    uint64_t retention_timer; /* until the next step; 0 = none is to come */
+    uint64_t timer;           /* 0 = none: nothing is uncommitted */
 } store;
 
 static int64_t wall_us(void)
@@ -61,14 +63,24 @@ static void notify(void *context, event_topic topic, int64_t id)
 
 /* Commits ----------------------------------------------------------------------------------- */
 
-static void run_retention(store *me)
+/* A step, and another one soon while there is more to delete: events come in between. */
+static void on_retention(troupe_actor *self, void *context)
 {
-    if (me->limits.bytes_max == 0 && me->limits.days == 0) {
-        return;
+    store *me = context;
+    me->retention_timer = 0;
+    if (retention_step(&me->rec, &me->limits, wall_us()) &&
+        troupe_timer_start(self, RETENTION_MS, 0, on_retention, me, &me->retention_timer) !=
+            TROUPE_OK) {
+        me->retention_timer = 0;
     }
-    if (me->rec.event_last >= me->retention_event) {
-        me->retention_event = me->rec.event_last + RETENTION_EVENTS;
-        (void)retention_run(&me->rec, &me->limits, wall_us());
+    me->retention_event = me->rec.event_last + RETENTION_EVENTS;
+}
+
+static void look_at_limits(store *me, troupe_actor *self)
+{
+    bool limited = me->limits.bytes_max != 0 || me->limits.days != 0;
+    if (limited && me->retention_timer == 0 && me->rec.event_last >= me->retention_event) {
+        on_retention(self, me);
     }
 }
 
@@ -76,10 +88,9 @@ static void commit_due(troupe_actor *self, void *context)
 {
     board_changed(((store *)context)->options);
     store *me = context;
-    (void)self;
     me->timer = 0;
     if (recorder_commit(&me->rec)) {
-        run_retention(me);
+        look_at_limits(me, self);
     }
 }
 
@@ -87,7 +98,7 @@ static void commit_due(troupe_actor *self, void *context)
 static void schedule_commit(store *me, troupe_actor *self)
 {
     if (me->rec.uncommitted >= COMMIT_ROWS && recorder_commit(&me->rec)) {
-        run_retention(me);
+        look_at_limits(me, self);
     }
     if (me->rec.in_transaction && me->timer == 0 &&
         troupe_timer_start(self, COMMIT_MS, 0, commit_due, me, &me->timer) != TROUPE_OK) {
@@ -130,6 +141,24 @@ static void publish_cdp(store *me, const recorded_event *event)
     troupe_buffer_fini(&json);
 }
 
+/* Nobody could be asked: that is what is known of the body. */
+static void record_missed(store *me, const recorded_event *event, const char *id, size_t id_len,
+                          troupe_error why)
+{
+    troupe_buffer payload = {0};
+    troupe_error error =
+        troupe_pack(&payload, "{s:s#,s:s#,s:s#,s:s#,s:b,s:s,s:I}", "uid", event->uid,
+                    event->uid_len, "target", event->target, event->target_len, "session",
+                    event->session, event->session_len, "request_id", id, id_len, "ok", 0, "error",
+                    why == TROUPE_EGONE ? "connection closed"
+                                        : "not asked for: the browser's actor had no room",
+                    "wall_us", event->wall_us);
+    if (error == TROUPE_OK) {
+        (void)!recorder_body(&me->rec, troupe_buffer_bytes(&payload));
+    }
+    troupe_buffer_fini(&payload);
+}
+
 /* From the browser actor that told of the request; it posts them back as VERB_RECORD_BODY. */
 static void ask_for_bodies(store *me, troupe_actor *self, troupe_address browser,
                            const recorded_event *event)
@@ -149,8 +178,8 @@ static void ask_for_bodies(store *me, troupe_actor *self, troupe_address browser
                             troupe_buffer_bytes(&payload));
     }
     troupe_buffer_fini(&payload);
-    if (error != TROUPE_OK && error != TROUPE_EGONE) {
-        me->rec.counts.bodies_missed++;
+    if (error != TROUPE_OK && event->wants_body) {
+        record_missed(me, event, id, id_len, error);
     }
 }
 
@@ -438,7 +467,9 @@ static troupe_error store_start(troupe_actor *self, void *state)
         troupe_log(TROUPE_LOG_ERROR, "store", "open-failed", NULL, "%s", reason.text);
         return error;
     }
-    run_retention(me);
+    while (retention_step(&me->rec, &me->limits, wall_us())) { /* nobody waits yet */
+    }
+    me->retention_event = me->rec.event_last + RETENTION_EVENTS;
     return TROUPE_OK;
 }
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 
-import { footprint, startHost } from "./lib.mjs";
+import { footprint, SLOW, startHost } from "./lib.mjs";
 
 const NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
 
@@ -47,7 +47,7 @@ test("hostile SQL", async (t) => {
     await t.test(what, async () => {
       await assert.rejects(host.rpc("query.sql", { sql, timeout_ms: 5000 }),
                            (error) => ["LIMIT", "INVALID_PARAMS", "TIMEOUT"].includes(error.wire));
-      assert.ok(memory(host.pid) < 400, `${memory(host.pid)} MiB`);
+      assert.ok(SLOW > 1 || memory(host.pid) < 400, `${memory(host.pid)} MiB`); // sanitizers keep what was freed
     });
   }
   await t.test("an endless one ends at its deadline, and others are answered meanwhile", async () => {
