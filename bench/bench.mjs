@@ -57,9 +57,9 @@ export async function startChromium() {
 export const startPeer = binaries => listening(join(binaries, 'bench_peer'), ['--port=0']);
 
 // A host of its own on that Chromium, with one page: {port, pid, target, rpc, stop()}.
-export async function startTroupe(chromium, url) {
+export async function startTroupe(chromium, url, args = []) {
   const state = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
-  const child = spawn(process.env.TROUPE, ['serve', '--name', 'bench', '--state-dir', state],
+  const child = spawn(process.env.TROUPE, ['serve', '--name', 'bench', '--state-dir', state, ...args],
     {stdio: ['ignore', 'ignore', 'pipe']});
   let said = '';
   const port = await new Promise((resolve, reject) => {

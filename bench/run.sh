@@ -8,6 +8,7 @@
 #   bench/run.sh large [ROUNDS]               large results
 #   bench/run.sh targets [PAGES]              1 to 1,000 targets, 200 pages over 4 browsers
 #   bench/run.sh events [ROUNDS]              CDP events recorded, beside a bare SQLite insert loop
+#   bench/run.sh pages [PAIRS]                loading a page, recorded and not
 #   bench/run.sh fleet [ROUNDS]               50 browsers launched, used and closed: bench/fleet.mjs
 #   bench/run.sh recovery [OPTION…]           what breaks, and how soon it works: bench/recovery.mjs
 #   bench/run.sh rpc [ROUNDS [SECONDS]]       POST /rpc beside Node with Puppeteer
@@ -21,7 +22,7 @@ export TROUPE="${TROUPE:-$binaries/troupe}"
 
 which=all
 case ${1:-} in
-    commands | scan | large | targets | events | fleet | recovery | rpc | fanout | runtime) which=$1; shift ;;
+    commands | scan | large | targets | events | pages | fleet | recovery | rpc | fanout | runtime) which=$1; shift ;;
     *[!0-9]*)
         sed -n 's/^#   //p' "$0" >&2
         exit 2
@@ -62,6 +63,12 @@ run_targets() {
 run_events() {
     build bench_events bench_peer
     node bench/events.mjs "$binaries" "${1:-3}"
+}
+
+run_pages() {
+    build troupe
+    peers
+    node bench/pages.mjs "$binaries" "${1:-50}"
 }
 
 run_fleet() {
@@ -106,6 +113,7 @@ case $which in
     large) run_large "$@" ;;
     targets) run_targets "$@" ;;
     events) run_events "$@" ;;
+    pages) run_pages "$@" ;;
     fleet) run_fleet "$@" ;;
     recovery) run_recovery "$@" ;;
     rpc) run_rpc "$@" ;;
@@ -117,6 +125,7 @@ case $which in
         run_large "$@"
         run_targets
         run_events "$@"
+        run_pages
         run_fleet
         run_recovery
         run_rpc "$@"

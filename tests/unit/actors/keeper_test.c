@@ -21,7 +21,7 @@ static process *start_family(const char *name, const char *end, const char *para
     char body[900];
     snprintf(body, sizeof body,
              "sleep 1000 & echo child=$!\n"
-             "mkfifo $TMPDIR/ready\n"
+             "mkfifo $TMPDIR/ready $TMPDIR/leave\n"
              "(setsid sh -c 'sleep 1000 & echo orphan=$!; echo far=$$; echo > $TMPDIR/ready;"
              " exec sleep 1000' &)\n"
              "read x < $TMPDIR/ready\n"
@@ -78,10 +78,10 @@ Test(keeper, let_go_ends_the_whole_family)
 Test(keeper, family_ends_with_the_browser)
 {
     long pids[4];
-    process *run = start_family("leaver", "read x < $TMPDIR/ready; exit 0", "{}", pids);
-    char ready[400];
-    snprintf(ready, sizeof ready, "%s/tmp/ready", run->scratch);
-    FILE *fifo = fopen(ready, "w");
+    process *run = start_family("leaver", "read x < $TMPDIR/leave; exit 0", "{}", pids);
+    char leave[400];
+    snprintf(leave, sizeof leave, "%s/tmp/leave", run->scratch);
+    FILE *fifo = fopen(leave, "w");
     fputs("leave\n", fifo);
     fclose(fifo);
     cr_expect_eq(fixture_end(run), 0);
