@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the benchmarks in this folder share: a Chromium or a scripted peer to measure against, child
 // processes that print JSON lines, medians, tables.
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 
@@ -49,7 +49,14 @@ export async function startChromium() {
     [...CHROMIUM_FLAGS, `--user-data-dir=${profile}`]);
   const stop = async () => {
     await started.stop();
-    rmSync(profile, {recursive: true, force: true, maxRetries: 5});
+    spawnSync('pkill', ['-KILL', '-f', profile]); // children of threads are not in the list of children
+    for (let tries = 0; existsSync(profile) && tries < 50; tries++) { // the last of them may still write
+      try {
+        rmSync(profile, {recursive: true, force: true});
+      } catch {
+        await new Promise(resolve => setTimeout(resolve, 100));
+      }
+    }
   };
   return {...started, stop};
 }

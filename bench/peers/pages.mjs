@@ -25,6 +25,7 @@ async function page(where) {
   const targetId = target || (await send('Target.createTarget', {url: 'about:blank'})).targetId;
   const {sessionId} = await send('Target.attachToTarget', {targetId, flatten: true});
   await send('Page.enable', {}, sessionId);
+  await send('Page.bringToFront', {}, sessionId); // a page behind another one loads at leisure
   const load = async url => {
     const done = new Promise(resolve => { loaded = resolve; });
     const start = performance.now();
