@@ -25,7 +25,8 @@ const SERVER = [
   ["GET /shared.js: here 200 200, there 200", "the page's request, and again in the worker it began"],
   ["GET /shared.js: body", "Chrome tells its end to the worker, which knows no body of it"],
   ["GET /from-shared: headers", "Chrome tells no raw headers of shared workers: those the worker set are here"],
-  ["GET /from-worker: body", "the worker ended before it could be asked"],
+  ["GET /from-worker: body", "a worker that ends at once may take it along"],
+  ["GET /worker.js: body", "a worker that ends at once may take it along"],
   ["GET /prefetched: body", "fetched for later: Chrome gives its body to nobody"],
   ["GET /dropped: here 0, there - -", "Chrome tries again where a kept connection broke, and tells of one request"],
   ["GET /short: body", "broken off: Chrome gives no part of a body"],
@@ -58,7 +59,7 @@ const PLAYWRIGHT = [
   ["GET /nobody: here 0, there -1", "the same"],
   ["GET /dropped: here 0, there -1", "the same"],
   ["GET blob:: text", "text, because it is; Playwright has base64"],
-  ["GET /from-worker: text", "the worker ended before it could be asked; so it may be there"],
+  ["GET /from-worker: text", "a worker that ends at once may take it along, here or there"],
   ["GET /worker.js: text", "it may have ended too soon for Playwright"],
   ["GET /prefetched: text", "Playwright takes an empty answer for the body"],
   ["POST /ended?307: sent", "a body that is sent again after a redirect is sent"],
@@ -67,7 +68,7 @@ const PLAYWRIGHT = [
 ];
 
 /** May or may not be there, as the worker has it. */
-const OPTIONAL = new Set(["GET /through-worker: body", "GET /through-worker: headers", "GET /worker.js: text", "GET /prefetched: text",
+const OPTIONAL = new Set(["GET /worker.js: body", "GET /through-worker: body", "GET /through-worker: headers", "GET /worker.js: text", "GET /prefetched: text",
                           "GET /from-worker: body", "GET /from-worker: text", "GET /dropped: here 0, there - -"]);
 
 function pathOf(url) {

@@ -84,7 +84,7 @@ export const SITUATIONS = [
      s.send('text'); await message(s); s.send(new Uint8Array([0, 255])); await message(s);
      await new Promise((r) => { s.onclose = r; s.close(1000); })`],
   ["a WebSocket that is refused", "await new Promise((r) => { new WebSocket(location.origin.replace('http', 'ws') + '/refused').onclose = r; })"],
-  ["a worker, and what it fetches", "const w = new Worker('/worker.js'); await message(w); w.terminate()"],
+  ["a worker, and what it fetches", "const w = new Worker('/worker.js'); await message(w)"],
   ["a shared worker", "const s = new SharedWorker('/shared.js'); await message(s.port)"],
   ["a frame of the same site", "await add('iframe', { src: '/frame' })"],
   ["a frame of another site", "await add('iframe', { src: other + '/frame' })"],
