@@ -85,14 +85,21 @@ static void play(const char *browser, long long requests)
         bench_call(&bench, troupe_whereis(bench.system, name), "browser.command", &payload));
 }
 
-static void record(const char *file, long long requests, const char *bodies)
+/* A host that records into that file, and a peer with one page; the browser's id, to be freed. */
+static char *start_host(const char *file)
 {
     bench.store = file;
-    bench.bodies = bodies;
     bench_host_start(&bench);
     char *browser = bench_launch(&bench);
     json_decref(bench_call_json(&bench, NAME_CONNECTIONS, "open",
                                 json_pack("{s:s}", "url", "about:blank")));
+    return browser;
+}
+
+static void record(const char *file, long long requests, const char *bodies)
+{
+    bench.bodies = bodies;
+    char *browser = start_host(file);
     json_decref(call_empty(NAME_STORE, VERB_STORE_SYNC));
     long long before = stat_of("events");
     double cpu = cpu_us();
@@ -138,12 +145,8 @@ static void retain(const char *file, long long requests, uint64_t bytes_max)
 {
     double slowest_us = 0;
     double largest = 0;
-    bench.store = file;
     bench.store_bytes_max = bytes_max;
-    bench_host_start(&bench);
-    char *browser = bench_launch(&bench);
-    json_decref(bench_call_json(&bench, NAME_CONNECTIONS, "open",
-                                json_pack("{s:s}", "url", "about:blank")));
+    char *browser = start_host(file);
     double start = bench_now_us();
     for (int i = 0; i < RETAIN_BATCHES; i++) {
         play(browser, requests / RETAIN_BATCHES);

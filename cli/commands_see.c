@@ -2,15 +2,21 @@
 /* The commands that show what was recorded. */
 #include "command_rows.h"
 
+/* Which requests. */
+/* clang-format off */
+#define REQUEST_FILTERS \
+    {"status", 's', ARG_UINT, "CODE", "with this HTTP status"}, \
+    {"method", 'm', ARG_STRING, "METHOD", "with this HTTP method"}, \
+    {"type", 0, ARG_STRING, "TYPE", "of this type: Document, Script, Fetch, …"}, \
+    {"url", 'u', ARG_STRING, "PATTERN", "whose URL matches; * stands for anything"}, \
+    {"match", 0, ARG_STRING, "PATTERN", "the same as --url"}, \
+    {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"}, \
+    {"search", 0, ARG_STRING, "TEXT", "with this text in a header"}
+/* clang-format on */
+
 static const arg_option network_options[] = {
     {"limit", 'n', ARG_UINT, "N", "at most this many, the newest (default: 50)"},
-    {"status", 's', ARG_UINT, "CODE", "with this HTTP status"},
-    {"method", 'm', ARG_STRING, "METHOD", "with this HTTP method"},
-    {"type", 0, ARG_STRING, "TYPE", "of this type: Document, Script, Fetch, …"},
-    {"url", 'u', ARG_STRING, "PATTERN", "whose URL matches; * stands for anything"},
-    {"match", 0, ARG_STRING, "PATTERN", "the same as --url"},
-    {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"},
-    {"search", 0, ARG_STRING, "TEXT", "with this text in a header"},
+    REQUEST_FILTERS,
     {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
     {"wait", 'w', ARG_UINT, "SECONDS", "if there is none, wait for one that matches to end"},
     {"all", 'a', ARG_FLAG, NULL, "also what filters hide"},
@@ -20,13 +26,7 @@ static const arg_option har_options[] = {
     {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
     {"browser", 'b', ARG_STRING, "BROWSER", "of this browser's targets"},
     {"since", 0, ARG_DURATION, "TIME", "begun within the last TIME: 30s, 10m, 2h"},
-    {"status", 's', ARG_UINT, "CODE", "with this HTTP status"},
-    {"method", 'm', ARG_STRING, "METHOD", "with this HTTP method"},
-    {"type", 0, ARG_STRING, "TYPE", "of this type: Document, Script, Fetch, …"},
-    {"url", 'u', ARG_STRING, "PATTERN", "whose URL matches; * stands for anything"},
-    {"match", 0, ARG_STRING, "PATTERN", "the same as --url"},
-    {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"},
-    {"search", 0, ARG_STRING, "TEXT", "with this text in a header"},
+    REQUEST_FILTERS,
     {"no-bodies", 0, ARG_FLAG, NULL, "without bodies"},
 };
 static const arg_option follow_options[] = {

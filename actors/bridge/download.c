@@ -301,24 +301,30 @@ static void end_har(har_stream *har)
     troupe_buffer_fini(&out);
 }
 
-/* Pieces from the second on. What fails now cannot be said any more: the answer stays unfinished,
- * which every client notices. */
-static void send_rest(bridge *server, troupe_guest *guest, har_stream *har, json_t *params,
-                      json_t *answer)
+/* All of it; answer: the first piece, taken. What fails now cannot be said any more: the answer
+ * stays unfinished, which every client notices. */
+static void send_har(bridge *server, troupe_guest *guest, har_stream *har, json_t *params,
+                     json_t *answer)
 {
-    json_t *result = json_object_get(answer, "result");
-    json_t *next = json_object_get(result, "next");
-    json_incref(answer);
-    while (json_is_integer(next) && !har->broken) {
-        json_object_set(params, "after", next);
-        json_decref(answer);
-        answer = call(server, guest, har->conn, "har", params);
-        result = json_object_get(answer, "result");
-        next = json_object_get(result, "next");
+    const json_t *result = json_object_get(answer, "result");
+    begin_har(har, json_object_get(result, "log"));
+    for (bool more = true; more;) {
+        json_t *next = json_object_get(result, "next");
         har->broken |= result == NULL;
         send_piece(har, json_object_get(result, "log"));
+        more = json_is_integer(next) && !har->broken;
+        if (more) {
+            json_object_set(params, "after", next);
+            json_decref(answer);
+            answer = call(server, guest, har->conn, "har", params);
+            result = json_object_get(answer, "result");
+        }
     }
     json_decref(answer);
+    if (!har->broken) {
+        end_har(har);
+        har->broken = mg_send_chunk(har->conn, "", 0) < 0;
+    }
 }
 
 int download_har(bridge *server, troupe_guest *guest, struct mg_connection *conn, const char *what)
@@ -330,25 +336,18 @@ int download_har(bridge *server, troupe_guest *guest, struct mg_connection *conn
         return status;
     }
     json_t *answer = call(server, guest, conn, "har", params);
-    const json_t *log = json_object_get(json_object_get(answer, "result"), "log");
-    if (log == NULL) {
+    if (json_object_get(answer, "result") == NULL) {
         status = send_failure(conn, json_object_get(answer, "error"));
+        json_decref(answer);
     } else {
         har_stream har = {.conn = conn, .pages = json_object()};
-        begin_har(&har, log);
-        send_piece(&har, log);
-        send_rest(server, guest, &har, params, answer);
-        if (!har.broken) {
-            end_har(&har);
-            har.broken = mg_send_chunk(conn, "", 0) < 0;
-        }
+        send_har(server, guest, &har, params, answer);
         if (har.broken) {
             mg_disable_connection_keep_alive(conn);
         }
         json_decref(har.pages);
         status = 200;
     }
-    json_decref(answer);
     json_decref(params);
     return status;
 }

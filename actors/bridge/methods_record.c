@@ -5,6 +5,15 @@
 #include "actors/verbs.h"
 
 /* clang-format off */
+/* Which requests. */
+#define REQUEST_FILTERS \
+    {"status", I, false, NULL, NULL, "HTTP status"}, \
+    {"method", S, false, NULL, NULL, "HTTP method"}, \
+    {"resource_type", S, false, NULL, NULL, "Document, Script, XHR, Fetch, WebSocket, …"}, \
+    {"url", S, false, NULL, NULL, "pattern with *"}, \
+    {"state", S, false, NULL, "pending|loading|complete|failed|paused|connecting|open|closed", "where it stands"}, \
+    {"search", S, false, NULL, NULL, "text in headers, case ignored"}
+
 const rpc_method methods_record[] = {
     {.name = "network",
      .route = ROUTE_ACTOR,
@@ -13,12 +22,7 @@ const rpc_method methods_record[] = {
      .result = "{targets, requests: […], warnings: […]}",
      .errors = "NOT_FOUND|STORAGE",
      .params = {{"limit", I, false, "50", NULL, "at most this many"},
-                {"status", I, false, NULL, NULL, "HTTP status"},
-                {"method", S, false, NULL, NULL, "HTTP method"},
-                {"resource_type", S, false, NULL, NULL, "Document, Script, XHR, Fetch, WebSocket, …"},
-                {"url", S, false, NULL, NULL, "pattern with *"},
-                {"state", S, false, NULL, "pending|loading|complete|failed|paused|connecting|open|closed", "where it stands"},
-                {"search", S, false, NULL, NULL, "text in headers, case ignored"},
+                REQUEST_FILTERS,
                 {"show_all", B, false, "false", NULL, "also what filters hide"},
                 {"order", S, false, "\"desc\"", "asc|desc", "newest first, or oldest first"},
                 SOME_TARGET,
@@ -50,12 +54,7 @@ const rpc_method methods_record[] = {
                 {"browser", S, false, NULL, NULL, "only requests of that browser"},
                 {"since", I, false, NULL, NULL, "begun then or later, ms since 1970"},
                 {"until", I, false, NULL, NULL, "begun before then, ms since 1970"},
-                {"status", I, false, NULL, NULL, "HTTP status"},
-                {"method", S, false, NULL, NULL, "HTTP method"},
-                {"resource_type", S, false, NULL, NULL, "Document, Script, XHR, Fetch, WebSocket, …"},
-                {"url", S, false, NULL, NULL, "pattern with *"},
-                {"state", S, false, NULL, "pending|loading|complete|failed|paused|connecting|open|closed", "where it stands"},
-                {"search", S, false, NULL, NULL, "text in headers, case ignored"},
+                REQUEST_FILTERS,
                 {"bodies", B, false, "true", NULL, "with bodies"},
                 {"after", I, false, "0", NULL, "the `next` of the piece before"},
                 {"limit", I, false, "500", NULL, "entries at most, up to 5000; large ones come in smaller pieces"}}},

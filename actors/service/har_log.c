@@ -188,7 +188,7 @@ static json_t *decoded(const char *text, size_t len)
     char *out = malloc(len + 1);
     size_t size = 0;
     for (size_t i = 0; out != NULL && i < len; i++) {
-        int high = text[i] == '%' && i + 2 < len + 0 ? hex_digit(text[i + 1]) : -1;
+        int high = text[i] == '%' && i + 2 < len ? hex_digit(text[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
         if (low >= 0) {
             out[size++] = (char)(high * 16 + low);
