@@ -291,8 +291,10 @@ static void call_sync(store *me, troupe_actor *self, const troupe_envelope *call
     troupe_timer_cancel(self, me->timer);
     me->timer = 0;
     /* While storage fails, what is there can still be read: a sync does not fail with it. */
-    (void)committed;
     troupe_reply(self, troupe_caller_of(call), (troupe_bytes){NULL, 0});
+    if (committed) {
+        look_at_limits(me, self); /* who asks often commits before the others do */
+    }
 }
 
 /* Reads {topics:[s…]}: the array as MessagePack, walked one value at a time. False: malformed. */
