@@ -238,6 +238,11 @@ static void on_browser(live *self, const char *topic, const json_t *data)
 static void on_launched(live *self, const json_t *result, const json_t *error)
 {
     launching *state = self->context;
+    if (error == NULL) {
+        /* The answer may come before the last event does. */
+        state->up = (uint32_t)json_array_size(json_object_get(result, "browsers"));
+        show_progress(state);
+    }
     fputs("\r\033[K", stderr);
     state->result = json_incref((json_t *)(uintptr_t)result);
     live_end(self, error != NULL ? live_fault("browsers.launch", error) : CLI_OK);
