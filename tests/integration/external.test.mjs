@@ -140,11 +140,10 @@ test("a peer that is killed ends as any actor", async (t) => {
   const down = peer.next("down");
 
   example.child.kill("SIGSTOP"); // it answers no more
-  const calls = Array.from({ length: 20 }, () => peer.call("adder", "add", [1]));
+  const failures = Array.from({ length: 20 }, () => fails(peer.call("adder", "add", [1]), "CLOSED"));
   await peer.call(0, "whereis", { name: "adder" }); // they are on their way
   example.child.kill("SIGKILL");
-  for (const call of calls)
-    await fails(call, "CLOSED");
+  await Promise.all(failures);
   assert.deepEqual((await down).payload.address, address);
   assert.equal(await peer.call(0, "whereis", { name: "adder" }), null);
   await peer.call(0, "name", { name: "adder" }); // free again
