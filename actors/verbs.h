@@ -77,6 +77,9 @@
  */
 #define VERB_STORE_STATS "store.stats"
 
+/** nil -> JSON {}, once the full-text index has what was recorded before. STORAGE. */
+#define VERB_STORE_INDEX "store.index"
+
 /** {purge:b} -> JSON {cleared:[…], purged:bool} */
 #define VERB_STORE_CLEAR "store.clear"
 

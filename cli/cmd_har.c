@@ -128,6 +128,7 @@ static json_t *har_params(const cli *self)
     param_string(params, "url", pattern != NULL ? pattern : args_string(args, "match"));
     param_string(params, "state", args_string(args, "state"));
     param_string(params, "search", args_string(args, "search"));
+    param_string(params, "text", args_string(args, "text"));
     if (since != NULL && value_duration(since, &ms)) {
         json_object_set_new(params, "since",
                             json_integer((json_int_t)time(NULL) * 1000 - (json_int_t)ms));

@@ -41,6 +41,7 @@ int run_network(cli *self)
     param_string(params, "url", pattern != NULL ? pattern : args_string(args, "match"));
     param_string(params, "state", args_string(args, "state"));
     param_string(params, "search", args_string(args, "search"));
+    param_string(params, "text", args_string(args, "text"));
     param_string(params, "target", args_string(args, "target"));
     param_flag(params, "show_all", self, "all");
     param_uint(params, "wait", self, "wait");

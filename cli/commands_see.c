@@ -11,7 +11,8 @@
     {"url", 'u', ARG_STRING, "PATTERN", "whose URL matches; * stands for anything"}, \
     {"match", 0, ARG_STRING, "PATTERN", "the same as --url"}, \
     {"state", 0, ARG_STRING, "STATE", "in this state: pending, loading, complete, failed, …"}, \
-    {"search", 0, ARG_STRING, "TEXT", "with this text in a header"}
+    {"search", 0, ARG_STRING, "TEXT", "with this text in a header"}, \
+    {"text", 'T', ARG_STRING, "WORDS", "with these words in URL, headers or bodies: word \"a phrase\" begin* -without url:word"}
 /* clang-format on */
 
 static const arg_option network_options[] = {

@@ -12,7 +12,8 @@
     {"resource_type", S, false, NULL, NULL, "Document, Script, XHR, Fetch, WebSocket, …"}, \
     {"url", S, false, NULL, NULL, "pattern with *"}, \
     {"state", S, false, NULL, "pending|loading|complete|failed|paused|connecting|open|closed", "where it stands"}, \
-    {"search", S, false, NULL, NULL, "text in headers, case ignored"}
+    {"search", S, false, NULL, NULL, "text in headers, case ignored"}, \
+    {"text", S, false, NULL, NULL, "words in URL, headers and bodies, all of them: word \"a phrase\" begin* -without url:word header:word body:word"}
 
 const rpc_method methods_record[] = {
     {.name = "network",

@@ -279,8 +279,9 @@ static bool add_range(troupe_actor *self, lookup *item, lookup_sql *sql)
     return true;
 }
 
-void har_export(troupe_actor *self, lookup *item)
+static void export_indexed(troupe_actor *self, lookup *item, const json_t *nothing)
 {
+    (void)nothing;
     int64_t after = 0;
     int64_t limit = LIMIT;
     bool bodies = true;
@@ -305,4 +306,9 @@ void har_export(troupe_actor *self, lookup *item)
     lookup_sql_add(&sql, " ORDER BY h.id LIMIT ?");
     lookup_sql_integer(&sql, limit + 1);
     lookup_query_within(self, item, &sql, limit + 1, PIECE_BYTES, entries_came);
+}
+
+void har_export(troupe_actor *self, lookup *item)
+{
+    network_list_indexed(self, item, export_indexed);
 }

@@ -7,6 +7,8 @@
  */
 #include "network_list.h"
 
+#include "search_text.h"
+
 #include "transport/json_scan.h"
 
 #include "actors/verbs.h"
@@ -33,12 +35,22 @@ typedef struct network_waiter {
 } network_waiter;
 
 typedef struct list_params {
-    const char *method, *type, *url, *state, *search, *order;
+    const char *method, *type, *url, *state, *search, *text, *order;
     int64_t limit, status, wait_s;
     bool show_all;
 } list_params;
 
 static const char *const orders[] = {"desc", "asc", NULL};
+
+static bool check_text(troupe_actor *self, lookup *item, const char *text)
+{
+    troupe_reason reason;
+    if (text == NULL || search_text_check(text, &reason) == TROUPE_OK) {
+        return true;
+    }
+    lookup_fault(self, item, TROUPE_EPARAMS, "%s", reason.text);
+    return false;
+}
 
 static bool read_list_params(troupe_actor *self, lookup *item, list_params *out)
 {
@@ -52,6 +64,8 @@ static bool read_list_params(troupe_actor *self, lookup *item, list_params *out)
            lookup_param_string(self, item, "type", &out->type) &&
            lookup_param_string(self, item, "url", &out->url) &&
            lookup_param_string(self, item, "search", &out->search) &&
+           lookup_param_string(self, item, "text", &out->text) &&
+           check_text(self, item, out->text) &&
            lookup_param_word(self, item, "state", states, &out->state) &&
            lookup_param_word(self, item, "order", orders, &out->order) &&
            lookup_param_integer(self, item, "wait", 1, WAIT_MAX_S, &out->wait_s) &&
@@ -108,6 +122,9 @@ static void add_params(lookup_sql *sql, const list_params *params)
     add_text(sql, " AND state=?", params->state);
     add_glob(sql, " AND url GLOB ?", params->url);
     add_search(sql, params->search);
+    if (params->text != NULL) {
+        search_text_add(sql, params->text);
+    }
 }
 
 bool network_list_filters(troupe_actor *self, lookup *item, lookup_sql *sql)
@@ -118,6 +135,16 @@ bool network_list_filters(troupe_actor *self, lookup *item, lookup_sql *sql)
     }
     add_params(sql, &params);
     return true;
+}
+
+void network_list_indexed(troupe_actor *self, lookup *item, lookup_answer_fn indexed)
+{
+    troupe_address store = troupe_whereis(troupe_self_system(self), NAME_STORE);
+    if (store == 0 || !json_is_string(json_object_get(item->params, "text"))) {
+        indexed(self, item, NULL);
+    } else {
+        lookup_call(self, item, store, VERB_STORE_INDEX, NULL, indexed);
+    }
 }
 
 static network *service_of(const lookup *item)
@@ -236,15 +263,10 @@ static void add_filters(lookup_sql *sql, const json_t *active)
     }
 }
 
-static void ask(troupe_actor *self, lookup *item)
+static void ask_indexed(troupe_actor *self, lookup *item, const json_t *nothing)
 {
     list_params params;
-    network_waiter *waiter = waiter_of(item);
-    if (waiter != NULL) {
-        waiter->asking = true;
-        waiter->again = false;
-        item->tolerant = true;
-    }
+    (void)nothing;
     if (!read_list_params(self, item, &params)) {
         return;
     }
@@ -258,6 +280,17 @@ static void ask(troupe_actor *self, lookup *item)
                                                    : " ORDER BY id DESC LIMIT ?");
     lookup_sql_integer(&sql, params.limit);
     lookup_query_text(self, item, &sql, params.limit, listed);
+}
+
+static void ask(troupe_actor *self, lookup *item)
+{
+    network_waiter *waiter = waiter_of(item);
+    if (waiter != NULL) {
+        waiter->asking = true;
+        waiter->again = false;
+        item->tolerant = true;
+    }
+    network_list_indexed(self, item, ask_indexed);
 }
 
 /* Waiting ----------------------------------------------------------------------------------- */

@@ -28,4 +28,7 @@ void network_list_event(troupe_actor *self, network *state);
 void network_list_signal(troupe_actor *self, network *state, const troupe_envelope *signal);
 void network_list_fini(network *state);
 
+/** With a filter on texts: take the step when the full-text index has what was recorded. */
+void network_list_indexed(troupe_actor *self, lookup *item, lookup_answer_fn indexed);
+
 #endif

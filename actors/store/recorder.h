@@ -73,7 +73,9 @@
       "raw_headers_json=?3,raw_headers_text=?4")                                                   \
     X(SQL_BODY_DELETE, "DELETE FROM body WHERE request=?1")                                        \
     X(SQL_CONTENT_FIND, "SELECT id FROM content WHERE digest=?1")                                  \
-    X(SQL_CONTENT, "INSERT INTO content(digest,bytes,coding,data) VALUES(?1,?2,?3,?4)")            \
+    X(SQL_CONTENT, /* ids are not given again while the full-text index knows them */              \
+      "INSERT INTO content(id,digest,bytes,coding,data) VALUES(1+max(COALESCE((SELECT max(id)"     \
+      " FROM content),0),(SELECT search_body FROM counters)),?1,?2,?3,?4)")                        \
     X(SQL_BODY, "INSERT INTO body(request,ok,base64,bytes,error,wall_us,content)"                  \
                 " SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE EXISTS(SELECT 1 FROM request WHERE id=?1)")    \
     X(SQL_SOCKET, "INSERT INTO websocket(request) VALUES(?1)")                                     \

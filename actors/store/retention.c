@@ -5,6 +5,8 @@
  */
 #include "retention.h"
 
+#include "search_index.h"
+
 #include "troupe/log.h"
 
 #include <stddef.h>
@@ -89,6 +91,9 @@ static const deletion deletions[] = {
     {"INSERT OR IGNORE INTO temp.doomed SELECT o.id FROM temp.doomed d JOIN request r ON r.id=d.id"
      " JOIN request o ON o.request_id=r.request_id AND o.uid=r.uid AND o.chain=r.id",
      NONE},
+    {"UPDATE counters SET search_gone=search_gone+(SELECT count(*) FROM temp.doomed"
+     " WHERE id<=search_request)",
+     NONE},
     {"DELETE FROM websocket_frame WHERE request IN temp.doomed", COUNT(frames)},
     {"DELETE FROM websocket WHERE request IN temp.doomed", NONE},
     {"DELETE FROM eventsource_message WHERE request IN temp.doomed", NONE},
@@ -131,6 +136,9 @@ static int delete_rows(recorder *rec, recorder_counts *counts, int64_t cut, int6
         if (code == SQLITE_OK && deletions[i].count != NONE) {
             *(int64_t *)(void *)((char *)counts + deletions[i].count) -= sqlite3_changes(rec->db);
         }
+    }
+    if (code == SQLITE_OK) {
+        code = search_index_trim(rec->db, cut == INT64_MAX);
     }
     return code == SQLITE_OK ? run(rec->db, "COMMIT", arguments) : code;
 }

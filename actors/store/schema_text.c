@@ -9,14 +9,26 @@
 
 /* clang-format off */
 
+/* Words of requests and of bodies; search_index.h says how they are filled. */
+#define SEARCH_TABLES \
+    "CREATE VIRTUAL TABLE search_request USING fts5(url,headers,content=''," \
+    "tokenize=\"unicode61 tokenchars '_'\");" \
+    "CREATE VIRTUAL TABLE search_body USING fts5(body,content=''," \
+    "tokenize=\"unicode61 tokenchars '_'\");" \
+    "CREATE TABLE search_later(request INTEGER PRIMARY KEY);"
+
 const char *const schema_tables[] = {
+    SEARCH_TABLES,
+
     "CREATE TABLE counters("
     " one INTEGER PRIMARY KEY CHECK(one=1), event_last INTEGER NOT NULL DEFAULT 0,"
     " request_last INTEGER NOT NULL DEFAULT 0, console_last INTEGER NOT NULL DEFAULT 0,"
     " request_cleared INTEGER NOT NULL DEFAULT 0, console_cleared INTEGER NOT NULL DEFAULT 0,"
     " events INTEGER NOT NULL DEFAULT 0, requests INTEGER NOT NULL DEFAULT 0,"
     " console INTEGER NOT NULL DEFAULT 0, frames INTEGER NOT NULL DEFAULT 0,"
-    " bodies INTEGER NOT NULL DEFAULT 0, gaps INTEGER NOT NULL DEFAULT 0);"
+    " bodies INTEGER NOT NULL DEFAULT 0, gaps INTEGER NOT NULL DEFAULT 0,"
+    " search_request INTEGER NOT NULL DEFAULT 0, search_body INTEGER NOT NULL DEFAULT 0,"
+    " search_rows INTEGER NOT NULL DEFAULT 0, search_gone INTEGER NOT NULL DEFAULT 0);"
     "INSERT INTO counters(one) VALUES(1);",
 
     "CREATE TABLE browser("
@@ -183,4 +195,10 @@ const char *const schema_migrations[] = {
     " id INTEGER PRIMARY KEY, request INTEGER NOT NULL, name TEXT, event_id TEXT, data TEXT,"
     " mono_us INTEGER, wall_us INTEGER);"
     "CREATE INDEX eventsource_message_request ON eventsource_message(request);",
+
+    SEARCH_TABLES
+    "ALTER TABLE counters ADD COLUMN search_request INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE counters ADD COLUMN search_body INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE counters ADD COLUMN search_rows INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE counters ADD COLUMN search_gone INTEGER NOT NULL DEFAULT 0;",
 };

@@ -42,8 +42,10 @@ static bool pragma_is_harmless(const char *name, const char *argument)
             return true;
         }
     }
+    /* FTS5 itself asks for data_version. */
     return name != NULL && argument == NULL &&
-           (strcasecmp(name, "user_version") == 0 || strcasecmp(name, "integrity_check") == 0);
+           (strcasecmp(name, "user_version") == 0 || strcasecmp(name, "integrity_check") == 0 ||
+            strcasecmp(name, "data_version") == 0);
 }
 
 static int authorize(void *context, int action, const char *first, const char *second,
@@ -71,10 +73,10 @@ static int authorize(void *context, int action, const char *first, const char *s
  */
 static void declare_functions(sqlite3 *db)
 {
-    static const char *const calls[] = {"json_each('[]')",        "json_tree('[]')",
-                                        "pragma_table_info('x')", "pragma_table_xinfo('x')",
-                                        "pragma_table_list('x')", "pragma_index_list('x')",
-                                        "pragma_index_info('x')"};
+    static const char *const calls[] = {
+        "json_each('[]')",         "json_tree('[]')",        "pragma_table_info('x')",
+        "pragma_table_xinfo('x')", "pragma_table_list('x')", "pragma_index_list('x')",
+        "pragma_index_info('x')",  "search_request",         "search_body"};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         char sql[64];
         snprintf(sql, sizeof sql, "SELECT 1 FROM %s", calls[i]);

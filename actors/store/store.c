@@ -11,6 +11,7 @@
 #include "recorder.h"
 #include "retention.h"
 #include "schema.h"
+#include "search_index.h"
 #include "subscribers.h"
 
 #include <stdio.h>
@@ -23,6 +24,8 @@
 #define COMMIT_MS         100
 #define RETENTION_EVENTS  2000 /* events between two looks at the limits */
 #define RETENTION_MS      10   /* between two steps of making room */
+#define INDEX_MS          1    /* between two steps of indexing */
+#define INDEX_WAITERS     64
 #define MAILBOX_ENVELOPES 32768
 #define MAILBOX_BYTES     (64u * 1024 * 1024)
 
@@ -35,9 +38,11 @@ typedef struct store {
     recorder rec;
     subscribers subscribers;
     retention_limits limits;
-    int64_t retention_event;  /* the next look at the limits */
-    uint64_t retention_timer; /* until the next step; 0 = none is to come */
-    uint64_t timer;           /* 0 = none: nothing is uncommitted */
+    int64_t retention_event;                /* the next look at the limits */
+    uint64_t retention_timer;               /* until the next step; 0 = none is to come */
+    uint64_t timer;                         /* 0 = none: nothing is uncommitted */
+    troupe_caller searchers[INDEX_WAITERS]; /* who waits for the full-text index */
+    size_t searcher_count;
 } store;
 
 static int64_t wall_us(void)
@@ -323,6 +328,47 @@ static bool read_topics(troupe_bytes payload, unsigned *topics)
     return true;
 }
 
+static void end_indexing(store *me, troupe_actor *self, troupe_error error)
+{
+    for (size_t i = 0; i < me->searcher_count; i++) {
+        if (error == TROUPE_OK) {
+            troupe_reply_json(self, me->searchers[i], "{}", 2);
+        } else {
+            troupe_fault(self, me->searchers[i], error, NULL, "the full-text index");
+        }
+    }
+    me->searcher_count = 0;
+}
+
+/* A step, and the next one soon: events come in between. */
+static void on_index(troupe_actor *self, void *context)
+{
+    store *me = context;
+    bool more = false;
+    uint64_t timer;
+    troupe_error error = search_index_step(&me->rec, &more);
+    if (error == TROUPE_OK && more) {
+        error = troupe_timer_start(self, INDEX_MS, 0, on_index, me, &timer);
+        if (error == TROUPE_OK) {
+            return;
+        }
+    }
+    end_indexing(me, self, error);
+}
+
+static void call_index(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    if (me->searcher_count == INDEX_WAITERS) {
+        troupe_fault(self, troupe_caller_of(call), TROUPE_EBUSY, NULL,
+                     "%d searches wait for the full-text index", INDEX_WAITERS);
+        return;
+    }
+    me->searchers[me->searcher_count++] = troupe_caller_of(call);
+    if (me->searcher_count == 1) {
+        on_index(self, me);
+    }
+}
+
 static void call_subscribe(store *me, troupe_actor *self, const troupe_envelope *call)
 {
     unsigned topics;
@@ -408,6 +454,7 @@ static void receive_call(store *me, troupe_actor *self, const troupe_envelope *c
         {VERB_STORE_SUBSCRIBE, call_subscribe},
         {VERB_STORE_UNSUBSCRIBE, call_unsubscribe},
         {VERB_STORE_STATS, call_stats},
+        {VERB_STORE_INDEX, call_index},
         {VERB_STORE_CLEAR, call_clear},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,6 +349,65 @@ Test(store_actor, retention_keeps_the_bytes_in_bounds)
                  "SELECT count(*) FROM request r WHERE NOT EXISTS"
                  " (SELECT 1 FROM event e WHERE e.request=r.chain)",
                  "0");
+}
+
+/* Full-text search -------------------------------------------------------------------------------
+ */
+
+static void found(const char *text, const char *url)
+{
+    char params[64];
+    snprintf(params, sizeof params, "{\"text\":\"%s\"}", text);
+    json_t *answer = recording_call(&rec, rec.network, "network", params);
+    const json_t *rows = json_object_get(answer, "requests");
+    cr_assert_eq(json_array_size(rows), 1, "%s", text);
+    cr_expect_str_eq(json_string_value(json_object_get(json_array_get(rows, 0), "url")), url);
+    json_decref(answer);
+}
+
+Test(store_actor, the_text_index_is_made_anew_when_most_of_it_was_deleted)
+{
+    recording_open(&rec);
+    rec.clock_us = INT64_C(1500000000000000);
+    for (int i = 0; i < 20; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "r%d", i);
+        one_request(id);
+    }
+    rec.clock_us = (int64_t)time(NULL) * 1000000;
+    one_request("new");
+    found("url:r7", "http://x/r7");
+    expect_value(&rec, "SELECT search_rows FROM counters", "21");
+    recording_stop(&rec);
+    rec.options.store_days = 7;
+    recording_open(&rec);
+    expect_value(&rec, "SELECT search_rows FROM counters", "0");
+    found("url:new", "http://x/new");
+    expect_value(&rec, "SELECT search_rows FROM counters", "1");
+    expect_value(&rec, "SELECT count(*) FROM search_request WHERE search_request MATCH 'r7'", "0");
+}
+
+Test(store_actor, a_file_of_before_the_text_index_is_searched_too)
+{
+    sqlite3 *db = NULL;
+    recording_open(&rec);
+    one_request("old");
+    sync_store();
+    recording_stop(&rec);
+    cr_assert_eq(sqlite3_open(rec.file, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db,
+                              "DROP TABLE search_request; DROP TABLE search_body;"
+                              "DROP TABLE search_later;"
+                              "ALTER TABLE counters DROP COLUMN search_request;"
+                              "ALTER TABLE counters DROP COLUMN search_body;"
+                              "ALTER TABLE counters DROP COLUMN search_rows;"
+                              "ALTER TABLE counters DROP COLUMN search_gone;"
+                              "PRAGMA user_version=3;",
+                              NULL, NULL, NULL),
+                 SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+    recording_open(&rec);
+    found("old", "http://x/old");
 }
 
 /* The file ---------------------------------------------------------------------------------------
