@@ -1,6 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Navigations of main frames: Page.* events into page. */
+/* Page.* events: navigations of main frames, dialogs, downloads. */
 #include "recorder.h"
+
+/* A statement with uid, target and session, which all of these begin with; NULL: storage fails. */
+static sqlite3_stmt *of_target(recorder *rec, const recorded_event *event, recorder_sql sql)
+{
+    sqlite3_stmt *row = recorder_statement(rec, sql);
+    if (row != NULL) {
+        put_bytes(row, 1, event->uid, event->uid_len);
+        put_bytes(row, 2, event->target, event->target_len);
+        put_bytes(row, 3, event->session, event->session_len);
+    }
+    return row;
+}
+
+/* The same for a new row, which begins with the event too. */
+static sqlite3_stmt *new_row(recorder *rec, const recorded_event *event, recorder_sql sql)
+{
+    sqlite3_stmt *row = of_target(rec, event, sql);
+    if (row != NULL) {
+        sqlite3_bind_int64(row, 4, event->id);
+    }
+    return row;
+}
 
 static void navigated(recorder *rec, recorded_event *event)
 {
@@ -12,14 +34,10 @@ static void navigated(recorder *rec, recorded_event *event)
     if (json_is_text(fields[1].value) || !json_is_text(fields[3].value)) {
         return; /* a frame inside the page */
     }
-    sqlite3_stmt *row = recorder_statement(rec, SQL_PAGE);
+    sqlite3_stmt *row = new_row(rec, event, SQL_PAGE);
     if (row == NULL) {
         return;
     }
-    put_bytes(row, 1, event->uid, event->uid_len);
-    put_bytes(row, 2, event->target, event->target_len);
-    put_bytes(row, 3, event->session, event->session_len);
-    sqlite3_bind_int64(row, 4, event->id);
     put_text(rec, row, 5, fields[0].value);
     put_text(rec, row, 6, fields[2].value);
     put_text(rec, row, 7, fields[3].value);
@@ -30,24 +48,113 @@ static void navigated(recorder *rec, recorded_event *event)
 
 static void milestone(recorder *rec, recorded_event *event, recorder_sql sql)
 {
-    sqlite3_stmt *row = recorder_statement(rec, sql);
+    sqlite3_stmt *row = of_target(rec, event, sql);
     if (row == NULL) {
         return;
     }
-    put_bytes(row, 1, event->uid, event->uid_len);
-    put_bytes(row, 2, event->target, event->target_len);
-    put_bytes(row, 3, event->session, event->session_len);
     sqlite3_bind_int64(row, 4, event->wall_us);
     (void)recorder_run(rec, row);
 }
 
+static void dialog_opened(recorder *rec, recorded_event *event)
+{
+    json_field fields[] = {{"type", {NULL, 0}},
+                           {"url", {NULL, 0}},
+                           {"frameId", {NULL, 0}},
+                           {"message", {NULL, 0}},
+                           {"defaultPrompt", {NULL, 0}}};
+    json_fields(event->params, fields, 5);
+    sqlite3_stmt *row = new_row(rec, event, SQL_DIALOG);
+    if (row == NULL) {
+        return;
+    }
+    for (int i = 0; i < 5; i++) {
+        put_text(rec, row, 5 + i, fields[i].value);
+    }
+    sqlite3_bind_int64(row, 10, event->wall_us);
+    (void)recorder_run(rec, row);
+}
+
+static void dialog_closed(recorder *rec, recorded_event *event)
+{
+    json_field fields[] = {{"result", {NULL, 0}}, {"userInput", {NULL, 0}}};
+    json_fields(event->params, fields, 2);
+    sqlite3_stmt *row = of_target(rec, event, SQL_DIALOG_CLOSED);
+    if (row == NULL) {
+        return;
+    }
+    sqlite3_bind_int64(row, 4, event->wall_us);
+    put_boolean(row, 5, fields[0].value);
+    put_text(rec, row, 6, fields[1].value);
+    (void)recorder_run(rec, row);
+}
+
+static void download_begun(recorder *rec, recorded_event *event)
+{
+    json_field fields[] = {{"guid", {NULL, 0}},
+                           {"frameId", {NULL, 0}},
+                           {"url", {NULL, 0}},
+                           {"suggestedFilename", {NULL, 0}}};
+    json_fields(event->params, fields, 4);
+    sqlite3_stmt *row = json_is_text(fields[0].value) ? new_row(rec, event, SQL_DOWNLOAD) : NULL;
+    if (row == NULL) {
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        put_text(rec, row, 5 + i, fields[i].value);
+    }
+    sqlite3_bind_int64(row, 9, event->wall_us);
+    (void)recorder_run(rec, row);
+}
+
+static void download_progress(recorder *rec, recorded_event *event)
+{
+    json_field fields[] = {{"guid", {NULL, 0}},
+                           {"state", {NULL, 0}},
+                           {"totalBytes", {NULL, 0}},
+                           {"receivedBytes", {NULL, 0}}};
+    json_fields(event->params, fields, 4);
+    sqlite3_stmt *row = recorder_statement(rec, SQL_DOWNLOAD_PROGRESS);
+    if (row == NULL) {
+        return;
+    }
+    put_bytes(row, 1, event->uid, event->uid_len);
+    put_text(rec, row, 2, fields[0].value);
+    put_text(rec, row, 3, fields[1].value);
+    put_known(row, 4, span_integer(fields[2].value, 0));
+    sqlite3_bind_int64(row, 5, span_integer(fields[3].value, 0));
+    sqlite3_bind_int64(row, 6, event->wall_us);
+    (void)recorder_run(rec, row);
+}
+
+static void content_loaded(recorder *rec, recorded_event *event)
+{
+    milestone(rec, event, SQL_PAGE_CONTENT);
+}
+
+static void loaded(recorder *rec, recorded_event *event)
+{
+    milestone(rec, event, SQL_PAGE_LOAD);
+}
+
 void ingest_page(recorder *rec, recorded_event *event)
 {
-    if (event_is(event, "Page.frameNavigated")) {
-        navigated(rec, event);
-    } else if (event_is(event, "Page.domContentEventFired")) {
-        milestone(rec, event, SQL_PAGE_CONTENT);
-    } else if (event_is(event, "Page.loadEventFired")) {
-        milestone(rec, event, SQL_PAGE_LOAD);
+    static const struct {
+        const char *method;
+        void (*take)(recorder *rec, recorded_event *event);
+    } table[] = {
+        {"Page.frameNavigated", navigated},
+        {"Page.domContentEventFired", content_loaded},
+        {"Page.loadEventFired", loaded},
+        {"Page.javascriptDialogOpening", dialog_opened},
+        {"Page.javascriptDialogClosed", dialog_closed},
+        {"Page.downloadWillBegin", download_begun},
+        {"Page.downloadProgress", download_progress},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (event_is(event, table[i].method)) {
+            table[i].take(rec, event);
+            return;
+        }
     }
 }

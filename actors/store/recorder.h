@@ -103,6 +103,17 @@
     X(SQL_PAGE_LOAD,                                                                               \
       "UPDATE page SET load_us=?4 WHERE id=(SELECT id FROM page WHERE session=?3 AND target=?2"    \
       " AND uid=?1 ORDER BY id DESC LIMIT 1) AND load_us IS NULL")                                 \
+    X(SQL_DIALOG, "INSERT INTO dialog(uid,target,session,event,type,url,frame_id,message,"         \
+                  "default_prompt,opened_us) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")              \
+    X(SQL_DIALOG_CLOSED,                                                                           \
+      "UPDATE dialog SET closed_us=?4,accepted=?5,user_input=?6 WHERE id=(SELECT id FROM dialog"   \
+      " WHERE session=?3 AND target=?2 AND uid=?1 ORDER BY id DESC LIMIT 1) AND closed_us IS "     \
+      "NULL")                                                                                      \
+    X(SQL_DOWNLOAD, "INSERT OR IGNORE INTO download(uid,target,session,event,guid,frame_id,url,"   \
+                    "filename,started_us) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                     \
+    X(SQL_DOWNLOAD_PROGRESS,                                                                       \
+      "UPDATE download SET state=?3,total_bytes=?4,received_bytes=?5,last_us=?6"                   \
+      " WHERE guid=?2 AND uid=?1")                                                                 \
     X(SQL_BROWSER,                                                                                 \
       "INSERT INTO browser(uid,browser,origin,state,product,pid,endpoint,reason,first_us,last_us)" \
       " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?9) ON CONFLICT(uid) DO UPDATE SET browser=?2,origin=?3" \

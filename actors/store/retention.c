@@ -105,6 +105,8 @@ static const deletion deletions[] = {
      COUNT(events)},
     {BEFORE("console"), COUNT(console)},
     {BEFORE("page"), NONE},
+    {BEFORE("dialog"), NONE},
+    {BEFORE("download"), NONE},
     {BEFORE("gap"), COUNT(gaps)},
     {"DELETE FROM target WHERE state='gone' AND last_us<"
      "(SELECT COALESCE(min(wall_us),0) FROM event)",

@@ -17,8 +17,22 @@
     "tokenize=\"unicode61 tokenchars '_'\");" \
     "CREATE TABLE search_later(request INTEGER PRIMARY KEY);"
 
+/* What Page.* events tell beside navigations. */
+#define PAGE_TABLES \
+    "CREATE TABLE dialog(" \
+    " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, session TEXT, event INTEGER," \
+    " type TEXT, url TEXT, frame_id TEXT, message TEXT, default_prompt TEXT, opened_us INTEGER," \
+    " closed_us INTEGER, accepted INTEGER, user_input TEXT);" \
+    "CREATE TABLE download(" \
+    " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, session TEXT, event INTEGER," \
+    " guid TEXT NOT NULL, frame_id TEXT, url TEXT, filename TEXT," \
+    " state TEXT NOT NULL DEFAULT 'inProgress', total_bytes INTEGER," \
+    " received_bytes INTEGER NOT NULL DEFAULT 0, started_us INTEGER, last_us INTEGER," \
+    " UNIQUE(guid,uid));"
+
 const char *const schema_tables[] = {
     SEARCH_TABLES,
+    PAGE_TABLES,
 
     "CREATE TABLE counters("
     " one INTEGER PRIMARY KEY CHECK(one=1), event_last INTEGER NOT NULL DEFAULT 0,"
@@ -197,6 +211,7 @@ const char *const schema_migrations[] = {
     "CREATE INDEX eventsource_message_request ON eventsource_message(request);",
 
     SEARCH_TABLES
+    PAGE_TABLES
     "ALTER TABLE counters ADD COLUMN search_request INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE counters ADD COLUMN search_body INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE counters ADD COLUMN search_rows INTEGER NOT NULL DEFAULT 0;"

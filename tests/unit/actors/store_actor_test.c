@@ -397,7 +397,7 @@ Test(store_actor, a_file_of_before_the_text_index_is_searched_too)
     cr_assert_eq(sqlite3_open(rec.file, &db), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(db,
                               "DROP TABLE search_request; DROP TABLE search_body;"
-                              "DROP TABLE search_later;"
+                              "DROP TABLE search_later; DROP TABLE dialog; DROP TABLE download;"
                               "ALTER TABLE counters DROP COLUMN search_request;"
                               "ALTER TABLE counters DROP COLUMN search_body;"
                               "ALTER TABLE counters DROP COLUMN search_rows;"

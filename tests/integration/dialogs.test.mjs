@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// What pages ask their users, and what they download, is recorded.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { test } from "node:test";
+
+import { until } from "./lib.mjs";
+import { hostWithPage } from "./site.mjs";
+
+const PAGES = {
+  "/": "<title>home</title><a id=get href=/report.csv download>get</a>",
+  "/report.csv": { body: "a,b\n1,2\n".repeat(1000), type: "text/csv", headers: { "content-disposition": "attachment" } },
+};
+
+test("dialogs and how they were answered", async (t) => {
+  const { host, target } = await hostWithPage(t, PAGES, "/", { args: ["--launch", "1"] });
+  const rows = () => host.sql("SELECT type, message, default_prompt, accepted, user_input, url, frame_id IS NOT NULL AS framed,"
+    + " closed_us>=opened_us AS closed FROM dialog ORDER BY id");
+  const answers = [[`alert("mind")`, { accept: true }], [`confirm("sure?")`, { accept: false }],
+                   [`prompt("name?", "nobody")`, { accept: true, promptText: "Zoë" }]];
+  for (const [i, [code, how]] of answers.entries()) {
+    await host.rpc("js", { target, code: `setTimeout(() => ${code}, 0)` });
+    await until(async () => (await rows()).length === i + 1, code);
+    assert.equal((await rows())[i].closed, null, "not closed yet");
+    await host.rpc("cdp", { target, command: "Page.handleJavaScriptDialog", params: how });
+    await until(async () => (await rows())[i].closed === 1, `${code} closed`);
+  }
+  const found = await rows();
+  assert.deepEqual(found.map(({ type, message, default_prompt, accepted, user_input }) =>
+    [type, message, default_prompt, accepted, user_input]), [
+    ["alert", "mind", "", 1, ""], ["confirm", "sure?", "", 0, ""], ["prompt", "name?", "nobody", 1, "Zoë"]]);
+  assert.ok(found.every((row) => row.url.endsWith("/")), JSON.stringify(found));
+});
+
+test("downloads, finished and refused", async (t) => {
+  const { host, target } = await hostWithPage(t, PAGES, "/", { args: ["--launch", "1"] });
+  const rows = () => host.sql("SELECT url, filename, state, total_bytes, received_bytes, last_us>=started_us AS told FROM download ORDER BY id");
+  const directory = fs.mkdtempSync(`${host.dir}/downloads-`);
+  for (const [i, [behavior, state]] of [["allow", "completed"], ["deny", "canceled"]].entries()) {
+    await host.rpc("cdp", { target, command: "Page.setDownloadBehavior", params: { behavior, downloadPath: directory } });
+    await host.rpc("js", { target, code: `document.querySelector("#get").click()` });
+    await until(async () => (await rows())[i]?.state === state, `${behavior}: ${state}`)
+      .catch(async (error) => { throw new Error(`${error.message} ${JSON.stringify(await rows())}`); });
+  }
+  const [done, denied] = await rows();
+  assert.equal(done.filename, "report.csv");
+  assert.match(done.url, /\/report\.csv$/);
+  assert.equal(done.received_bytes, 8000);
+  assert.equal(done.total_bytes, 8000);
+  assert.equal(done.told, 1);
+  assert.equal(denied.filename, "report.csv");
+  assert.equal(fs.readFileSync(`${directory}/report.csv`).length, 8000);
+});
