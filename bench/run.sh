@@ -8,7 +8,7 @@
 #   bench/run.sh large [ROUNDS]               large results
 #   bench/run.sh targets [PAGES]              1 to 1,000 targets, 200 pages over 4 browsers
 #   bench/run.sh events [ROUNDS]              CDP events recorded, beside a bare SQLite insert loop
-#   bench/run.sh pages [PAIRS]                loading a page, recorded and not
+#   bench/run.sh pages [PAIRS]                loading a page, recorded, only told of, and as it is
 #   bench/run.sh fleet [ROUNDS]               50 browsers launched, used and closed: bench/fleet.mjs
 #   bench/run.sh recovery [OPTION…]           what breaks, and how soon it works: bench/recovery.mjs
 #   bench/run.sh rpc [ROUNDS [SECONDS]]       POST /rpc beside Node with Puppeteer

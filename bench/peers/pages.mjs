@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Loads a page in turns in two browsers, by bare CDP: node pages.mjs PORT,TARGET PORT,TARGET URL PAIRS
-// TARGET: the page's id; "" = a new one. Prints {first, second}: milliseconds from Page.navigate to the
-// load event, a line a pair.
+// Loads a page in turns in several browsers, by bare CDP: node pages.mjs URL ROUNDS PORT,TARGET,WATCHED…
+// TARGET: the page's id; "" = a new one. WATCHED: "yes" = a process of its own has the page's network
+// events sent to it and throws them away. Prints, a line a round, {loads}: milliseconds from Page.navigate to
+// the load event, in the order of the browsers.
+import {fork} from 'node:child_process';
+import {fileURLToPath} from 'node:url';
 import WebSocket from 'ws';
 
 async function page(where) {
-  const [port, target] = where.split(',');
+  const [port, target, watched] = where.split(',');
   const version = await (await fetch(`http://127.0.0.1:${port}/json/version`)).json();
   const socket = new WebSocket(version.webSocketDebuggerUrl, {perMessageDeflate: false});
   await new Promise((resolve, reject) => { socket.on('open', resolve); socket.on('error', reject); });
@@ -26,6 +29,8 @@ async function page(where) {
   const {sessionId} = await send('Target.attachToTarget', {targetId, flatten: true});
   await send('Page.enable', {}, sessionId);
   await send('Page.bringToFront', {}, sessionId); // a page behind another one loads at leisure
+  const watcher = watched === 'yes' ? fork(fileURLToPath(import.meta.url), ['watch', `${port},${targetId},`]) : null;
+  if (watcher) await new Promise(resolve => watcher.once('message', resolve));
   const load = async url => {
     const done = new Promise(resolve => { loaded = resolve; });
     const start = performance.now();
@@ -33,14 +38,25 @@ async function page(where) {
     await done;
     return performance.now() - start;
   };
-  return {load, close: () => socket.close()};
+  return {load, send: (method, params) => send(method, params, sessionId),
+    close: () => { socket.close(); watcher?.kill(); }};
 }
 
-const [first, second, url, pairs] = process.argv.slice(2);
-const both = [await page(first), await page(second)];
-for (let i = -5; i < Number(pairs); i++) { // five to warm up
-  const took = [];
-  for (const n of i % 2 === 0 ? [0, 1] : [1, 0]) took[n] = await both[n].load(`${url}?n=${i}-${n}`);
-  if (i >= 0) console.log(JSON.stringify({first: took[0], second: took[1]}));
+const [url, rounds, ...where] = process.argv.slice(2);
+if (url === 'watch') {
+  const watched = await page(rounds);
+  await watched.send('Network.enable', {});
+  process.send('watching');
+} else {
+  const pages = [];
+  for (const one of where) pages.push(await page(one));
+  for (let i = -5; i < Number(rounds); i++) { // five to warm up
+    const took = [];
+    for (let n = 0; n < pages.length; n++) {
+      const at = (n + i + 5) % pages.length;
+      took[at] = await pages[at].load(`${url}?n=${i}-${at}`);
+    }
+    if (i >= 0) console.log(JSON.stringify({loads: took}));
+  }
+  for (const one of pages) one.close();
 }
-for (const one of both) one.close();
