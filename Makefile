@@ -42,6 +42,10 @@ tests/peers/node_modules/.package-lock.json: tests/peers/package-lock.json
 	@cd tests/peers && npm ci --no-audit --no-fund --silent --prefer-offline || \
 	    echo "test: $(CURDIR)/tests/peers could not be fetched: what compares with them is skipped" >&2
 
+bench/peers/node_modules/.package-lock.json: bench/peers/package-lock.json
+	@command -v npm > /dev/null || scripts/setup.sh npm
+	@cd bench/peers && npm ci --no-audit --no-fund --silent --prefer-offline
+
 ## bench    measure beside other clients (bench/)
 bench: setup-test all
 	@if [ -x bench/run.sh ]; then bench/run.sh; else echo "bench: there is nothing in bench/ yet"; fi

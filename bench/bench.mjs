@@ -63,8 +63,8 @@ export async function startChromium() {
 
 export const startPeer = binaries => listening(join(binaries, 'bench_peer'), ['--port=0']);
 
-// A host of its own on that Chromium, with one page: {port, pid, target, rpc, stop()}.
-export async function startTroupe(chromium, url, args = []) {
+// A host of its own: {port, pid, rpc, stop()}.
+export async function startHost(args = []) {
   const state = mkdtempSync(join(tmpdir(), 'troupe-bench-'));
   const child = spawn(process.env.TROUPE, ['serve', '--name', 'bench', '--state-dir', state, ...args],
     {stdio: ['ignore', 'ignore', 'pipe']});
@@ -85,8 +85,6 @@ export async function startTroupe(chromium, url, args = []) {
     if (error) throw new Error(`${method}: ${error.message}`);
     return result;
   };
-  const {browser} = await rpc('ports.add', {port: Number(chromium.port)});
-  const {target} = await rpc('open', {url, browser, wait: 'load'});
   const stop = async () => {
     child.removeAllListeners('exit');
     const gone = once(child, 'exit');
@@ -94,7 +92,15 @@ export async function startTroupe(chromium, url, args = []) {
     await gone;
     rmSync(state, {recursive: true, force: true});
   };
-  return {port, pid: child.pid, target, rpc, stop};
+  return {port, pid: child.pid, rpc, stop};
+}
+
+// One on that Chromium, with one page: `target` too.
+export async function startTroupe(chromium, url, args = []) {
+  const host = await startHost(args);
+  const {browser} = await host.rpc('ports.add', {port: Number(chromium.port)});
+  const {target} = await host.rpc('open', {url, browser, wait: 'load'});
+  return {...host, target};
 }
 
 // Runs a program to its end; the objects it printed, a line each. Null: it failed.

@@ -8,6 +8,7 @@
 #   bench/run.sh large [ROUNDS]               large results
 #   bench/run.sh targets [PAGES]              1 to 1,000 targets, 200 pages over 4 browsers
 #   bench/run.sh events [ROUNDS]              CDP events recorded, beside a bare SQLite insert loop
+#   bench/run.sh store [REQUESTS]             questions to a million requests, beside DuckDB
 #   bench/run.sh pages [PAIRS]                loading a page, recorded, only told of, and as it is
 #   bench/run.sh fleet [ROUNDS]               50 browsers launched, used and closed: bench/fleet.mjs
 #   bench/run.sh recovery [OPTION…]           what breaks, and how soon it works: bench/recovery.mjs
@@ -22,7 +23,7 @@ export TROUPE="${TROUPE:-$binaries/troupe}"
 
 which=all
 case ${1:-} in
-    commands | scan | large | targets | events | pages | fleet | recovery | rpc | fanout | runtime) which=$1; shift ;;
+    commands | scan | large | targets | events | store | pages | fleet | recovery | rpc | fanout | runtime) which=$1; shift ;;
     *[!0-9]*)
         sed -n 's/^#   //p' "$0" >&2
         exit 2
@@ -34,8 +35,7 @@ build() {
 }
 
 peers() {
-    command -v npm > /dev/null || scripts/setup.sh npm
-    [ -d bench/peers/node_modules ] || (cd bench/peers && npm install --no-audit --no-fund --silent)
+    make -s bench/peers/node_modules/.package-lock.json
 }
 
 run_commands() {
@@ -63,6 +63,12 @@ run_targets() {
 run_events() {
     build bench_events bench_peer
     node bench/events.mjs "$binaries" "${1:-3}"
+}
+
+run_store() {
+    build troupe bench_store
+    peers
+    node bench/store.mjs "$binaries" "${1:-1000000}"
 }
 
 run_pages() {
@@ -113,6 +119,7 @@ case $which in
     large) run_large "$@" ;;
     targets) run_targets "$@" ;;
     events) run_events "$@" ;;
+    store) run_store "$@" ;;
     pages) run_pages "$@" ;;
     fleet) run_fleet "$@" ;;
     recovery) run_recovery "$@" ;;
@@ -125,6 +132,7 @@ case $which in
         run_large "$@"
         run_targets
         run_events "$@"
+        run_store
         run_pages
         run_fleet
         run_recovery
