@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `troupe har`: recorded requests as a HAR file, which grows a piece at a time. */
-#include "command.h"
+/* `troupe har`: recorded requests as a HAR file, which grows a piece at a time; `har import`: the
+ * way back.
+ */
+#include "har_file.h"
 #include "value.h"
 
 #include <errno.h>
@@ -197,4 +199,34 @@ int run_har(cli *self)
     }
     json_decref(file.pages);
     return status;
+}
+
+/* The way back ----------------------------------------------------------------------------------
+ */
+
+static int print_import(cli *self, json_t *result)
+{
+    size_t i;
+    json_t *warning;
+    json_array_foreach(json_object_get(result, "warnings"), i, warning)
+    {
+        cli_notice(self, "%s", json_string_value(warning));
+    }
+    printf("%s: %lld requests, %lld bodies\n",
+           json_string_value(json_object_get(result, "browser")),
+           (long long)json_integer_value(json_object_get(result, "requests")),
+           (long long)json_integer_value(json_object_get(result, "bodies")));
+    return CLI_OK;
+}
+
+int run_har_import(cli *self)
+{
+    json_t *result = NULL;
+    json_t *har = har_file_read(args_word(&self->args, 0));
+    int status = har != NULL ? cli_connect(self) : CLI_FAILED;
+    if (status == CLI_OK) {
+        status = har_file_import(self, har, &result);
+    }
+    json_decref(har);
+    return status == CLI_OK ? cli_present(self, result, print_import, NULL) : status;
 }

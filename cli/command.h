@@ -132,6 +132,7 @@ int run_version(cli *self);
 int run_doctor(cli *self);
 /* cmd_har.c */
 int run_har(cli *self);
+int run_har_import(cli *self);
 /* cmd_browsers.c */
 int run_browsers(cli *self);
 int run_launch(cli *self);

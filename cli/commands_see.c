@@ -148,6 +148,14 @@ const cli_command commands_see[] = {
      "  troupe har p1:abc123 --since 10m --no-bodies > visit.har\n"
      "  troupe har --browser p2 --type Fetch | jq '.log.entries[].request.url'",
      OPTIONS(har_options), false, false, run_har},
+    {"har import", GROUP_SEE, "FILE", 1, 1, "record what a HAR file tells",
+     "Its requests, bodies, messages and pages stand in the record as those of a browser of their own, whose name\n"
+     "is printed: for `network`, `request`, `sql`, `har` and `replay`. `-` reads standard input.\n\n"
+     "Examples:\n"
+     "  troupe har import visit.har\n"
+     "  troupe har import - < visit.har\n"
+     "  troupe har --browser \"$(troupe har import visit.har --json | jq -r .browser)\"",
+     NO_OPTIONS, true, false, run_har_import},
     {"console", GROUP_SEE, "", 0, 0, "list recorded console messages and exceptions",
      "The newest at the bottom.\n\n"
      "Examples:\n"

@@ -5,6 +5,7 @@
 #include "actors/verbs.h"
 #include "har.h"
 #include "har_entry.h"
+#include "har_import.h"
 #include "lookup.h"
 #include "network_list.h"
 
@@ -302,7 +303,9 @@ static troupe_error network_receive(troupe_actor *self, void *state,
     bool details = troupe_verb_is(envelope, "request");
     bool bodies = troupe_verb_is(envelope, "body");
     bool exports = troupe_verb_is(envelope, "har");
-    if (!lists && !details && !bodies && !exports && !troupe_verb_is(envelope, "clear")) {
+    bool imports = troupe_verb_is(envelope, "har.import");
+    if (!lists && !details && !bodies && !exports && !imports &&
+        !troupe_verb_is(envelope, "clear")) {
         troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
         return TROUPE_OK;
     }
@@ -315,6 +318,8 @@ static troupe_error network_receive(troupe_actor *self, void *state,
         lookup_resolve(self, item, network_list);
     } else if (exports) {
         lookup_resolve(self, item, har_export);
+    } else if (imports) {
+        har_import(self, item);
     } else if (details || bodies) {
         request(self, item, bodies);
     } else {

@@ -142,6 +142,15 @@ function check(lines, table) {
               `docs/har.md has: | ${what} | ${why} |`);
 }
 
+/** Entries in their order without what an import names anew,. */
+function imported(entries, lasting) {
+  const one = ({ _troupe, pageref, ...entry }) => ({ ...entry, page: pageref !== undefined, hop: _troupe.hop, state: _troupe.state,
+    response: { ...entry.response, ...(entry.response.status === 304 && { headersSize: -1 }) } }); // its first line is not in a HAR
+  const order = (a, b) => a.startedDateTime.localeCompare(b.startedDateTime) || a.request.url.localeCompare(b.request.url)
+    || a.request.method.localeCompare(b.request.method) || a.response.status - b.response.status;
+  return entries.filter(({ _troupe }) => !lasting.has(_troupe.request_id)).map(one).sort(order);
+}
+
 /** All that is to come has come: requests have ended, bodies were asked for. */
 async function settled(host) {
   let left;
@@ -204,12 +213,69 @@ test("67 situations: what the server saw, what Playwright has, what readers of H
     assert.deepEqual(other.log.entries, har.log.entries);
     assert.deepEqual(other.log.pages, har.log.pages);
   });
+  await t.test("imported, the same", async () => {
+    const done = await cli(host, "har", "import", file, "--json");
+    assert.equal(done.code, 0, done.stderr);
+    const { browser, requests, targets } = JSON.parse(done.stdout);
+    assert.equal(requests, har.log.entries.length);
+    const again = path.join(host.dir, "again.har");
+    assert.equal((await cli(host, "har", "--browser", browser, "--output", again)).code, 0);
+    const { log } = JSON.parse(fs.readFileSync(again, "utf8"));
+    const lasting = new Set(har.log.entries.filter(({ _troupe }) => /pending|loading|connecting|open/.test(_troupe.state))
+      .map(({ _troupe }) => _troupe.request_id)); // its browser is gone: they have failed
+    const [there, here] = [imported(log.entries, lasting), imported(har.log.entries, lasting)];
+    here.forEach((entry, i) => assert.deepEqual(there[i], entry));
+    assert.equal(there.length, here.length);
+    assert.deepEqual(log.pages.map(({ id, ...page }) => page), har.log.pages.map(({ id, ...page }) => page));
+    assert.ok(log.entries.every(({ _troupe }) => targets.includes(_troupe.target)));
+  });
   await t.test("beside Playwright", { skip: !fs.existsSync(peers) && "no peers" }, async () => {
     const theirs = byKey(await playwrightVisit(t, path.join(host.dir, "theirs.har")), entryKey);
     const hidden = (key) => /^GET \/(sw\.js|through-worker)$/.test(key); // counted otherwise from run to run
     const same = (groups) => new Map([...groups].filter(([key]) => !hidden(key)));
     check(differences(same(ours), same(theirs), againstPlaywright), PLAYWRIGHT);
+
+    // Theirs, imported: what they have is in the record.
+    const done = await cli(host, "har", "import", path.join(host.dir, "theirs.har"), "--json");
+    assert.equal(done.code, 0, done.stderr);
+    const { browser } = JSON.parse(done.stdout);
+    const again = path.join(host.dir, "theirs-again.har");
+    assert.equal((await cli(host, "har", "--browser", browser, "--output", again)).code, 0);
+    const entries = (list) => list.map(({ request, response: { status, content: { text = "", encoding } }, startedDateTime }) =>
+      [request.method, request.url.split("#")[0], Math.max(status, 0), bytesOf({ text, encoding }).toString("base64"), startedDateTime].join(" ")).sort();
+    assert.deepEqual(entries(JSON.parse(fs.readFileSync(again, "utf8")).log.entries), entries([...theirs.values()].flat()));
   });
+});
+
+test("what is no HAR is refused, and leaves nothing behind", async (t) => {
+  const host = await startHost(t);
+  const entry = { startedDateTime: "2026-01-31T12:00:00.250+01:00", time: 20, request: { method: "GET", url: "http://a.example/", headers: [] },
+                  response: { status: 200, statusText: "OK", headers: [], content: { size: 2, mimeType: "text/plain", text: "hi" } } };
+  const without = (name) => ({ ...entry, [name]: undefined });
+  const give = (entries, more = {}) => host.rpc("har.import", { har: { log: { entries } }, ...more });
+  await assert.rejects(host.rpc("har.import", {}), { wire: "INVALID_PARAMS" });
+  await assert.rejects(host.rpc("har.import", { har: { log: {} } }), /no log\.entries/);
+  await assert.rejects(give([entry, without("request")]), /entries\[1\] has no request\.url/);
+  await assert.rejects(give([without("response")]), /entries\[0\] has no response/);
+  await assert.rejects(give([{ ...entry, startedDateTime: "yesterday" }]), /startedDateTime/);
+  await assert.rejects(give([entry], { into: "p1" }), /into/);
+  assert.deepEqual(await host.sql("SELECT uid FROM browser UNION SELECT uid FROM request"), []);
+
+  const { browser, targets } = await give([entry]);
+  assert.equal((await give([{ ...entry, time: -1, response: { status: -1 } }], { into: browser })).browser, browser);
+  const { requests } = await host.rpc("network", { target: targets[0], order: "asc" });
+  assert.deepEqual(requests.map(({ status, state, started_datetime }) => [status, state, started_datetime]),
+                   [[200, "complete", "2026-01-31T11:00:00.250Z"], [0, "failed", "2026-01-31T11:00:00.250Z"]]);
+  assert.equal((await host.rpc("body", { id: requests[0].id })).body, "hi");
+
+  const file = path.join(host.dir, "not.har");
+  fs.writeFileSync(file, '{"log":\n {"entries": [}}');
+  assert.match((await cli(host, "har", "import", file)).stderr, /not\.har: line 2, column/);
+  fs.writeFileSync(file, "{}");
+  assert.match((await cli(host, "har", "import", file)).stderr, /not a HAR: no log\.entries/);
+  const missing = await cli(host, "har", "import", path.join(host.dir, "none.har"));
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /No such file/);
 });
 
 async function playwrightVisit(t, file) {
