@@ -22,6 +22,7 @@ troupe_error filters_prepare(troupe_actor *self, void *context, troupe_spawn_opt
 troupe_error events_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error state_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error inspect_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
+troupe_error replay_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 troupe_error fetch_prepare(troupe_actor *self, void *context, troupe_spawn_options *out);
 
 /** Open the store's file once, before anything is started, to report what is wrong with it: creates

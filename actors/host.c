@@ -69,17 +69,12 @@ static const struct {
     const char *name;
     troupe_error (*prepare)(troupe_actor *self, void *context, troupe_spawn_options *out);
 } cast[] = {
-    {NAME_STORE, store_prepare},
-    {NAME_QUERY, query_prepare},
-    {NAME_SQL, sql_prepare},
-    {NAME_STATE, state_prepare},
-    {NAME_EVENTS, events_prepare},
-    {NAME_FETCH, fetch_prepare},
-    {NAME_INSPECT, inspect_prepare},
-    {NAME_FILTERS, filters_prepare},
-    {NAME_CONNECTIONS, connections_prepare},
-    {NAME_NETWORK, network_prepare},
-    {NAME_CONSOLE, console_prepare},
+    {NAME_STORE, store_prepare},       {NAME_QUERY, query_prepare},
+    {NAME_SQL, sql_prepare},           {NAME_STATE, state_prepare},
+    {NAME_EVENTS, events_prepare},     {NAME_FETCH, fetch_prepare},
+    {NAME_REPLAY, replay_prepare},     {NAME_INSPECT, inspect_prepare},
+    {NAME_FILTERS, filters_prepare},   {NAME_CONNECTIONS, connections_prepare},
+    {NAME_NETWORK, network_prepare},   {NAME_CONSOLE, console_prepare},
     {NAME_LAUNCHER, launcher_prepare},
 };
 

@@ -22,6 +22,7 @@
 #define NAME_CONSOLE     "console"
 #define NAME_EVENTS      "events"
 #define NAME_FETCH       "fetch"
+#define NAME_REPLAY      "replay"
 #define NAME_INSPECT     "inspect" /* which target elements are picked in, and what was picked */
 #define NAME_STATE       "state"   /* the snapshot that is shown, and its changes */
 #define NAME_FILTERS     "filters"
@@ -169,8 +170,9 @@
 #define VERB_FETCH_HELLO "fetch.hello"
 
 /** To a target: call JSON {block: [glob], mock: [{url, status, headers: {}, body, base64}],
- * request: [glob], response: [glob], capture: bool, pause_timeout_ms} -> nil, when Chrome has them.
- * All empty: none. A fault says why it could not. */
+ * request: [glob], response: [glob], replay: {from, miss: "fail" | "pass"}?, capture: bool,
+ * pause_timeout_ms} -> nil, when Chrome has them. All empty: none. A fault says why it could not.
+ */
 #define VERB_FETCH_APPLY "fetch.apply"
 
 /** To fetch, from a target: cast JSON {target, id, stage, url, method, resource_type, status?,
@@ -180,6 +182,11 @@
 #define VERB_FETCH_ENDED "fetch.paused.end"
 /** cast JSON {target, captured: n, mocked: n, blocked: n}: since the last one. */
 #define VERB_FETCH_COUNTS "fetch.counts"
+
+/** To replay, from a target: call JSON {from, target, method, url, post_data?} -> JSON {status,
+ * status_text, headers, body, base64}, {fail: reason of Fetch.failRequest}, or {}: it is not in the
+ * record. */
+#define VERB_REPLAY_ANSWER "replay.answer"
 
 /* To a target, forwarded by fetch: RPC fetch.resume, fetch.fail, fetch.fulfill, with `id`. */
 

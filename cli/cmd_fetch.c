@@ -30,6 +30,10 @@ static void add_scope(json_t *rows, const char *scope, json_t *rules)
                     json_string_value(value), NULL);
         }
     }
+    value = json_object_get(json_object_get(rules, "replay"), "from");
+    if (value != NULL) {
+        add_row(rows, scope, "replay", "*", value);
+    }
     json_object_foreach(json_object_get(rules, "mock"), pattern, value)
     {
         char *text = view_dump(value);

@@ -130,6 +130,9 @@ int run_actors(cli *self);
 int run_version(cli *self);
 /* cmd_doctor.c */
 int run_doctor(cli *self);
+/* cmd_replay.c */
+int run_replay(cli *self);
+int run_replay_list(cli *self);
 /* cmd_har.c */
 int run_har(cli *self);
 int run_har_import(cli *self);

@@ -78,6 +78,11 @@ static const arg_option scroll_options[] = {
         "target", 't', ARG_STRING, "TARGET", "of this page (default: all)" \
     }
 static const arg_option rule_options[] = {RULE_TARGET};
+static const arg_option replay_options[] = {
+    {"target", 't', ARG_STRING, "ID", "this page instead of a new one"},
+    {"browser", 'b', ARG_STRING, "ID", "open the page in this browser"},
+    {"pass", 0, ARG_FLAG, NULL, "what is not in the record goes to the network"},
+};
 static const arg_option mock_options[] = {
     RULE_TARGET,
     {"status", 's', ARG_UINT, "CODE", "HTTP status (default: 200)"},
@@ -169,6 +174,20 @@ const cli_command commands_act[] = {
      "Example:\n"
      "  troupe upload 'input[type=file]' \"$PWD/photo.jpeg\"",
      OPTIONS(element_options), false, false, run_method},
+    {"replay", GROUP_ACT, "FILE|FROM [URL]", 1, 2, "open a page that is answered from a record, offline",
+     "FILE is a HAR, of anybody's; FROM a browser or a page of this host's own record. A page is opened (or --target\n"
+     "taken), its requests are answered from the record in the recorded order, and it goes to URL: the first\n"
+     "document of the record if none is given. What is not in the record fails as if offline, or goes to the\n"
+     "network with --pass; `troupe replay list` shows it. WebSockets are not answered.\n\n"
+     "Examples:\n"
+     "  troupe replay visit.har\n"
+     "  troupe replay p1 http://shop.example/cart --pass\n"
+     "  troupe replay visit.har --target p2:abc123",
+     OPTIONS(replay_options), true, false, run_replay},
+    {"replay list", GROUP_ACT, "", 0, 0, "what was replayed, and what was not in the record",
+     "Example:\n"
+     "  troupe replay list",
+     NO_OPTIONS, false, false, run_replay_list},
     {"fetch", GROUP_ACT, "", 0, 0, "the rules by which requests are blocked, mocked, paused, captured",
      "Example:\n"
      "  troupe fetch",

@@ -34,11 +34,12 @@ json_t *fetch_list(const target_fetch *fetch, const char *name)
 
 static bool has_rules(const target_fetch *fetch)
 {
-    return fetch->rules != NULL && (json_array_size(fetch_list(fetch, "block")) > 0 ||
-                                    json_array_size(fetch_list(fetch, "mock")) > 0 ||
-                                    json_array_size(fetch_list(fetch, "request")) > 0 ||
-                                    json_array_size(fetch_list(fetch, "response")) > 0 ||
-                                    json_is_true(fetch_list(fetch, "capture")));
+    return fetch->rules != NULL &&
+           (json_array_size(fetch_list(fetch, "block")) > 0 ||
+            json_array_size(fetch_list(fetch, "mock")) > 0 ||
+            json_array_size(fetch_list(fetch, "request")) > 0 ||
+            json_array_size(fetch_list(fetch, "response")) > 0 ||
+            fetch_list(fetch, "replay") != NULL || json_is_true(fetch_list(fetch, "capture")));
 }
 
 static void add_pattern(json_t *patterns, const char *url, const char *stage)
@@ -65,6 +66,9 @@ static json_t *enable_params(const target_fetch *fetch)
     add_patterns(patterns, fetch_list(fetch, "mock"), "Request");
     add_patterns(patterns, fetch_list(fetch, "request"), "Request");
     add_patterns(patterns, fetch_list(fetch, "response"), "Response");
+    if (fetch_list(fetch, "replay") != NULL) {
+        add_pattern(patterns, "*", "Request");
+    }
     if (json_is_true(fetch_list(fetch, "capture"))) {
         add_pattern(patterns, "*", "Response");
     }

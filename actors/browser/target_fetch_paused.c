@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What Chrome paused for fetch rules, and what becomes of it. At the request's stage: mock > block
- * > pause for somebody > go on; at the response's: pause > capture > go on.
+ * > pause for somebody > replay > go on; at the response's: pause > capture > go on.
  *
  * Whatever is paused for somebody has a deadline, and goes on then; Chrome lets everything go on
  * when the session or the domain ends.
@@ -21,6 +21,7 @@
 
 #define PAUSE_MS   60000
 #define PAUSED_MAX 1000
+#define REPLAY_MS  30000
 
 static void count(target *state, const char *what)
 {
@@ -145,9 +146,12 @@ json_t *fetch_headers(json_t *headers, const char *type)
     json_object_foreach(headers, name, value)
     {
         typed = typed || strcasecmp(name, "content-type") == 0;
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s}", "name", name, "value",
-                                        json_is_string(value) ? json_string_value(value) : ""));
+        const char *text = json_is_string(value) ? json_string_value(value) : "";
+        while (text != NULL) { /* one that is there several times has a line for each */
+            size_t len = strcspn(text, "\n");
+            json_array_append_new(list, json_pack("{s:s, s:s%}", "name", name, "value", text, len));
+            text = text[len] == '\n' ? text + len + 1 : NULL;
+        }
     }
     if (!typed && type != NULL) {
         json_array_append_new(list, json_pack("{s:s, s:s}", "name", "content-type", "value", type));
@@ -170,6 +174,7 @@ json_t *fetch_fulfil_params(const char *id, json_t *answer)
 {
     json_t *body = json_object_get(answer, "body");
     json_t *status = json_object_get(answer, "status");
+    const char *phrase = json_string_value(json_object_get(answer, "status_text"));
     bool is_text = json_is_string(body);
     char *dumped =
         body != NULL && !is_text ? json_dumps(body, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
@@ -184,9 +189,31 @@ json_t *fetch_fulfil_params(const char *id, json_t *answer)
                   encoded        ? text
                   : made != NULL ? made
                                  : "");
+    if (phrase != NULL && *phrase != '\0') {
+        json_object_set_new(params, "responsePhrase", json_string(phrase));
+    }
     free(dumped);
     free(made);
     return params;
+}
+
+static held *held_new(target *state, const char *session, const char *id, const char *network_id)
+{
+    held *item = calloc(1, sizeof *item);
+    if (item != NULL) {
+        item->owner = state;
+        snprintf(item->id, sizeof item->id, "%s", id);
+        snprintf(item->session, sizeof item->session, "%s", session);
+        snprintf(item->network_id, sizeof item->network_id, "%s", network_id);
+        DL_APPEND(state->fetch->held, item);
+    }
+    return item;
+}
+
+static void held_free(held *item)
+{
+    DL_DELETE(item->owner->fetch->held, item);
+    free(item);
 }
 
 /* A command about a paused request, whose answer decides what becomes of it. False: it could not be
@@ -194,31 +221,17 @@ json_t *fetch_fulfil_params(const char *id, json_t *answer)
 static bool hold(target *state, const char *session, const char *id, const char *network_id,
                  const char *method, json_t *params, troupe_answer_fn fn)
 {
-    held *item = calloc(1, sizeof *item);
+    held *item = held_new(state, session, id, network_id);
     char *text = item != NULL ? json_dumps(params, JSON_COMPACT) : NULL;
     json_decref(params);
-    if (text != NULL) {
-        item->owner = state;
-        snprintf(item->id, sizeof item->id, "%s", id);
-        snprintf(item->session, sizeof item->session, "%s", session);
-        snprintf(item->network_id, sizeof item->network_id, "%s", network_id);
-    }
     bool sent = text != NULL &&
                 target_command(state, session, method, text, strlen(text),
                                state->host->command_timeout_ms, fn, item, NULL) == TROUPE_OK;
     free(text);
-    if (!sent) {
-        free(item);
-        return false;
+    if (!sent && item != NULL) {
+        held_free(item);
     }
-    DL_APPEND(state->fetch->held, item);
-    return true;
-}
-
-static void held_free(held *item)
-{
-    DL_DELETE(item->owner->fetch->held, item);
-    free(item);
+    return sent;
 }
 
 static void fail(target *state, const char *session, const char *id, const char *reason)
@@ -252,6 +265,58 @@ static void answer_mock(target *state, const char *session, const char *id, json
     }
 }
 
+/* Not in the record. */
+static void miss(target *state, const char *session, const char *id)
+{
+    const json_t *replay = fetch_list(state->fetch, "replay");
+    const char *then = json_string_value(json_object_get(replay, "miss"));
+    if (replay == NULL || (then != NULL && strcmp(then, "pass") == 0)) {
+        go_on(state, session, id);
+    } else {
+        fail(state, session, id, "InternetDisconnected");
+    }
+}
+
+/* {status, …} as a mock's, {fail: reason}, or {}: it is not in the record. */
+static void on_replayed(troupe_actor *self, void *context, troupe_error error,
+                        const troupe_envelope *answer)
+{
+    held *item = context;
+    (void)self;
+    json_t *recorded = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
+    const char *reason = json_string_value(json_object_get(recorded, "fail"));
+    if (reason != NULL) {
+        fail(item->owner, item->session, item->id, reason);
+    } else if (json_object_get(recorded, "status") != NULL) {
+        answer_mock(item->owner, item->session, item->id, recorded);
+    } else {
+        miss(item->owner, item->session, item->id);
+    }
+    json_decref(recorded);
+    held_free(item);
+}
+
+static bool ask_replay(target *state, const char *session, json_t *event, const char *id)
+{
+    troupe_address to = troupe_whereis(troupe_self_system(state->self), NAME_REPLAY);
+    json_t *request = json_object_get(event, "request");
+    held *item = to != 0 ? held_new(state, session, id, "") : NULL;
+    if (item == NULL) {
+        return false;
+    }
+    json_t *params = json_pack("{s:O?,s:s,s:O?,s:O?,s:O*}", "from",
+                               json_object_get(fetch_list(state->fetch, "replay"), "from"),
+                               "target", state->id, "method", json_object_get(request, "method"),
+                               "url", json_object_get(request, "url"), "post_data",
+                               json_object_get(request, "postData"));
+    if (json_call(state->self, to, VERB_REPLAY_ANSWER, params, REPLAY_MS, on_replayed, item,
+                  NULL) != TROUPE_OK) {
+        held_free(item);
+        return false;
+    }
+    return true;
+}
+
 static void at_request(target *state, const char *session, json_t *event, const char *id,
                        const char *url)
 {
@@ -263,9 +328,13 @@ static void at_request(target *state, const char *session, json_t *event, const 
     } else if (match(fetch_list(fetch, "block"), url) != NULL) {
         count(state, "blocked");
         fail(state, session, id, "BlockedByClient");
-    } else if (match(fetch_list(fetch, "request"), url) == NULL ||
-               !wait_for_somebody(state, session, event, false)) {
+    } else if (match(fetch_list(fetch, "request"), url) != NULL &&
+               wait_for_somebody(state, session, event, false)) {
+        return;
+    } else if (fetch_list(fetch, "replay") == NULL) {
         go_on(state, session, id);
+    } else if (!ask_replay(state, session, event, id)) {
+        miss(state, session, id);
     }
 }
 

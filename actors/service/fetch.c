@@ -251,7 +251,7 @@ static void set_rules(troupe_actor *self, lookup *item)
 
 static bool names_rules(const json_t *params)
 {
-    static const char *const members[] = {"block", "mock", "request", "response"};
+    static const char *const members[] = {"block", "mock", "request", "response", "replay"};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         if (json_object_get(params, members[i]) != NULL) {
             return true;

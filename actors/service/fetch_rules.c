@@ -119,6 +119,7 @@ void fetch_rules_set(json_t *rules, const char *scope, const json_t *params)
     json_t *block = json_object_get(params, "block");
     json_t *mock = json_object_get(params, "mock");
     json_t *urls = json_object_get(params, "urls");
+    json_t *replay = json_object_get(params, "replay");
     json_t *all = json_pack("[s]", "*");
     json_t *own = json_object_get(rules, scope);
     bool pauses = false;
@@ -139,7 +140,10 @@ void fetch_rules_set(json_t *rules, const char *scope, const json_t *params)
     if (mock != NULL) {
         json_object_set(own, "mock", mock);
     }
-    if (block == NULL && mock == NULL && !pauses) {
+    if (replay != NULL) {
+        json_object_set(own, "replay", replay);
+    }
+    if (block == NULL && mock == NULL && replay == NULL && !pauses) {
         json_object_del(rules, scope);
     } else {
         json_object_set(rules, scope, own);
@@ -187,5 +191,10 @@ json_t *fetch_rules_of(const json_t *rules, const char *target, bool capture,
     extend_mocks(mocks, json_object_get(scopes[0], "mock"));
     extend_mocks(mocks, json_object_get(scopes[1], "mock"));
     json_object_set_new(merged, "mock", mocks);
+    json_t *replay = json_object_get(scopes[0], "replay");
+    replay = replay != NULL ? replay : json_object_get(scopes[1], "replay");
+    if (replay != NULL) {
+        json_object_set(merged, "replay", replay);
+    }
     return merged;
 }

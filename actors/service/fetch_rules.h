@@ -3,8 +3,8 @@
  * Fetch rules as data: read from params, merged for a target. A scope is a target's id, or "*":
  * all.
  *
- * Rules are JSON: {scope: {block: [glob], mock: {glob: answer}, request: [glob], response:
- * [glob]}}.
+ * Rules are JSON: {scope: {block: [glob], mock: {glob: answer}, request: [glob], response: [glob],
+ * replay: {from, miss}}}.
  */
 #ifndef TROUPE_SERVICE_FETCH_RULES_H
 #define TROUPE_SERVICE_FETCH_RULES_H

@@ -9,7 +9,7 @@ import { hostWithPage } from "./site.mjs";
 
 // Something of the right kind for each param that some method needs.
 const SAMPLES = { url: "about:blank", code: "1", command: "Browser.getVersion", selector: "#field", text: "a", key: "a",
-                  values: ["a"], files: [import.meta.filename], name: "f", id: "1", action: "start" };
+                  values: ["a"], files: [import.meta.filename], name: "f", id: "1", action: "start", from: "p1" };
 // Named by these instead of a target; what they name is tested where they are.
 const OTHERWISE = /^(fetch\.(resume|fail|fulfill)|clients\.end|browsers\.|ports\.|contexts\.dispose|actor\.|channel\.|notices\.)/;
 
