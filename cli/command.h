@@ -133,6 +133,8 @@ int run_doctor(cli *self);
 /* cmd_replay.c */
 int run_replay(cli *self);
 int run_replay_list(cli *self);
+/* cmd_replay_serve.c */
+int run_replay_serve(cli *self);
 /* cmd_har.c */
 int run_har(cli *self);
 int run_har_import(cli *self);

@@ -83,6 +83,14 @@ static const arg_option replay_options[] = {
     {"browser", 'b', ARG_STRING, "ID", "open the page in this browser"},
     {"pass", 0, ARG_FLAG, NULL, "what is not in the record goes to the network"},
 };
+static const arg_option replay_serve_options[] = {
+    {"browser", 'b', ARG_STRING, "NAME",
+     "which browser of the record; default: the one that told last"},
+    {"port", 0, ARG_STRING, "N",
+     "listen on this port of 127.0.0.1; default: any, which is printed"},
+    {"pipe", 0, ARG_FLAG, NULL,
+     "speak on descriptors 3 and 4 instead, as with --remote-debugging-pipe"},
+};
 static const arg_option mock_options[] = {
     RULE_TARGET,
     {"status", 's', ARG_UINT, "CODE", "HTTP status (default: 200)"},
@@ -188,6 +196,16 @@ const cli_command commands_act[] = {
      "Example:\n"
      "  troupe replay list",
      NO_OPTIONS, false, false, run_replay_list},
+    {"replay serve", GROUP_ACT, "STORE.db", 1, 1, "a recorded browser for clients of the DevTools protocol",
+     "STORE.db is a host's store (`troupe status` says where; a running one may go on writing to it). Clients attach\n"
+     "as to Chrome, each with its own way through the record: events come again in their order, once the client\n"
+     "lets a page go or navigates it, and bodies are there to be asked for. What would need a page that runs is\n"
+     "refused. No host and no browser is needed.\n\n"
+     "Examples:\n"
+     "  troupe replay serve bug.db --port 9222\n"
+     "  troupe replay serve bug.db --browser p2\n"
+     "  troupe ports add 9222     # another host attaches to it",
+     OPTIONS(replay_serve_options), false, false, run_replay_serve},
     {"fetch", GROUP_ACT, "", 0, 0, "the rules by which requests are blocked, mocked, paused, captured",
      "Example:\n"
      "  troupe fetch",

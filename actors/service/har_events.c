@@ -508,15 +508,12 @@ static void tell_request(const told_entry *one, const told_entry *redirected)
 
 /* Entries ----------------------------------------------------------------------------------- */
 
+/* Of letters that ids of CDP have. */
 static bool is_plain(const char *text, size_t max)
 {
     size_t len = text != NULL ? strlen(text) : 0;
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] <= ' ' || text[i] == ':' || text[i] == '"') {
-            return false;
-        }
-    }
-    return len > 0 && len <= max;
+    return len > 0 && len <= max &&
+           strspn(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-") == len;
 }
 
 /* The page of an entry: the one it was recorded in, if Troupe did. */

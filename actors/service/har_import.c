@@ -16,9 +16,9 @@
 
 #include <uuid/uuid.h>
 
-#define AT_ONCE  64 /* posts, then the store is waited for */
-#define AGAIN_MS 20 /* when it has no room */
-#define SESSION  "har"
+#define AT_ONCE   64 /* posts, then the store is waited for */
+#define AGAIN_MS  20 /* when it has no room */
+#define NAME_SIZE 128
 
 /* What item->entry holds: {browser, product, told, at, targets, requests, bodies}. */
 
@@ -37,6 +37,16 @@ static troupe_error post(troupe_actor *self, troupe_kind kind, const char *verb,
                         : troupe_post(self, store, kind, verb, NULL, troupe_buffer_bytes(payload));
     troupe_buffer_fini(payload);
     return error;
+}
+
+/* A page's session, and what Chrome would call it: BROWSER.PAGE, of letters that CDP allows. */
+static void name_session(const char *target, char out[NAME_SIZE])
+{
+    snprintf(out, NAME_SIZE, "%s", target);
+    char *colon = strchr(out, ':');
+    if (colon != NULL) {
+        *colon = '.';
+    }
 }
 
 static troupe_error post_browser(troupe_actor *self, const lookup *item, const char *state)
@@ -59,10 +69,12 @@ static troupe_error post_targets(troupe_actor *self, const lookup *item, const c
     {
         troupe_buffer payload = {0};
         const char *address = json_string_value(url);
+        char chrome_id[NAME_SIZE];
+        name_session(id, chrome_id);
         (void)troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:U,s:I}", "uid",
-                          browser_of(item), "target", id, "chrome_id", id, "type", "page", "url",
-                          address, "title", "", "state", state, "epoch", (uint64_t)1, "wall_us",
-                          json_wall_us());
+                          browser_of(item), "target", id, "chrome_id", chrome_id, "type", "page",
+                          "url", address, "title", "", "state", state, "epoch", (uint64_t)1,
+                          "wall_us", json_wall_us());
         troupe_error posted = post(self, TROUPE_CAST, VERB_RECORD_TARGET, &payload);
         error = error == TROUPE_OK ? posted : error;
     }
@@ -75,15 +87,17 @@ static troupe_error post_body(troupe_actor *self, const lookup *item, const json
     const json_t *body = json_object_get(told, "body");
     const char *target = json_string_value(json_object_get(told, "target"));
     const char *id = json_string_value(json_object_get(told, "request_id"));
+    char session[NAME_SIZE];
+    name_session(target, session);
     const char *lacks = json_string_value(json_object_get(told, "error"));
     int64_t wall_us = json_integer_value(json_object_get(told, "wall_us"));
     if (lacks != NULL) {
         (void)troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:b,s:s,s:I}", "uid", browser_of(item),
-                          "target", target, "session", SESSION, "request_id", id, "ok", 0, "error",
+                          "target", target, "session", session, "request_id", id, "ok", 0, "error",
                           lacks, "wall_us", wall_us);
     } else {
         (void)troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:b,s:b,s:x#,s:I,s:b}", "uid",
-                          browser_of(item), "target", target, "session", SESSION, "request_id", id,
+                          browser_of(item), "target", target, "session", session, "request_id", id,
                           "ok", 1, "base64", json_is_true(json_object_get(told, "base64")), "body",
                           json_string_value(body), json_string_length(body), "wall_us", wall_us,
                           "post_data", json_is_true(json_object_get(told, "post_data")));
@@ -99,9 +113,11 @@ static troupe_error post_event(troupe_actor *self, const lookup *item, const jso
     if (params == NULL) {
         return TROUPE_ENOMEM;
     }
-    (void)troupe_pack(&payload, "[s,s,s,I,I,j#]", browser_of(item),
-                      json_string_value(json_object_get(told, "target")), SESSION, wall_us, wall_us,
-                      params, strlen(params));
+    const char *target = json_string_value(json_object_get(told, "target"));
+    char session[NAME_SIZE];
+    name_session(target, session);
+    (void)troupe_pack(&payload, "[s,s,s,I,I,j#]", browser_of(item), target, session, wall_us,
+                      wall_us, params, strlen(params));
     free(params);
     return post(self, TROUPE_EVENT, json_string_value(json_object_get(told, "method")), &payload);
 }

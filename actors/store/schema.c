@@ -271,3 +271,22 @@ troupe_error schema_open_reader(const char *path, sqlite3 **out, troupe_reason *
               "mmap_size=0;";
     return open_handle(path, SQLITE_OPEN_READONLY, pragmas, out, reason);
 }
+
+troupe_error schema_check(sqlite3 *db, const char *path, troupe_reason *reason)
+{
+    int64_t version = 0;
+    int64_t application = 0;
+    if (pragma_integer(db, "PRAGMA user_version", &version) != SQLITE_OK ||
+        pragma_integer(db, "PRAGMA application_id", &application) != SQLITE_OK) {
+        return fail_db(reason, path, db);
+    }
+    if (application != SCHEMA_APPLICATION) {
+        return troupe_fail(reason, TROUPE_ESTORAGE, "%s: not a troupe store", path);
+    }
+    if (version != SCHEMA_VERSION) {
+        return troupe_fail(reason, TROUPE_ESTORAGE,
+                           "%s: schema version %lld, not %d: `troupe serve --store` brings it up",
+                           path, (long long)version, SCHEMA_VERSION);
+    }
+    return TROUPE_OK;
+}

@@ -50,4 +50,8 @@ troupe_error schema_open_writer(const char *path, sqlite3 **out,
 troupe_error schema_open_reader(const char *path, sqlite3 **out,
                                 troupe_reason *reason) TROUPE_MUST_USE;
 
+/** Whether a file opened for reading is a store of this version; the reason says what it is else.
+ * TROUPE_ESTORAGE. */
+troupe_error schema_check(sqlite3 *db, const char *path, troupe_reason *reason) TROUPE_MUST_USE;
+
 #endif
