@@ -56,6 +56,10 @@ static const arg_option request_options[] = {
 };
 static const arg_option body_options[] = {
     TARGET_OPTION,
+    {"request", 'r', ARG_FLAG, NULL, "what the request sent instead"},
+    {"decode", 'd', ARG_STRING, "CODINGS", "undo these, in this order: base64,gzip,deflate,br"},
+    {"path", 'p', ARG_STRING, "JSONPATH", "of JSON, this part: $.items[0].name, $..id"},
+    {"pretty", 0, ARG_FLAG, NULL, "lay JSON out"},
     {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
 };
 static const arg_option sql_options[] = {
@@ -134,9 +138,13 @@ const cli_command commands_see[] = {
      "  troupe request 17 --body",
      OPTIONS(request_options), false, false, run_request},
     {"body", GROUP_SEE, "ID", 1, 1, "the body of a response",
-     "As the page received it, decoded.\n\n"
+     "As the page received it: what HTTP has encoded is decoded. --decode undoes what the page itself would have to.\n"
+     "JSONPath (RFC 9535) without filters: .name ['name'] [0] [-1] [1:3] [*] ..name; one that may name several values\n"
+     "gives a list.\n\n"
      "Examples:\n"
-     "  troupe body 17 | jq .\n"
+     "  troupe body 17 --pretty\n"
+     "  troupe body 17 --path '$.items[0].name'\n"
+     "  troupe body 17 --decode base64,gzip --request\n"
      "  troupe body 23 --output logo.png",
      OPTIONS(body_options), false, false, run_body},
     {"har", GROUP_SEE, "[TARGET]", 0, 1, "recorded requests as a HAR file",

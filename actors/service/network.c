@@ -3,6 +3,7 @@
  * clears. */
 #include "actors/cast.h"
 #include "actors/verbs.h"
+#include "body_tools.h"
 #include "har.h"
 #include "har_entry.h"
 #include "har_import.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FRAMES_MAX 10000
 
@@ -24,6 +26,8 @@ typedef void (*body_fn)(troupe_actor *self, lookup *item, const char *text, size
 static void give_request_body(troupe_actor *self, lookup *item, const char *text, size_t len,
                               bool base64);
 static void give_body(troupe_actor *self, lookup *item, const char *text, size_t len, bool base64);
+
+static bool is_of_request(const lookup *item);
 
 static bool wants_body_only(const lookup *item)
 {
@@ -80,11 +84,29 @@ static void ask_target(troupe_actor *self, lookup *item, const json_t *row)
                 body_came);
 }
 
+/* What the request sent. */
+static void give_sent(troupe_actor *self, lookup *item, const json_t *row)
+{
+    const json_t *sent = json_object_get(row, "post_data");
+    if (!json_is_string(sent)) {
+        snprintf(item->error.text, sizeof item->error.text, "%s",
+                 json_integer_value(json_object_get(row, "has_post_data")) != 0
+                     ? "what the request sent was not recorded"
+                     : "the request sent nothing");
+    }
+    give(self, item, json_string_value(sent), json_string_length(sent),
+         json_integer_value(json_object_get(row, "post_data_base64")) != 0);
+}
+
 /* Find the body of item->entry.row: recorded, or from the browser. */
 static void find_body(troupe_actor *self, lookup *item)
 {
     const json_t *row = json_object_get(item->entry, "row");
     const char *status = json_string_value(json_object_get(row, "body_status"));
+    if (is_of_request(item)) {
+        give_sent(self, item, row);
+        return;
+    }
     if (json_integer_value(json_object_get(row, "redirected")) != 0) {
         snprintf(item->error.text, sizeof item->error.text, "a redirect has no body");
         give(self, item, NULL, 0, false);
@@ -117,6 +139,82 @@ static void give_request_body(troupe_actor *self, lookup *item, const char *text
     reply_entry(self, item);
 }
 
+static bool is_of_request(const lookup *item)
+{
+    const char *part = json_string_value(json_object_get(item->params, "part"));
+    return part != NULL && strcmp(part, "request") == 0;
+}
+
+/* Its content type. New reference; NULL: not known. */
+static json_t *mime_of(const lookup *item)
+{
+    const json_t *row = json_object_get(item->entry, "row");
+    const char *name;
+    json_t *value;
+    if (!is_of_request(item)) {
+        return json_incref(json_object_get(row, "mime_type"));
+    }
+    json_object_foreach(json_object_get(row, "request_headers"), name, value)
+    {
+        if (strcasecmp(name, "content-type") == 0) {
+            return json_incref(value);
+        }
+    }
+    return NULL;
+}
+
+static bool wants_tools(const lookup *item)
+{
+    return json_object_get(item->params, "decode") != NULL ||
+           json_object_get(item->params, "path") != NULL ||
+           json_is_true(json_object_get(item->params, "pretty"));
+}
+
+/* As it is kept, as bytes; then its codings undone. */
+static troupe_error decode(const lookup *item, const char *text, size_t len, bool base64,
+                           troupe_buffer *out, troupe_reason *reason)
+{
+    json_t *asked = json_object_get(item->params, "decode");
+    json_t *kept = base64 ? json_pack("[s]", "base64") : json_array();
+    json_t *codings = json_is_string(asked) ? json_pack("[O]", asked) : json_incref(asked);
+    troupe_buffer bytes = {0};
+    troupe_error error = body_decode(kept, text, len, BODY_DECODED_MAX, &bytes, reason);
+    if (error == TROUPE_OK) {
+        error = body_decode(codings, bytes.data, bytes.len, BODY_DECODED_MAX, out, reason);
+    }
+    troupe_buffer_fini(&bytes);
+    json_decref(kept);
+    json_decref(codings);
+    return error;
+}
+
+static void give_made(troupe_actor *self, lookup *item, const char *text, size_t len, bool base64,
+                      json_t *mime)
+{
+    const char *path = json_string_value(json_object_get(item->params, "path"));
+    bool pretty = json_is_true(json_object_get(item->params, "pretty"));
+    troupe_reason reason = {{0}};
+    troupe_buffer bytes = {0};
+    char *json = NULL;
+    troupe_error error = decode(item, text, len, base64, &bytes, &reason);
+    if (error == TROUPE_OK && (path != NULL || pretty)) {
+        error = body_json(bytes.data != NULL ? (const char *)bytes.data : "", bytes.len, path,
+                          pretty, &json, &reason);
+    }
+    if (error == TROUPE_OK) {
+        bool coded;
+        json_t *value = json != NULL ? body_value(json, strlen(json), &coded)
+                                     : body_value(bytes.data, bytes.len, &coded);
+        lookup_reply(
+            self, item,
+            json_pack("{s:o,s:b,s:O?}", "body", value, "base64Encoded", coded, "mime", mime));
+    } else {
+        lookup_fault(self, item, error, "%s", reason.text);
+    }
+    free(json);
+    troupe_buffer_fini(&bytes);
+}
+
 static void give_body(troupe_actor *self, lookup *item, const char *text, size_t len, bool base64)
 {
     if (text == NULL) {
@@ -125,11 +223,15 @@ static void give_body(troupe_actor *self, lookup *item, const char *text, size_t
         lookup_fault(self, item, TROUPE_ENOTFOUND, "%s", why);
         return;
     }
-    const json_t *row = json_object_get(item->entry, "row");
-    json_t *mime = json_object_get(row, "mime_type");
-    lookup_reply(self, item,
-                 json_pack("{s:o,s:b,s:O?}", "body", json_stringn(text, len), "base64Encoded",
-                           base64, "mime", mime));
+    json_t *mime = mime_of(item);
+    if (wants_tools(item)) {
+        give_made(self, item, text, len, base64, mime);
+    } else {
+        lookup_reply(self, item,
+                     json_pack("{s:o,s:b,s:O?}", "body", json_stringn(text, len), "base64Encoded",
+                               base64, "mime", mime));
+    }
+    json_decref(mime);
 }
 
 static bool asked_for_body(const lookup *item)
@@ -224,12 +326,33 @@ static bool check_fields(troupe_actor *self, lookup *item)
     return false;
 }
 
+/* The params of the tools. */
+static bool check_tools(troupe_actor *self, lookup *item)
+{
+    static const char *const parts[] = {"response", "request", NULL};
+    const char *text = NULL;
+    bool pretty = false;
+    size_t i;
+    json_t *name;
+    json_array_foreach(json_object_get(item->params, "decode"), i, name)
+    {
+        if (!json_is_string(name)) {
+            lookup_fault(self, item, TROUPE_EPARAMS, "decode: a list of strings is needed");
+            return false;
+        }
+    }
+    return lookup_param_word(self, item, "part", parts, &text) &&
+           lookup_param_string(self, item, "path", &text) &&
+           lookup_param_boolean(self, item, "pretty", &pretty);
+}
+
 static void request(troupe_actor *self, lookup *item, bool body_only)
 {
     int64_t id = 0;
     bool body = false;
     if (!lookup_param_integer(self, item, "id", 1, INT64_MAX, &id) ||
-        !lookup_param_boolean(self, item, "body", &body) || !check_fields(self, item)) {
+        !lookup_param_boolean(self, item, "body", &body) || !check_fields(self, item) ||
+        (body_only && !check_tools(self, item))) {
         return;
     }
     if (id == 0) {
