@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From a command line to a command: dispatch, help, and what all commands share. */
 #include "command.h"
+#include "csv.h"
 #include "rows.h"
 
 #include "autostart.h"
@@ -252,8 +253,13 @@ static int settle_output(const char *path, char *made, int status)
 static int run_command(cli *self)
 {
     self->json = args_flag(&self->args, "json");
+    self->csv = args_flag(&self->args, "csv");
     self->quiet = args_flag(&self->args, "quiet");
     int status = check_words(self);
+    if (status == CLI_OK && self->json && self->csv) {
+        cli_error("--json or --csv, not both");
+        status = CLI_USAGE;
+    }
     if (status == CLI_OK) {
         status = load_settings(self);
     }
@@ -267,9 +273,10 @@ static int run_command(cli *self)
         status = self->command->run(self);
     }
     bool choosing = args_string_in(&self->args, command_common_set(), "where") != NULL ||
-                    args_string_in(&self->args, command_common_set(), "fields") != NULL;
+                    args_string_in(&self->args, command_common_set(), "fields") != NULL ||
+                    self->csv;
     if (status == CLI_OK && choosing && !self->chose) {
-        cli_error("%s shows no list: --where and --fields have nothing to choose from",
+        cli_error("%s shows no list: --where, --fields and --csv are for lists",
                   self->command->name);
         status = CLI_USAGE;
     }
@@ -590,20 +597,24 @@ static int print_fields(const json_t *rows, const char *fields)
     return CLI_OK;
 }
 
-/* --where and --fields, of results that are lists. printed: --fields has shown it. */
+/* --where, --fields and --csv, of results that are lists. printed: one of them has shown it. */
 static int choose(cli *self, json_t *result, bool *printed)
 {
     const char *where = args_string_in(&self->args, command_common_set(), "where");
     const char *fields = args_string_in(&self->args, command_common_set(), "fields");
     const char *name = NULL;
-    if (where == NULL && fields == NULL) {
+    if (where == NULL && fields == NULL && !self->csv) {
         return CLI_OK;
     }
     self->chose = true;
     json_t *rows = rows_of(result, &name);
     troupe_reason reason = {""};
+    bool table = json_is_array(json_object_get(result, "columns")); /* of SQL: it prints itself */
+    if (rows == NULL && table && where == NULL && fields == NULL) {
+        return CLI_OK;
+    }
     if (rows == NULL) {
-        cli_error("%s: what it shows is no list: --where and --fields have nothing to choose from",
+        cli_error("%s: what it shows is no list: --where, --fields and --csv are for lists",
                   self->command->name);
         return CLI_USAGE;
     }
@@ -614,10 +625,13 @@ static int choose(cli *self, json_t *result, bool *printed)
     }
     if (fields != NULL) {
         rows_fields(rows, fields);
-        if (!self->json) {
-            *printed = true;
-            return print_fields(rows, fields);
-        }
+    }
+    if (self->csv) {
+        csv_rows(rows);
+        *printed = true;
+    } else if (fields != NULL && !self->json) {
+        *printed = true;
+        return print_fields(rows, fields);
     }
     return CLI_OK;
 }

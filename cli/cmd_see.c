@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands that list what was recorded. */
 #include "command.h"
+#include "csv.h"
 #include "view.h"
 
 #include <stdlib.h>
@@ -135,24 +136,7 @@ static int print_sql_table(cli *self, json_t *result)
     return CLI_OK;
 }
 
-/* RFC 4180: quoted where needed. */
-static void print_csv_field(const char *text)
-{
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, stdout);
-        return;
-    }
-    fputc('"', stdout);
-    for (; *text != '\0'; text++) {
-        if (*text == '"') {
-            fputc('"', stdout);
-        }
-        fputc(*text, stdout);
-    }
-    fputc('"', stdout);
-}
-
-static int print_sql_csv(const json_t *result)
+static void print_sql_csv(const json_t *result)
 {
     const json_t *columns = json_object_get(result, "columns");
     const json_t *rows = json_object_get(result, "rows");
@@ -160,23 +144,23 @@ static int print_sql_csv(const json_t *result)
     for (size_t row = 0; row <= json_array_size(rows); row++) {
         for (size_t i = 0; i < count; i++) {
             const json_t *name = json_array_get(columns, i);
-            const json_t *cell =
-                row == 0 ? name
-                         : sql_cell(json_array_get(rows, row - 1), i, json_string_value(name));
-            char *text = cell != NULL && !json_is_null(cell) ? view_dump(cell) : NULL;
-            fputs(i > 0 ? "," : "", stdout);
-            print_csv_field(text != NULL ? text : "");
-            free(text);
+            csv_value(row == 0
+                          ? name
+                          : sql_cell(json_array_get(rows, row - 1), i, json_string_value(name)),
+                      i == 0);
         }
-        fputs("\r\n", stdout);
+        csv_end_line();
     }
-    return CLI_OK;
 }
 
 static int print_sql(cli *self, json_t *result)
 {
-    int status =
-        args_flag(&self->args, "csv") ? print_sql_csv(result) : print_sql_table(self, result);
+    int status = CLI_OK;
+    if (self->csv) {
+        print_sql_csv(result);
+    } else {
+        status = print_sql_table(self, result);
+    }
     if (json_is_true(json_object_get(result, "truncated"))) {
         cli_notice(self, "there are more rows: --limit N shows more");
     }

@@ -58,8 +58,9 @@ struct cli {
     rpc_client client;
     bool connected; /* client is ready */
     bool json;
+    bool csv;
     bool quiet;
-    bool chose; /* --where and --fields were looked at */
+    bool chose; /* --where, --fields and --csv were looked at */
 };
 
 /** Run a command line. Returns the exit status. */

@@ -17,6 +17,7 @@ static const arg_option common_options[] = {
     {"timeout", 0, ARG_DURATION, "TIME", "how long the host may take: 500ms, 30s, 5m"},
     {"where", 0, ARG_STRING, "SQL",
      "of a list, the rows for which this is true: \"status >= 400\""},
+    {"csv", 0, ARG_FLAG, NULL, "lists as comma-separated values (RFC 4180), as --json has them"},
     {"fields", 0, ARG_STRING, "LIST", "of a list, these members: url,status,timing.wait"},
     {"output", 0, ARG_STRING, "FILE", "write what is printed to this file, whole or not at all"},
 };

@@ -64,7 +64,6 @@ static const arg_option body_options[] = {
 };
 static const arg_option sql_options[] = {
     {"limit", 'n', ARG_UINT, "N", "at most this many rows"},
-    {"csv", 0, ARG_FLAG, NULL, "as comma-separated values (RFC 4180)"},
 };
 
 static const arg_option target_option_only[] = {TARGET_OPTION};

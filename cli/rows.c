@@ -14,22 +14,25 @@ json_t *rows_of(json_t *result, const char **name)
 {
     const char *key;
     json_t *value;
+    json_t *empty = NULL;
     json_object_foreach(result, key, value)
     {
-        if (json_is_array(value) &&
-            (json_is_object(json_array_get(value, 0)) ||
-             (json_array_size(value) == 0 && strcmp(key, "warnings") != 0))) {
+        if (json_is_object(json_array_get(value, 0))) {
             *name = key;
             return value;
         }
+        if (empty == NULL && json_is_array(value) && json_array_size(value) == 0 &&
+            strcmp(key, "warnings") != 0) {
+            *name = key;
+            empty = value;
+        }
     }
-    return NULL;
+    return empty;
 }
 
 /* The table --------------------------------------------------------------------------------- */
 
-/* Every member that some row has: name -> number. */
-static json_t *columns_of(const json_t *rows)
+json_t *rows_columns(const json_t *rows)
 {
     json_t *columns = json_object();
     size_t i;
@@ -179,7 +182,7 @@ static troupe_error keep_chosen(sqlite3 *db, json_t *rows, const char *expressio
 troupe_error rows_where(json_t *rows, const char *expression, troupe_reason *reason)
 {
     sqlite3 *db = NULL;
-    json_t *columns = columns_of(rows);
+    json_t *columns = rows_columns(rows);
     if (json_object_size(columns) == 0) {
         json_decref(columns);
         return TROUPE_OK; /* no rows */

@@ -7,8 +7,13 @@
 
 #include <jansson.h>
 
-/** The list of objects in a result: the first member that is one. NULL: there is none. Borrowed. */
+/** The list of objects in a result: the first member that is one, else the first empty list. NULL:
+ * there is none. Borrowed. */
 json_t *rows_of(json_t *result, const char **name);
+
+/** Every member that some row has, in the order in which they come: name -> number. New reference.
+ */
+json_t *rows_columns(const json_t *rows);
 
 /**
  * Keep those rows for which the expression is true. Columns are the members of the rows; what is no

@@ -66,3 +66,39 @@ test("--output writes a file whole, or not at all", async (t) => {
   }
   assert.match((await host.command("status", "--output", "-")).stdout, /version/);
 });
+
+/** Lines and fields as RFC 4180 has them. */
+function readCsv(text) {
+  const lines = [[]];
+  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^,"\r\n]*))(,|\r\n|$)/g)) {
+    if (end === "" && quoted === undefined && plain === "")
+      break;
+    lines.at(-1).push(quoted !== undefined ? quoted.replaceAll('""', '"') : plain);
+    if (end === "\r\n")
+      lines.push([]);
+  }
+  return lines.filter((line) => line.length > 0);
+}
+
+test("--csv: any list as --json has it", async (t) => {
+  const { host } = await hostWithPage(t, PAGES);
+  for (const command of [["network", "--where", "url NOT LIKE '%favicon%'"], ["console"], ["pages"], ["browsers"], ["targets"], ["ports", "list"], ["actors", "--fields", "name,state"]]) {
+    const [kind] = Object.values(JSON.parse((await host.command(...command, "--json")).stdout)).filter((value) => typeof value?.[0] === "object");
+    const { code, stdout } = await host.command(...command, "--csv");
+    assert.equal(code, 0);
+    const [heads = [], ...lines] = readCsv(stdout);
+    assert.equal(lines.length, kind?.length ?? 0, command.join(" "));
+    if (["actors", "browsers"].includes(command[0])) // counts go on
+      continue;
+    const text = (value) => (value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value));
+    lines.forEach((line, i) => assert.deepEqual(line, heads.map((name) => text(kind[i][name])), command.join(" ")));
+  }
+  assert.match((await host.command("console", "--csv", "--fields", "message")).stdout, /^message\r\nit's quoted\r\n/);
+  assert.equal((await host.command("pages", "--csv", "--where", "0")).stdout, "");
+  assert.equal((await host.command("sql", "SELECT 'a,b' AS x, NULL AS y, 'c\"d' AS z", "--csv")).stdout, 'x,y,z\r\n"a,b",,"c""d"\r\n');
+  for (const [args, said] of [[["network", "--csv", "--json"], /--json or --csv/], [["version", "--csv"], /no list/]]) {
+    const { code, stderr } = await host.command(...args);
+    assert.equal(code, 2);
+    assert.match(stderr, said);
+  }
+});
