@@ -2,10 +2,15 @@
 /* Commands that show what happens while it happens: `follow`, and `run` while its file runs. */
 #include "live.h"
 #include "printer.h"
+#include "rows.h"
 #include "term.h"
+#include "view.h"
+
+#include "actors/glob.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* follow ------------------------------------------------------------------------------------ */
 
@@ -103,6 +108,115 @@ int run_follow(cli *self)
     following state = {.left = args_uint(&self->args, "count", 0)};
     live connection = {.cli = self, .on_event = on_event, .context = &state};
     return live_run(&connection, begin_follow, args_uint(&self->args, "for", 0));
+}
+
+/* network --follow, console --follow ------------------------------------------------------------
+ */
+
+/* What follows of a list: rows as they come, of which these are wanted. */
+typedef struct following_rows {
+    const char *topic;
+    const json_t *wanted; /* params of the list's method */
+} following_rows;
+
+static bool same_word(const json_t *wanted, const char *name, const json_t *row, const char *key)
+{
+    const char *word = json_string_value(json_object_get(wanted, name));
+    const char *its = json_string_value(json_object_get(row, key));
+    return word == NULL || (its != NULL && strcasecmp(word, its) == 0);
+}
+
+static bool is_wanted(const json_t *wanted, const json_t *row)
+{
+    const json_t *status = json_object_get(wanted, "status");
+    const char *pattern = json_string_value(json_object_get(wanted, "url"));
+    const char *url = json_string_value(json_object_get(row, "url"));
+    return (status == NULL || json_equal(status, json_object_get(row, "status"))) &&
+           (pattern == NULL || (url != NULL && glob_matches(pattern, url))) &&
+           same_word(wanted, "method", row, "method") &&
+           same_word(wanted, "resource_type", row, "type") &&
+           same_word(wanted, "state", row, "state") && same_word(wanted, "level", row, "level");
+}
+
+/* The members that --fields names, one line. */
+static void print_row_fields(const json_t *row)
+{
+    bool first = true;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)row, name, value)
+    {
+        char *text = json_is_null(value) ? NULL : view_dump(value);
+        printf("%s%s", first ? "" : "  ", text != NULL ? text : "-");
+        free(text);
+        first = false;
+    }
+    fputc('\n', stdout);
+}
+
+static void print_row(const cli *self, const char *topic, const json_t *row, bool fields)
+{
+    if (self->json) {
+        (void)json_dumpf(row, stdout, JSON_COMPACT);
+        fputc('\n', stdout);
+    } else if (fields) {
+        print_row_fields(row);
+    } else {
+        print_event(self, topic, row);
+    }
+}
+
+static void on_row(live *self, const char *topic, const json_t *data)
+{
+    following_rows *state = self->context;
+    const char *where = args_string(&self->cli->args, "where");
+    const char *fields = args_string(&self->cli->args, "fields");
+    troupe_reason reason = {{0}};
+    if (strcmp(topic, state->topic) != 0 || !is_wanted(state->wanted, data)) {
+        return;
+    }
+    json_t *rows = json_pack("[O]", data);
+    troupe_error error = where != NULL ? rows_where(rows, where, &reason) : TROUPE_OK;
+    if (error == TROUPE_OK && fields != NULL) {
+        rows_fields(rows, fields);
+    }
+    if (error != TROUPE_OK) {
+        cli_error("%s", reason.text);
+        live_end(self, CLI_USAGE);
+    } else if (json_array_size(rows) > 0) {
+        print_row(self->cli, topic, json_array_get(rows, 0), fields != NULL);
+        if (fflush(stdout) != 0) { /* nobody reads any more */
+            live_end(self, CLI_OK);
+        }
+    }
+    json_decref(rows);
+}
+
+static void begin_rows(live *self)
+{
+    const following_rows *state = self->context;
+    json_t *params = json_pack("{s:[s]}", "topics", state->topic);
+    json_t *target = json_object_get(state->wanted, "target");
+    if (target != NULL) {
+        json_object_set_new(params, "targets", json_pack("[O]", target));
+    }
+    live_call(self, "events.subscribe", params, on_subscribed);
+}
+
+int follow_rows(cli *self, const char *topic, json_t *wanted)
+{
+    following_rows state = {.topic = topic, .wanted = wanted};
+    live connection = {.cli = self, .on_event = on_row, .context = &state};
+    int status = CLI_USAGE;
+    self->chose = true;
+    if (json_object_get(wanted, "text") != NULL || json_object_get(wanted, "search") != NULL ||
+        self->csv) {
+        cli_error("--follow shows what comes: --text, --search and --csv are for lists");
+    } else {
+        status = live_run(&connection, begin_rows, 0);
+    }
+    json_decref(wanted);
+    return status;
 }
 
 /* run --------------------------------------------------------------------------------------- */

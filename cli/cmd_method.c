@@ -220,6 +220,7 @@ static const struct method_command {
     {"filters enable", "filters.enable", "name", print_answer},
     {"filters disable", "filters.disable", "name", print_answer},
     {"clear", "clear", "", print_answer},
+    {"vacuum", "vacuum", "", print_answer},
     {"entry", "entry", "id fields", print_entry},
     {"fetch paused", "fetch.paused", "", print_paused},
     {"fetch resume", "fetch.resume", "id", print_answer},

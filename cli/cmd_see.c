@@ -45,6 +45,9 @@ int run_network(cli *self)
     param_string(params, "text", args_string(args, "text"));
     param_string(params, "target", args_string(args, "target"));
     param_flag(params, "show_all", self, "all");
+    if (args_flag(args, "follow")) {
+        return follow_rows(self, "network", params);
+    }
     param_uint(params, "wait", self, "wait");
     return cli_show(self, "network", params, print_network);
 }
@@ -68,6 +71,9 @@ int run_console(cli *self)
     param_uint(params, "limit", self, "limit");
     param_string(params, "level", args_string(&self->args, "level"));
     param_string(params, "target", args_string(&self->args, "target"));
+    if (args_flag(&self->args, "follow")) {
+        return follow_rows(self, "console", params);
+    }
     return cli_show(self, "console", params, print_console);
 }
 

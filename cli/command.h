@@ -131,6 +131,9 @@ int run_actors(cli *self);
 int run_version(cli *self);
 /* cmd_doctor.c */
 int run_doctor(cli *self);
+/* cmd_follow.c */
+/** Rows of that topic as they come, of which the list's params want these (taken). */
+int follow_rows(cli *self, const char *topic, json_t *wanted);
 /* cmd_replay.c */
 int run_replay(cli *self);
 int run_replay_list(cli *self);

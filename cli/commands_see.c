@@ -21,6 +21,7 @@ static const arg_option network_options[] = {
     {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
     {"wait", 'w', ARG_UINT, "SECONDS", "if there is none, wait for one that matches to end"},
     {"all", 'a', ARG_FLAG, NULL, "also what filters hide"},
+    {"follow", 'f', ARG_FLAG, NULL, "not what was: each one that ends, as it ends, until Ctrl-C"},
 };
 static const arg_option har_options[] = {
     {"output", 'o', ARG_STRING, "FILE", "write it to this file"},
@@ -49,6 +50,7 @@ static const arg_option console_options[] = {
     {"limit", 'n', ARG_UINT, "N", "at most this many, the newest (default: 50)"},
     {"level", 'l', ARG_STRING, "LEVEL", "of this level: error, warning, info, log, debug"},
     {"target", 't', ARG_STRING, "TARGET", "of this target (default: the tracked ones, or all)"},
+    {"follow", 'f', ARG_FLAG, NULL, "not what was: each message as it comes, until Ctrl-C"},
 };
 static const arg_option request_options[] = {
     TARGET_OPTION,
@@ -128,7 +130,8 @@ const cli_command commands_see[] = {
      "Examples:\n"
      "  troupe network\n"
      "  troupe network --status 404\n"
-     "  troupe network --type Fetch --url '*/api/*' --json",
+     "  troupe network --type Fetch --url '*/api/*' --json\n"
+     "  troupe network --follow --where 'status >= 400'",
      OPTIONS(network_options), false, false, run_network},
     {"request", GROUP_SEE, "ID", 1, 1, "one request in detail",
      "ID is the first column of `troupe network`.\n\n"
@@ -193,6 +196,11 @@ const cli_command commands_see[] = {
      "  troupe clear\n"
      "  troupe clear --purge",
      OPTIONS(clear_options), false, false, run_method},
+    {"vacuum", GROUP_SEE, "", 0, 0, "give the room of what was deleted back",
+     "The store's file shrinks by what `clear --purge` and the store's bounds have deleted; recording goes on.\n\n"
+     "Example:\n"
+     "  troupe clear --purge && troupe vacuum",
+     NO_OPTIONS, false, false, run_method},
     {"filters", GROUP_SEE, "", 0, 0, "the groups of filters: what lists hide",
      "Example:\n"
      "  troupe filters",

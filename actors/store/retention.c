@@ -34,10 +34,17 @@ static int64_t number(sqlite3 *db, const char *sql, int64_t argument)
     return value;
 }
 
+retention_file retention_look(sqlite3 *db)
+{
+    int64_t page_bytes = number(db, "PRAGMA page_size", 0);
+    return (retention_file){.bytes = number(db, "PRAGMA page_count", 0) * page_bytes,
+                            .free_bytes = number(db, "PRAGMA freelist_count", 0) * page_bytes};
+}
+
 int64_t retention_bytes(sqlite3 *db)
 {
-    int64_t pages = number(db, "PRAGMA page_count", 0) - number(db, "PRAGMA freelist_count", 0);
-    return pages * number(db, "PRAGMA page_size", 0);
+    retention_file file = retention_look(db);
+    return file.bytes - file.free_bytes;
 }
 
 /* The first event at or after that time, by bisection: ids grow with time. */
@@ -207,5 +214,24 @@ troupe_error retention_purge(recorder *rec)
     }
     rec->requests_forgotten = true; /* entries in memory may have lost their rows */
     sqlite3_exec(rec->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL);
+    return TROUPE_OK;
+}
+
+/* Giving room back -------------------------------------------------------------------------- */
+
+#define VACUUM_STEP "PRAGMA incremental_vacuum(1000)" /* pages; some milliseconds */
+
+troupe_error retention_vacuum_step(recorder *rec, bool *more)
+{
+    *more = false;
+    int64_t before = recorder_commit(rec) ? number(rec->db, "PRAGMA freelist_count", 0) : -1;
+    if (before < 0 || sqlite3_exec(rec->db, VACUUM_STEP, NULL, NULL, NULL) != SQLITE_OK) {
+        return TROUPE_ESTORAGE;
+    }
+    int64_t left = number(rec->db, "PRAGMA freelist_count", 0);
+    *more = left > 0 && left < before;
+    if (!*more) { /* a reader may hold it up: then the next commits take it in */
+        (void)sqlite3_wal_checkpoint_v2(rec->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
     return TROUPE_OK;
 }

@@ -23,4 +23,18 @@ bool retention_step(recorder *rec, const retention_limits *limits, int64_t now_u
 /** Delete everything but what is still open. TROUPE_ESTORAGE. */
 troupe_error retention_purge(recorder *rec) TROUPE_MUST_USE;
 
+/** What the file holds: its pages, and those of them that hold nothing. */
+typedef struct retention_file {
+    int64_t bytes, free_bytes;
+} retention_file;
+retention_file retention_look(sqlite3 *db);
+
+/**
+ * Give some of the file's empty pages back; commits first. The last step takes the write-ahead log
+ * in.
+ * @param more  set: there are further ones, call again when others have had their turn
+ * @return TROUPE_OK; TROUPE_ESTORAGE
+ */
+troupe_error retention_vacuum_step(recorder *rec, bool *more) TROUPE_MUST_USE;
+
 #endif

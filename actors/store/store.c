@@ -26,6 +26,7 @@
 #define RETENTION_MS      10   /* between two steps of making room */
 #define INDEX_MS          1    /* between two steps of indexing */
 #define INDEX_WAITERS     64
+#define VACUUM_MS         2 /* between two steps of giving room back */
 #define MAILBOX_ENVELOPES 32768
 #define MAILBOX_BYTES     (64u * 1024 * 1024)
 
@@ -43,6 +44,9 @@ typedef struct store {
     uint64_t timer;                         /* 0 = none: nothing is uncommitted */
     troupe_caller searchers[INDEX_WAITERS]; /* who waits for the full-text index */
     size_t searcher_count;
+    troupe_caller vacuumer; /* who waits for room that is given back */
+    bool vacuuming;
+    int64_t vacuum_from; /* bytes of the file when it began */
 } store;
 
 static int64_t wall_us(void)
@@ -369,6 +373,45 @@ static void call_index(store *me, troupe_actor *self, const troupe_envelope *cal
     }
 }
 
+/* A step, and the next one soon. */
+static void on_vacuum(troupe_actor *self, void *context)
+{
+    store *me = context;
+    bool more = false;
+    uint64_t timer;
+    char json[160];
+    troupe_error error = retention_vacuum_step(&me->rec, &more);
+    if (error == TROUPE_OK && more) {
+        error = troupe_timer_start(self, VACUUM_MS, 0, on_vacuum, me, &timer);
+        if (error == TROUPE_OK) {
+            return;
+        }
+    }
+    me->vacuuming = false;
+    if (error != TROUPE_OK) {
+        troupe_fault(self, me->vacuumer, error, NULL, "giving room back");
+        return;
+    }
+    retention_file now = retention_look(me->rec.db);
+    int len = snprintf(json, sizeof json, "{\"bytes_before\":%lld,\"bytes\":%lld,\"freed\":%lld}",
+                       (long long)me->vacuum_from, (long long)now.bytes,
+                       (long long)(me->vacuum_from - now.bytes));
+    troupe_reply_json(self, me->vacuumer, json, (size_t)len);
+}
+
+static void call_vacuum(store *me, troupe_actor *self, const troupe_envelope *call)
+{
+    if (me->vacuuming) {
+        troupe_fault(self, troupe_caller_of(call), TROUPE_EBUSY, NULL,
+                     "the store is giving room back already");
+        return;
+    }
+    me->vacuuming = true;
+    me->vacuumer = troupe_caller_of(call);
+    me->vacuum_from = retention_look(me->rec.db).bytes;
+    on_vacuum(self, me);
+}
+
 static void call_subscribe(store *me, troupe_actor *self, const troupe_envelope *call)
 {
     unsigned topics;
@@ -456,6 +499,7 @@ static void receive_call(store *me, troupe_actor *self, const troupe_envelope *c
         {VERB_STORE_STATS, call_stats},
         {VERB_STORE_INDEX, call_index},
         {VERB_STORE_CLEAR, call_clear},
+        {"vacuum", call_vacuum},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (troupe_verb_is(call, table[i].verb)) {

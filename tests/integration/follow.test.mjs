@@ -13,7 +13,11 @@ import { hostWithPage } from "./site.mjs";
 const PAGES = { "/": "<title>page</title>", "/asked": { body: "answer", type: "text/plain" } };
 
 function following(t, host, ...args) {
-  const child = spawn(TROUPE, ["follow", "--name", host.name, ...args],
+  return staying(t, host, "follow", ...args);
+}
+
+function staying(t, host, ...args) {
+  const child = spawn(TROUPE, [...args, "--name", host.name],
                       { env: environment(host.dir), stdio: ["ignore", "pipe", "pipe"] });
   defer(t, () => child.kill());
   const it = { child, stdout: "", stderr: "", exited: new Promise((resolve) => child.on("exit", resolve)) };
@@ -92,4 +96,29 @@ for (let i = 0; i < 100; i++) console.log("line " + i);
   const slow = await host.command("run", file("slow.js", "for (;;) {}"), "--timeout", "300ms");
   assert.equal(slow.code, 1);
   assert.match(slow.stderr, /deadline/);
+});
+
+test("network --follow and console --follow: what comes, by the lists' filters", async (t) => {
+  const { host, site, target } = await hostWithPage(t, PAGES);
+  const missing = staying(t, host, "network", "--follow", "--status", "404", "--json");
+  const some = staying(t, host, "network", "-f", "--url", "*/asked*", "--where", "url LIKE '%?2'", "--fields", "status,url");
+  const errors = staying(t, host, "console", "--follow", "--level", "error", "--target", target);
+  await Promise.all([missing, some, errors].map(ready));
+  await host.rpc("js", { target, await_promise: true, code: `(async () => {
+    console.log("no"); console.error("yes");
+    for (const path of ["/asked", "/asked?2", "/none", "/asked?3"]) await fetch(path).then((r) => r.text());
+    console.error("last");
+  })()` });
+  await errors.see(/error +.*yes\n[^]*error +.*last/);
+  assert.doesNotMatch(errors.stdout, /no\n/);
+  await some.see(/\?2\n/);
+  assert.equal(some.stdout, `200  ${site.url}/asked?2\n`);
+  await missing.see(/\n/);
+  const rows = missing.stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(rows.filter(({ url }) => !url.endsWith("favicon.ico")).map(({ url, status }) => [url, status]), [[`${site.url}/none`, 404]]);
+  for (const args of [["network", "--follow", "--text", "x"], ["network", "--follow", "--csv"]]) {
+    const { code, stderr } = await host.command(...args);
+    assert.equal(code, 2);
+    assert.match(stderr, /--follow/);
+  }
 });
