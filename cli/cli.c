@@ -609,8 +609,9 @@ static int choose(cli *self, json_t *result, bool *printed)
     self->chose = true;
     json_t *rows = rows_of(result, &name);
     troupe_reason reason = {""};
-    bool table = json_is_array(json_object_get(result, "columns")); /* of SQL: it prints itself */
-    if (rows == NULL && table && where == NULL && fields == NULL) {
+    bool is_table =
+        json_is_array(json_object_get(result, "columns")); /* of SQL: it prints itself */
+    if (rows == NULL && is_table && where == NULL && fields == NULL) {
         return CLI_OK;
     }
     if (rows == NULL) {
