@@ -61,6 +61,8 @@ static const config_key keys[] = {
      "size beyond which the oldest requests are removed; 0 = no limit"},
     {"store", "keep", CONFIG_DAYS, FIELD(host.store_days), "store-keep", NULL, NULL,
      "age beyond which requests are removed; 0 = for ever"},
+    {"store", "requests_max", CONFIG_UINT, FIELD(host.requests_max), "store-requests-max", NULL,
+     NULL, "number beyond which the oldest requests are removed; 0 = no limit"},
 
     {"recorder", "attach", CONFIG_ENUM, FIELD(host.attach), "attach", "launched|all|none", NULL,
      "whose pages are connected at birth"},

@@ -117,7 +117,7 @@ static troupe_error post_event(troupe_actor *self, const lookup *item, const jso
     char session[NAME_SIZE];
     name_session(target, session);
     (void)troupe_pack(&payload, "[s,s,s,I,I,j#]", browser_of(item), target, session, wall_us,
-                      wall_us, params, strlen(params));
+                      (int64_t)0, params, strlen(params));
     free(params);
     return post(self, TROUPE_EVENT, json_string_value(json_object_get(told, "method")), &payload);
 }

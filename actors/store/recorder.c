@@ -294,6 +294,12 @@ static void ingest(recorder *rec, recorded_event *event)
     }
 }
 
+/* When the host heard of it. Told of the past, now: retention goes by ids that grow with time. */
+static int64_t heard_us(const recorded_event *event)
+{
+    return event->mono_us != 0 ? event->wall_us : wall_us();
+}
+
 static void insert_event(recorder *rec, const recorded_event *event)
 {
     sqlite3_stmt *statement = recorder_statement(rec, SQL_EVENT);
@@ -305,7 +311,7 @@ static void insert_event(recorder *rec, const recorded_event *event)
     put_bytes(statement, 3, event->target, event->target_len);
     put_bytes(statement, 4, event->session, event->session_len);
     put_bytes(statement, 5, event->method, event->method_len);
-    sqlite3_bind_int64(statement, 6, event->wall_us);
+    sqlite3_bind_int64(statement, 6, heard_us(event));
     sqlite3_bind_int64(statement, 7, event->mono_us);
     put_known(statement, 8, event->request);
     put_bytes(statement, 9, event->params.data, event->params.len);

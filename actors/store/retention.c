@@ -179,6 +179,17 @@ static bool too_large(recorder *rec, uint64_t bytes_max)
     return rec->cutting;
 }
 
+/* The event before which the requests end that are too many; 0: none are. */
+static int64_t too_many_before(const recorder *rec, uint32_t requests_max)
+{
+    int64_t excess = rec->counts.requests - (int64_t)requests_max;
+    if (requests_max == 0 || excess <= 0) {
+        return 0;
+    }
+    return 1 + number(rec->db, "SELECT last_event FROM request ORDER BY id LIMIT 1 OFFSET ?1-1",
+                      excess);
+}
+
 bool retention_step(recorder *rec, const retention_limits *limits, int64_t now_us)
 {
     int64_t first = number(rec->db, "SELECT COALESCE(min(id),0) FROM event", 0);
@@ -192,6 +203,8 @@ bool retention_step(recorder *rec, const retention_limits *limits, int64_t now_u
     } else if (limits->days != 0) {
         cut = event_at(rec->db, now_us - (int64_t)limits->days * DAY_US);
     }
+    int64_t crowded = too_many_before(rec, limits->requests_max);
+    cut = crowded > cut ? crowded : cut;
     if (cut <= from) {
         rec->cutting = false; /* all that is left is open, or lately used */
         return false;

@@ -9,8 +9,9 @@
 #include "recorder.h"
 
 typedef struct retention_limits {
-    uint64_t bytes_max; /* 0 = no limit */
-    uint32_t days;      /* 0 = for ever */
+    uint64_t bytes_max;    /* 0 = no limit */
+    uint32_t days;         /* 0 = for ever */
+    uint32_t requests_max; /* rows; 0 = no limit */
 } retention_limits;
 
 /** Bytes in use (free pages of the file not counted). */

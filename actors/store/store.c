@@ -87,7 +87,8 @@ static void on_retention(troupe_actor *self, void *context)
 
 static void look_at_limits(store *me, troupe_actor *self)
 {
-    bool limited = me->limits.bytes_max != 0 || me->limits.days != 0;
+    const retention_limits *limits = &me->limits;
+    bool limited = limits->bytes_max != 0 || limits->days != 0 || limits->requests_max != 0;
     if (limited && me->retention_timer == 0 && me->rec.event_last >= me->retention_event) {
         on_retention(self, me);
     }
@@ -648,8 +649,9 @@ troupe_error store_prepare(troupe_actor *self, void *context, troupe_spawn_optio
     }
     me->options = options;
     me->lock = -1;
-    me->limits =
-        (retention_limits){.bytes_max = options->store_bytes_max, .days = options->store_days};
+    me->limits = (retention_limits){.bytes_max = options->store_bytes_max,
+                                    .days = options->store_days,
+                                    .requests_max = options->requests_max};
     *out = (troupe_spawn_options){.behaviour = &store_behaviour,
                                   .state = me,
                                   .name = NAME_STORE,

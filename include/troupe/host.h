@@ -58,6 +58,7 @@ typedef struct troupe_host_options {
     const char *store;        /* file or ":memory:"; NULL = STATE_DIR/NAME.db */
     uint64_t store_bytes_max; /* 0 = no limit */
     uint32_t store_days;      /* 0 = for ever */
+    uint32_t requests_max;    /* recorded at once; 0 = no limit */
 
     /* [recorder] */
     const char *attach;       /* "launched", "all", "none" */
