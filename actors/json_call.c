@@ -5,6 +5,7 @@
 #include "runtime/json_depth.h"
 #include "runtime/text.h"
 
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,15 @@ void json_reply(troupe_actor *self, troupe_caller caller, json_t *value)
     }
     troupe_reply_json(self, caller, text, strlen(text));
     free(text);
+}
+
+json_t *json_base64(const void *data, size_t len)
+{
+    unsigned char *text = len <= ((size_t)1 << 30) ? malloc(len / 3 * 4 + 5) : NULL;
+    int coded = text != NULL ? EVP_EncodeBlock(text, data, (int)len) : 0;
+    json_t *value = text != NULL ? json_stringn_nocheck((const char *)text, (size_t)coded) : NULL;
+    free(text);
+    return value;
 }
 
 void json_fault(troupe_actor *self, troupe_caller caller, troupe_error code, json_t *data,

@@ -18,6 +18,9 @@
  * if it is not JSON, or nests deeper than JSON_TEXT_DEPTH_MAX. text: `len` bytes. */
 json_t *json_text(const char *text, size_t len);
 
+/** Bytes as base64: a string. New reference; NULL without memory, or for more than 1 GiB. */
+json_t *json_base64(const void *data, size_t len);
+
 /** The params of a JSON call as an object (an empty one if the payload is nil): new reference.
  * NULL and *reason if it is not a JSON object. */
 json_t *json_params(const troupe_envelope *call, troupe_reason *reason);

@@ -5,7 +5,6 @@
 #include "actors/json_call.h"
 
 #include <msgpack.h>
-#include <openssl/evp.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,20 +63,6 @@ void named_prepare(bridge *server, rpc_call *call)
 
 static json_t *value_of(const msgpack_object *object);
 
-static json_t *base64_of(const msgpack_object_bin *bytes)
-{
-    size_t size = 4 * ((size_t)bytes->size + 2) / 3 + 4;
-    char *text = malloc(size);
-    if (text == NULL) {
-        return NULL;
-    }
-    int len =
-        EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)bytes->ptr, (int)bytes->size);
-    json_t *value = json_stringn(text, (size_t)len);
-    free(text);
-    return value;
-}
-
 static json_t *list_of(const msgpack_object_array *array)
 {
     json_t *list = json_array();
@@ -135,7 +120,7 @@ static json_t *value_of(const msgpack_object *object)
     case MSGPACK_OBJECT_STR:
         return json_stringn(object->via.str.ptr, object->via.str.size);
     case MSGPACK_OBJECT_BIN:
-        return base64_of(&object->via.bin);
+        return json_base64(object->via.bin.ptr, object->via.bin.size);
     case MSGPACK_OBJECT_ARRAY:
         return list_of(&object->via.array);
     case MSGPACK_OBJECT_MAP:

@@ -55,8 +55,6 @@ void fetch_paused_fini(target_fetch *fetch);
 
 /** {name: value} as Chrome's list; type: a content type if none is named, NULL = none. */
 json_t *fetch_headers(json_t *headers, const char *type);
-/** Text as base64; NULL without memory. Freed by the caller. */
-char *fetch_base64(const char *text, size_t len);
 /** Params of Fetch.fulfillRequest, from {status, headers, body, base64}. */
 json_t *fetch_fulfil_params(const char *id, json_t *answer);
 

@@ -119,9 +119,8 @@ static json_t *continue_params(const paused *item, json_t *changes)
                             fetch_headers(headers, NULL));
     }
     if (json_is_string(data)) {
-        char *encoded = fetch_base64(json_string_value(data), json_string_length(data));
-        json_object_set_new(params, "postData", json_string(encoded != NULL ? encoded : ""));
-        free(encoded);
+        json_t *encoded = json_base64(json_string_value(data), json_string_length(data));
+        json_object_set_new(params, "postData", encoded != NULL ? encoded : json_string(""));
     }
     return params;
 }

@@ -12,7 +12,6 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,16 +158,6 @@ json_t *fetch_headers(json_t *headers, const char *type)
     return list;
 }
 
-/* Text as base64; NULL without memory. Freed by the caller. */
-char *fetch_base64(const char *text, size_t len)
-{
-    unsigned char *out = len < INT32_MAX / 2 ? malloc(len / 3 * 4 + 5) : NULL;
-    if (out != NULL) {
-        EVP_EncodeBlock(out, (const unsigned char *)text, (int)len);
-    }
-    return (char *)out;
-}
-
 /* Fetch.fulfillRequest of {status, headers, body, base64}. */
 json_t *fetch_fulfil_params(const char *id, json_t *answer)
 {
@@ -181,19 +170,16 @@ json_t *fetch_fulfil_params(const char *id, json_t *answer)
     const char *text = is_text ? json_string_value(body) : dumped != NULL ? dumped : "";
     size_t len = is_text ? json_string_length(body) : strlen(text);
     bool encoded = is_text && json_is_true(json_object_get(answer, "base64"));
-    char *made = encoded ? NULL : fetch_base64(text, len);
+    json_t *coded = encoded ? json_incref(body) : json_base64(text, len);
     json_t *params =
-        json_pack("{s:s, s:I, s:o, s:s}", "requestId", id, "responseCode",
+        json_pack("{s:s, s:I, s:o, s:o}", "requestId", id, "responseCode",
                   status != NULL ? json_integer_value(status) : (json_int_t)200, "responseHeaders",
                   fetch_headers(json_object_get(answer, "headers"), "application/json"), "body",
-                  encoded        ? text
-                  : made != NULL ? made
-                                 : "");
+                  coded != NULL ? coded : json_string(""));
     if (phrase != NULL && *phrase != '\0') {
         json_object_set_new(params, "responsePhrase", json_string(phrase));
     }
     free(dumped);
-    free(made);
     return params;
 }
 

@@ -9,7 +9,6 @@
 #include "runtime/json_depth.h"
 
 #include <brotli/decode.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -226,14 +225,7 @@ json_t *body_value(const void *data, size_t len, bool *base64)
 {
     json_t *text = json_stringn(data != NULL ? data : "", len); /* NULL: not UTF-8 */
     *base64 = text == NULL;
-    if (text != NULL || len > INT32_MAX / 2) {
-        return text;
-    }
-    unsigned char *coded = malloc(len / 3 * 4 + 5);
-    int coded_len = coded != NULL ? EVP_EncodeBlock(coded, data, (int)len) : 0;
-    text = coded != NULL ? json_stringn((const char *)coded, (size_t)coded_len) : NULL;
-    free(coded);
-    return text;
+    return text != NULL ? text : json_base64(data, len);
 }
 
 /* JSON -------------------------------------------------------------------------------------- */

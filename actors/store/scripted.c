@@ -2,7 +2,8 @@
 /* A recorded browser as a client of the DevTools protocol meets it. */
 #include "scripted.h"
 
-#include <openssl/evp.h>
+#include "actors/json_call.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,15 +302,6 @@ static const char *param(const command *one, const char *name)
     return json_string_value(json_object_get(one->params, name));
 }
 
-static json_t *base64_of(const void *data, int len)
-{
-    unsigned char *text = malloc((size_t)len / 3 * 4 + 5);
-    int coded = text != NULL ? EVP_EncodeBlock(text, data, len) : 0;
-    json_t *value = json_stringn(text != NULL ? (const char *)text : "", (size_t)coded);
-    free(text);
-    return value;
-}
-
 /* {name: text, base64Encoded}; NULL: it is not in the record. */
 static json_t *content_of(sqlite3_stmt *row, const char *name)
 {
@@ -319,7 +311,7 @@ static json_t *content_of(sqlite3_stmt *row, const char *name)
         return NULL;
     }
     bool binary = type == SQLITE_BLOB;
-    json_t *value = binary ? base64_of(sqlite3_column_blob(row, 0), len)
+    json_t *value = binary ? json_base64(sqlite3_column_blob(row, 0), (size_t)len)
                            : json_stringn(column(row, 0), (size_t)len);
     return json_pack("{s:o,s:b}", name, value != NULL ? value : json_string(""), "base64Encoded",
                      binary);
