@@ -9,7 +9,9 @@ for target in build/fuzz/bin/*_fuzz; do
     name=$(basename "$target" _fuzz)
     mkdir -p "build/fuzz/corpus/$name"
     echo "== $name, $seconds s"
-    if ! "$target" -max_total_time="$seconds" -max_len=1024 -timeout=10 -print_final_stats=1 \
+    longest=1024
+    [ "$name" != har ] || longest=4096
+    if ! "$target" -max_total_time="$seconds" -max_len="$longest" -timeout=10 -print_final_stats=1 \
         -artifact_prefix="build/fuzz/$name-" "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name" \
         > "build/fuzz/$name.log" 2>&1; then
         tail -n 40 "build/fuzz/$name.log"
