@@ -161,12 +161,15 @@ void recorder_lose_late(recorder *rec, const recorded_event *event)
 
 static void lose_browser(recorder *rec, text_view uid, int64_t wall_us)
 {
+    static const recorder_sql ends[] = {SQL_BROWSER_TARGETS, SQL_BROWSER_DOWNLOADS};
     recorder_lose(rec, uid.data, uid.len, NULL, 0, "browser closed");
-    sqlite3_stmt *row = recorder_statement(rec, SQL_BROWSER_TARGETS);
-    if (row != NULL) {
-        put_view(row, 1, uid);
-        sqlite3_bind_int64(row, 2, wall_us);
-        (void)recorder_run(rec, row);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        sqlite3_stmt *row = recorder_statement(rec, ends[i]);
+        if (row != NULL) {
+            put_view(row, 1, uid);
+            sqlite3_bind_int64(row, 2, wall_us);
+            (void)recorder_run(rec, row);
+        }
     }
 }
 

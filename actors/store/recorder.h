@@ -120,6 +120,8 @@
       ",state=?4,product=COALESCE(?5,product),pid=?6,endpoint=?7,reason=?8,last_us=?9")            \
     X(SQL_BROWSER_TARGETS,                                                                         \
       "UPDATE target SET state='gone',last_us=?2 WHERE uid=?1 AND state<>'gone'")                  \
+    X(SQL_BROWSER_DOWNLOADS,                                                                       \
+      "UPDATE download SET state='canceled',last_us=?2 WHERE uid=?1 AND state='inProgress'")       \
     X(SQL_TARGET,                                                                                  \
       "INSERT INTO target(uid,target,chrome_id,type,url,title,state,epoch,first_us,last_us)"       \
       " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?9) ON CONFLICT(uid,target) DO UPDATE SET chrome_id=?3," \

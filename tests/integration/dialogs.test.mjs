@@ -52,3 +52,17 @@ test("downloads, finished and refused", async (t) => {
   assert.equal(denied.filename, "report.csv");
   assert.equal(fs.readFileSync(`${directory}/report.csv`).length, 8000);
 });
+
+test("a download whose browser ends is canceled", async (t) => {
+  const { host, target } = await hostWithPage(t, { "/": "<a id=get href=/endless download>get</a>", "/endless": (request, response) => {
+    response.writeHead(200, { "content-type": "application/octet-stream", "content-disposition": "attachment; filename=endless.bin" });
+    response.write(Buffer.alloc(100000));
+  } });
+  const state = async () => (await host.sql("SELECT state FROM download"))[0]?.state;
+  const directory = fs.mkdtempSync(`${host.dir}/downloads-`);
+  await host.rpc("cdp", { target, command: "Page.setDownloadBehavior", params: { behavior: "allow", downloadPath: directory } });
+  await host.rpc("js", { target, code: `document.querySelector("#get").click()` });
+  await until(async () => await state() === "inProgress", "it has begun");
+  await host.rpc("browsers.close", { browser: "p1" });
+  await until(async () => await state() === "canceled", "it has ended");
+});

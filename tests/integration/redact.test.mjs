@@ -84,3 +84,17 @@ test("cookies by name, and rules that cannot be read", async (t) => {
     assert.match(stderr, why);
   }
 });
+
+test("a HAR with secrets is imported without them", async (t) => {
+  const { host } = await visit(t, []);
+  const har = await host.rpc("har", { target: "*" });
+  assert.ok(JSON.stringify(har).includes(SECRET));
+  const other = await startHost(t, { name: "other", args: ["--redact", "default, header:x-mine"] });
+  const { requests } = await other.rpc("har.import", { har });
+  assert.equal(requests, har.log.entries.length);
+  await other.rpc("network", {});
+  const bytes = stored(other);
+  const at = bytes.indexOf(SECRET);
+  assert.equal(at, -1, bytes.slice(at - 200, at + 50));
+  assert.ok(bytes.includes("horatio"), "the rest is there");
+});
