@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define REQUESTS_MAX 100000
+#define PIECE_ROWS   10000
 #define SENT_MAX     "65536" /* larger ones are not compared */
 #define MISSES_MAX   100     /* shown */
 #define BODY_BYTES   (64 * 1024 * 1024)
@@ -119,31 +120,59 @@ static void begun(troupe_actor *self, lookup *item, const json_t *rules)
     lookup_reply(self, item, answer);
 }
 
-static void read_source(troupe_actor *self, lookup *item, const json_t *answer)
+static void give_rule(troupe_actor *self, lookup *item)
 {
-    const char *from = json_string_value(json_object_get(item->params, "from"));
-    const json_t *rows = json_object_get(answer, "rows");
     const json_t *miss = json_object_get(item->params, "miss");
     troupe_address fetch = troupe_whereis(troupe_self_system(self), NAME_FETCH);
-    if (json_array_size(rows) == 0) {
-        lookup_fault(self, item, TROUPE_ENOTFOUND, "no requests of %.100s are recorded", from);
-        return;
-    }
-    if (json_is_true(json_object_get(answer, "truncated"))) {
-        lookup_fault(self, item, TROUPE_ELIMIT, "%.100s made more than %d requests", from,
-                     REQUESTS_MAX);
-        return;
-    }
     if (fetch == 0) {
         lookup_fault(self, item, TROUPE_EUNAVAILABLE, "the actor of fetch rules is not there");
         return;
     }
-    json_object_set_new(service_of(item)->sources, from, make_source(from, rows));
     lookup_call(self, item, fetch, "fetch",
-                json_pack("{s:O,s:{s:s,s:s}}", "target", json_object_get(item->params, "target"),
-                          "replay", "from", from, "miss",
+                json_pack("{s:O,s:{s:O,s:s}}", "target", json_object_get(item->params, "target"),
+                          "replay", "from", json_object_get(item->params, "from"), "miss",
                           miss != NULL ? json_string_value(miss) : "fail"),
                 begun);
+}
+
+static void ask_source(troupe_actor *self, lookup *item);
+
+/* item->entry: the rows so far. An answer may not be all: it has a bound in bytes too. */
+static void read_source(troupe_actor *self, lookup *item, const json_t *answer)
+{
+    const char *from = json_string_value(json_object_get(item->params, "from"));
+    bool more = json_is_true(json_object_get(answer, "truncated"));
+    json_array_extend(item->entry, json_object_get(answer, "rows"));
+    size_t count = json_array_size(item->entry);
+    if (count == 0) {
+        lookup_fault(self, item, TROUPE_ENOTFOUND, "no requests of %.100s are recorded", from);
+    } else if (count > REQUESTS_MAX) {
+        lookup_fault(self, item, TROUPE_ELIMIT, "%.100s made more than %d requests", from,
+                     REQUESTS_MAX);
+    } else if (more) {
+        ask_source(self, item);
+    } else {
+        json_object_set_new(service_of(item)->sources, from, make_source(from, item->entry));
+        give_rule(self, item);
+    }
+}
+
+static void ask_source(troupe_actor *self, lookup *item)
+{
+    const json_t *from = json_object_get(item->params, "from");
+    size_t count = json_array_size(item->entry);
+    const json_t *last = count > 0 ? json_array_get(item->entry, count - 1) : NULL;
+    lookup_sql sql = {0};
+    lookup_sql_add(&sql, "SELECT id, method, url, type, CASE WHEN length(post_data)<" SENT_MAX
+                         " THEN CAST(post_data AS TEXT) END AS sent FROM request"
+                         " WHERE id>? AND protocol='http' AND state IN ('complete','failed')"
+                         " AND (target=? OR uid=(SELECT uid FROM browser WHERE browser=? OR uid=?"
+                         " ORDER BY first_us DESC LIMIT 1)) ORDER BY id");
+    lookup_sql_integer(&sql, json_integer_value(json_object_get(last, "id")));
+    for (int i = 0; i < 3; i++) {
+        lookup_sql_text(&sql, json_string_value(from), json_string_length(from));
+    }
+    lookup_query(self, item, &sql, PIECE_ROWS, read_source);
 }
 
 static void run_replay(troupe_actor *self, lookup *item)
@@ -155,17 +184,8 @@ static void run_replay(troupe_actor *self, lookup *item)
         !lookup_param_word(self, item, "miss", misses, &miss)) {
         return;
     }
-    lookup_sql sql = {0};
-    lookup_sql_add(&sql, "SELECT id, method, url, type, CASE WHEN length(post_data)<" SENT_MAX
-                         " THEN CAST(post_data AS TEXT) END AS sent FROM request"
-                         " WHERE protocol='http' AND state IN ('complete','failed')"
-                         " AND (target=? OR uid=(SELECT uid FROM browser WHERE browser=? OR uid=?"
-                         " ORDER BY first_us DESC LIMIT 1)) ORDER BY id LIMIT ?");
-    for (int i = 0; i < 3; i++) {
-        lookup_sql_text(&sql, from, strlen(from));
-    }
-    lookup_sql_integer(&sql, REQUESTS_MAX + 1);
-    lookup_query_within(self, item, &sql, REQUESTS_MAX, BODY_BYTES, read_source);
+    item->entry = json_array();
+    ask_source(self, item);
 }
 
 static void run_list(troupe_actor *self, lookup *item)

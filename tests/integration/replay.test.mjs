@@ -139,3 +139,16 @@ test("what cannot be replayed is told", async (t) => {
   assert.match((await cli(host, "replay", bad)).stderr, /bad\.har: line 1/);
   assert.equal((await host.rpc("js", { target, code: "document.title" })).value, "one");
 });
+
+test("the record of many requests is read whole", async (t) => {
+  const { host, target } = await hostWithPage(t, { "/": "<title>one" });
+  const entry = (i) => ({ startedDateTime: "2026-01-31T12:00:00Z", time: 1, request: { method: "GET", url: `http://many.example/${i}`, headers: [] },
+                          response: { status: 200, statusText: "OK", headers: [{ name: "access-control-allow-origin", value: "*" }],
+                                      content: { size: 5, mimeType: "text/plain", text: `number ${i}` } } });
+  let browser;
+  for (let from = 0; from < 12000; from += 4000)
+    ({ browser } = await host.rpc("har.import", { into: browser, har: { log: { entries: Array.from({ length: 4000 }, (_, i) => entry(from + i)) } } }));
+  assert.equal((await host.rpc("replay", { from: browser, target })).requests, 12000);
+  const got = await host.rpc("js", { target, await_promise: true, code: "Promise.all([0, 5000, 11999].map((i) => fetch('http://many.example/' + i).then((r) => r.text())))" });
+  assert.deepEqual(got.value, ["number 0", "number 5000", "number 11999"]);
+});
