@@ -9,6 +9,7 @@
 #include "target_fetch.h"
 
 #include "actors/glob.h"
+#include "actors/headers.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 
@@ -141,18 +142,16 @@ json_t *fetch_headers(json_t *headers, const char *type)
     json_t *list = json_array();
     const char *name;
     json_t *value;
-    bool typed = false;
     json_object_foreach(headers, name, value)
     {
-        typed = typed || strcasecmp(name, "content-type") == 0;
-        const char *text = json_is_string(value) ? json_string_value(value) : "";
-        while (text != NULL) { /* one that is there several times has a line for each */
-            size_t len = strcspn(text, "\n");
+        const char *rest = json_is_string(value) ? json_string_value(value) : "";
+        const char *text;
+        size_t len;
+        while (headers_next(&rest, &text, &len)) {
             json_array_append_new(list, json_pack("{s:s, s:s%}", "name", name, "value", text, len));
-            text = text[len] == '\n' ? text + len + 1 : NULL;
         }
     }
-    if (!typed && type != NULL) {
+    if (type != NULL && headers_find(headers, "content-type") == NULL) {
         json_array_append_new(list, json_pack("{s:s, s:s}", "name", "content-type", "value", type));
     }
     return list;

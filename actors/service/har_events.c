@@ -3,6 +3,8 @@
  * where it is there. */
 #include "har_events.h"
 
+#include "actors/headers.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,19 +89,6 @@ static json_t *headers_of(const json_t *list)
         }
     }
     return headers;
-}
-
-static const char *header_of(const json_t *headers, const char *wanted)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)headers, name, value)
-    {
-        if (strcasecmp(name, wanted) == 0) {
-            return json_string_value(value);
-        }
-    }
-    return NULL;
 }
 
 /* Chrome's resource types; HAR files have them in lower case. */
@@ -249,7 +238,7 @@ static json_t *response_of(const told_entry *one)
     const char *cache = text_of(one->entry, "_fromCache");
     json_t *headers = headers_of(json_object_get(one->response, "headers"));
     const char *mime = text_of(content, "mimeType");
-    mime = mime != NULL ? mime : header_of(headers, "content-type");
+    mime = mime != NULL ? mime : json_string_value(headers_find(headers, "content-type"));
     json_t *response =
         json_pack("{s:s,s:I,s:s,s:o,s:s%,s:s,s:o*,s:I}", "url", one->url, "status",
                   integer_of(one->response, "status", 0), "statusText",
@@ -361,13 +350,12 @@ static void tell_frames(const told_entry *one)
     {
         const char *type = text_of(frame, "type");
         bool sent = type != NULL && strcmp(type, "send") == 0;
-        const char *data = text_of(frame, "data");
         double at = number_of(frame, "time", seconds(one->started_us));
         tell(one, sent ? "Network.webSocketFrameSent" : "Network.webSocketFrameReceived",
              (int64_t)(at * 1e6),
              json_pack("{s:f,s:{s:I,s:b,s:s}}", "timestamp", at, "response", "opcode",
                        integer_of(frame, "opcode", 1), "mask", sent, "payloadData",
-                       data != NULL ? data : ""));
+                       text_or_empty(frame, "data")));
     }
 }
 
@@ -401,12 +389,10 @@ static void tell_messages(const told_entry *one)
     {
         double at = number_of(message, "time", seconds(one->started_us));
         const char *name = text_of(message, "eventName");
-        const char *id = text_of(message, "eventId");
-        const char *data = text_of(message, "data");
         tell(one, "Network.eventSourceMessageReceived", (int64_t)(at * 1e6),
              json_pack("{s:f,s:s,s:s,s:s}", "timestamp", at, "eventName",
-                       name != NULL ? name : "message", "eventId", id != NULL ? id : "", "data",
-                       data != NULL ? data : ""));
+                       name != NULL ? name : "message", "eventId",
+                       text_or_empty(message, "eventId"), "data", text_or_empty(message, "data")));
     }
 }
 
@@ -488,13 +474,12 @@ static void tell_post_data(const told_entry *one)
 /* The request; redirected: by that entry's answer, or NULL. */
 static void tell_request(const told_entry *one, const told_entry *redirected)
 {
-    const char *page = text_of(one->entry, "pageref");
     const char *cache = text_of(one->entry, "_fromCache");
-    json_t *params =
-        json_pack("{s:s,s:s,s:o,s:f,s:f,s:o*,s:s,s:s}", "loaderId", page != NULL ? page : "",
-                  "documentURL", one->url, "request", request_of(one), "timestamp", beginning(one),
-                  "wallTime", seconds(one->started_us), "initiator", initiator_of(one), "type",
-                  type_of(one->entry), "frameId", FRAME);
+    json_t *params = json_pack("{s:s,s:s,s:o,s:f,s:f,s:o*,s:s,s:s}", "loaderId",
+                               text_or_empty(one->entry, "pageref"), "documentURL", one->url,
+                               "request", request_of(one), "timestamp", beginning(one), "wallTime",
+                               seconds(one->started_us), "initiator", initiator_of(one), "type",
+                               type_of(one->entry), "frameId", FRAME);
     if (redirected != NULL) {
         json_object_set_new(params, "redirectResponse", response_of(redirected));
         json_object_set_new(params, "redirectHasExtraInfo", json_boolean(redirected->wired));
@@ -672,6 +657,16 @@ static void tell_page(har_events *events, const json_t *page, const json_t *entr
     }
 }
 
+/* What made it: "NAME/VERSION" of the browser, or of what wrote the HAR. */
+static void name_product(const json_t *log, har_events *out)
+{
+    const json_t *maker = json_object_get(log, "browser");
+    maker = maker != NULL ? maker : json_object_get(log, "creator");
+    const char *name = text_of(maker, "name");
+    snprintf(out->product, sizeof out->product, "%.100s/%.100s", name != NULL ? name : "unknown",
+             text_or_empty(maker, "version"));
+}
+
 troupe_error har_events_read(const json_t *har, har_events *out, troupe_reason *reason)
 {
     const json_t *log = json_object_get(har, "log") != NULL ? json_object_get(har, "log") : har;
@@ -684,6 +679,7 @@ troupe_error har_events_read(const json_t *har, har_events *out, troupe_reason *
     if (!json_is_array(entries)) {
         return troupe_fail(reason, TROUPE_EPARAMS, "not a HAR: no log.entries");
     }
+    name_product(log, out);
     told_entry one;
     json_array_foreach(entries, i, item)
     {

@@ -21,6 +21,7 @@
 typedef struct har_events {
     const char *browser; /* targets are BROWSER:PAGE */
     uint32_t piece;      /* no other of this browser: request ids have it in them */
+    char product[204];   /* what made the HAR: "NAME/VERSION" */
     json_t *told;
     json_t *targets; /* id -> the address of its first page, or null */
     json_t *open;    /* of har_events.c: request id -> entry whose redirect is still to be told */

@@ -208,17 +208,6 @@ static void go_on(troupe_actor *self, lookup *item)
 
 /* Beginning --------------------------------------------------------------------------------- */
 
-static json_t *product_of(const json_t *har)
-{
-    const json_t *log = json_object_get(har, "log") != NULL ? json_object_get(har, "log") : har;
-    const json_t *browser = json_object_get(log, "browser");
-    browser = browser != NULL ? browser : json_object_get(log, "creator");
-    const char *name = json_string_value(json_object_get(browser, "name"));
-    const char *version = json_string_value(json_object_get(browser, "version"));
-    return json_sprintf("%.100s/%.100s", name != NULL ? name : "unknown",
-                        version != NULL ? version : "");
-}
-
 static json_int_t count_bodies(const json_t *told)
 {
     size_t i;
@@ -265,8 +254,8 @@ void har_import(troupe_actor *self, lookup *item)
     troupe_error error = har_events_read(har, &events, &reason);
     if (error == TROUPE_OK) {
         item->entry =
-            json_pack("{s:s,s:o,s:O,s:i,s:O,s:I,s:I}", "browser", events.browser, "product",
-                      product_of(har), "told", events.told, "at", 0, "targets", events.targets,
+            json_pack("{s:s,s:s,s:O,s:i,s:O,s:I,s:I}", "browser", events.browser, "product",
+                      events.product, "told", events.told, "at", 0, "targets", events.targets,
                       "requests", (json_int_t)events.entries, "bodies", count_bodies(events.told));
     }
     har_events_fini(&events);

@@ -2,6 +2,7 @@
 /* HAR 1.2 from recorded rows. */
 #include "har_log.h"
 
+#include "actors/headers.h"
 #include "har_entry.h"
 
 #include <stdio.h>
@@ -49,21 +50,12 @@ static void copy(json_t *object, const char *key, const json_t *row, const char 
 
 /* Headers ----------------------------------------------------------------------------------- */
 
-/* The value of a header, case ignored; the first one if it was sent several times. NULL: none. */
+/* The text of a header; NULL: none. */
 static const char *header_of(const json_t *headers, const char *wanted)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)headers, name, value)
-    {
-        if (strcasecmp(name, wanted) == 0) {
-            return json_string_value(value);
-        }
-    }
-    return NULL;
+    return json_string_value(headers_find(headers, wanted));
 }
 
-/* Chrome joins the values of a header that was sent several times with line breaks. */
 static json_t *header_list(const json_t *headers)
 {
     const char *name;
@@ -71,12 +63,11 @@ static json_t *header_list(const json_t *headers)
     json_t *list = json_array();
     json_object_foreach((json_t *)headers, name, value)
     {
-        const char *text = json_string_value(value);
-        while (text != NULL) {
-            size_t len = strcspn(text, "\n");
+        const char *text;
+        size_t len;
+        for (const char *rest = json_string_value(value); headers_next(&rest, &text, &len);) {
             json_array_append_new(list,
                                   json_pack("{s:s,s:o}", "name", name, "value", piece(text, len)));
-            text = text[len] == '\n' ? text + len + 1 : NULL;
         }
     }
     return list;
@@ -90,11 +81,10 @@ static json_int_t header_bytes(const json_t *headers)
     json_int_t bytes = 2;
     json_object_foreach((json_t *)headers, name, value)
     {
-        const char *text = json_string_value(value);
-        while (text != NULL) {
-            size_t len = strcspn(text, "\n");
+        const char *text;
+        size_t len;
+        for (const char *rest = json_string_value(value); headers_next(&rest, &text, &len);) {
             bytes += (json_int_t)(strlen(name) + 2 + len + 2);
-            text = text[len] == '\n' ? text + len + 1 : NULL;
         }
     }
     return bytes;

@@ -2,6 +2,7 @@
 /* The actor `network`: lists requests (network_list.c), shows one in detail, fetches bodies,
  * clears. */
 #include "actors/cast.h"
+#include "actors/headers.h"
 #include "actors/verbs.h"
 #include "body_tools.h"
 #include "har.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define FRAMES_MAX 10000
 
@@ -27,7 +27,11 @@ static void give_request_body(troupe_actor *self, lookup *item, const char *text
                               bool base64);
 static void give_body(troupe_actor *self, lookup *item, const char *text, size_t len, bool base64);
 
-static bool is_of_request(const lookup *item);
+static bool is_of_request(const lookup *item)
+{
+    const char *part = json_string_value(json_object_get(item->params, "part"));
+    return part != NULL && strcmp(part, "request") == 0;
+}
 
 static bool wants_body_only(const lookup *item)
 {
@@ -139,28 +143,13 @@ static void give_request_body(troupe_actor *self, lookup *item, const char *text
     reply_entry(self, item);
 }
 
-static bool is_of_request(const lookup *item)
-{
-    const char *part = json_string_value(json_object_get(item->params, "part"));
-    return part != NULL && strcmp(part, "request") == 0;
-}
-
-/* Its content type. New reference; NULL: not known. */
+/* Its content type. Borrowed; NULL: not known. */
 static json_t *mime_of(const lookup *item)
 {
     const json_t *row = json_object_get(item->entry, "row");
-    const char *name;
-    json_t *value;
-    if (!is_of_request(item)) {
-        return json_incref(json_object_get(row, "mime_type"));
-    }
-    json_object_foreach(json_object_get(row, "request_headers"), name, value)
-    {
-        if (strcasecmp(name, "content-type") == 0) {
-            return json_incref(value);
-        }
-    }
-    return NULL;
+    return is_of_request(item)
+               ? headers_find(json_object_get(row, "request_headers"), "content-type")
+               : json_object_get(row, "mime_type");
 }
 
 static bool wants_tools(const lookup *item)
@@ -231,7 +220,6 @@ static void give_body(troupe_actor *self, lookup *item, const char *text, size_t
                      json_pack("{s:o,s:b,s:O?}", "body", json_stringn(text, len), "base64Encoded",
                                base64, "mime", mime));
     }
-    json_decref(mime);
 }
 
 static bool asked_for_body(const lookup *item)
@@ -410,43 +398,43 @@ static void clear(troupe_actor *self, lookup *item)
 
 /* The actor --------------------------------------------------------------------------------- */
 
+static void run_list(troupe_actor *self, lookup *item)
+{
+    lookup_resolve(self, item, network_list);
+}
+
+static void run_har(troupe_actor *self, lookup *item)
+{
+    lookup_resolve(self, item, har_export);
+}
+
+static void run_request(troupe_actor *self, lookup *item)
+{
+    request(self, item, false);
+}
+
+static void run_body(troupe_actor *self, lookup *item)
+{
+    request(self, item, true);
+}
+
+static const lookup_method methods[] = {
+    {"network", run_list}, {"request", run_request},   {"body", run_body},
+    {"har", run_har},      {"har.import", har_import}, {"clear", clear},
+};
+
 static troupe_error network_receive(troupe_actor *self, void *state,
                                     const troupe_envelope *envelope)
 {
-    if (envelope->kind == TROUPE_EVENT) {
-        network_list_event(self, state);
-    }
-    if (envelope->kind == TROUPE_SIGNAL) {
-        network_list_signal(self, state, envelope);
-    }
-    if (envelope->kind != TROUPE_CALL) {
-        return TROUPE_OK;
-    }
-    bool lists = troupe_verb_is(envelope, "network");
-    bool details = troupe_verb_is(envelope, "request");
-    bool bodies = troupe_verb_is(envelope, "body");
-    bool exports = troupe_verb_is(envelope, "har");
-    bool imports = troupe_verb_is(envelope, "har.import");
-    if (!lists && !details && !bodies && !exports && !imports &&
-        !troupe_verb_is(envelope, "clear")) {
-        troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
-        return TROUPE_OK;
-    }
     network *service = state;
-    lookup *item = lookup_begin(&service->calls, self, envelope);
-    if (item == NULL) {
-        return TROUPE_OK;
-    }
-    if (lists) {
-        lookup_resolve(self, item, network_list);
-    } else if (exports) {
-        lookup_resolve(self, item, har_export);
-    } else if (imports) {
-        har_import(self, item);
-    } else if (details || bodies) {
-        request(self, item, bodies);
-    } else {
-        clear(self, item);
+    if (envelope->kind == TROUPE_EVENT) {
+        network_list_event(self, service);
+    } else if (envelope->kind == TROUPE_SIGNAL) {
+        network_list_signal(self, service, envelope);
+    } else if (envelope->kind == TROUPE_CALL &&
+               !lookup_run(&service->calls, self, envelope, methods,
+                           sizeof methods / sizeof *methods)) {
+        troupe_fault(self, troupe_caller_of(envelope), TROUPE_EMETHOD, NULL, NULL);
     }
     return TROUPE_OK;
 }
