@@ -702,6 +702,17 @@ void param_flag(json_t *params, const char *key, const cli *self, const char *op
     }
 }
 
+void list_add(json_t *list, const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, ",");
+        if (len > 0) {
+            json_array_append_new(list, json_stringn(text, len));
+        }
+        text += len + (text[len] == ',');
+    }
+}
+
 static json_t *words_from(const cli *self, size_t first)
 {
     json_t *list = json_array();

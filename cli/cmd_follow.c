@@ -65,13 +65,7 @@ static json_t *list_of(const cli *self, const char *option)
         if (strcmp(self->args.given[i].option->name, option) != 0) {
             continue;
         }
-        while (*text != '\0') {
-            size_t len = strcspn(text, ",");
-            if (len > 0) {
-                json_array_append_new(list, json_stringn(text, len));
-            }
-            text += len + (text[len] == ',');
-        }
+        list_add(list, text);
     }
     return list;
 }

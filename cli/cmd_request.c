@@ -41,27 +41,18 @@ static int print_body(cli *self, json_t *result)
     return status;
 }
 
-/* "gzip,base64" as a list. */
-static void param_list(json_t *params, const char *key, const char *text)
-{
-    json_t *list = json_array();
-    while (text != NULL && *text != '\0') {
-        size_t len = strcspn(text, ",");
-        if (len > 0) {
-            json_array_append_new(list, json_stringn(text, len));
-        }
-        text += len + (text[len] == ',');
-    }
-    if (json_array_size(list) > 0) {
-        json_object_set(params, key, list);
-    }
-    json_decref(list);
-}
-
 int run_body(cli *self)
 {
     json_t *params = id_params(self);
-    param_list(params, "decode", args_string(&self->args, "decode"));
+    json_t *codings = json_array();
+    const char *decode = args_string(&self->args, "decode");
+    if (decode != NULL) {
+        list_add(codings, decode);
+    }
+    if (json_array_size(codings) > 0) {
+        json_object_set(params, "decode", codings);
+    }
+    json_decref(codings);
     param_string(params, "path", args_string(&self->args, "path"));
     param_flag(params, "pretty", self, "pretty");
     if (args_flag(&self->args, "request")) {

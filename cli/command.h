@@ -110,6 +110,8 @@ void cli_print_text(const char *text, size_t len);
 void param_string(json_t *params, const char *key, const char *value);
 void param_uint(json_t *params, const char *key, const cli *self, const char *option);
 void param_flag(json_t *params, const char *key, const cli *self, const char *option);
+/** Append what stands between the commas of "a,b"; nothing for what is empty. */
+void list_add(json_t *list, const char *text);
 /** All words as a list. New reference. */
 json_t *word_list(const cli *self);
 /** The words from `first` on: one as a string, several as a list; nothing if there are none. */

@@ -100,11 +100,10 @@ static void add_result(json_t **sum, json_t *part)
 
 static int send_piece(cli *self, const json_t *log, const json_t *entries, json_t **sum)
 {
-    json_t *browser = json_object_get(log, "browser");
-    browser = browser != NULL ? browser : json_object_get(log, "creator");
-    json_t *params = json_pack("{s:{s:{s:O*,s:O,s:o}},s:O*}", "har", "log", "browser", browser,
-                               "entries", entries, "pages", pages_of(log, entries), "into",
-                               json_object_get(*sum, "browser"));
+    json_t *params = json_pack("{s:{s:{s:O*,s:O*,s:O,s:o}},s:O*}", "har", "log", "browser",
+                               json_object_get(log, "browser"), "creator",
+                               json_object_get(log, "creator"), "entries", entries, "pages",
+                               pages_of(log, entries), "into", json_object_get(*sum, "browser"));
     json_t *part = NULL;
     int status = cli_call(self, "har.import", params, &part);
     if (status == CLI_OK) {
