@@ -8,9 +8,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { startHost, troupe, until } from "./lib.mjs";
+import { startHost, troupe } from "./lib.mjs";
 import { hostWithPage, serve } from "./site.mjs";
-import { codeOf, serveSituations, SITUATIONS } from "./situations.mjs";
+import { codeOf, serveSituations, settled, SITUATIONS } from "./situations.mjs";
 
 const peers = path.resolve(import.meta.dirname, "../peers/node_modules");
 const CHROMIUM = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].find((file) => fs.existsSync(file));
@@ -149,18 +149,6 @@ function imported(entries, lasting) {
   const order = (a, b) => a.startedDateTime.localeCompare(b.startedDateTime) || a.request.url.localeCompare(b.request.url)
     || a.request.method.localeCompare(b.request.method) || a.response.status - b.response.status;
   return entries.filter(({ _troupe }) => !lasting.has(_troupe.request_id)).map(one).sort(order);
-}
-
-/** All that is to come has come: requests have ended, bodies were asked for. */
-async function settled(host) {
-  let left;
-  await until(async () => {
-    left = await host.sql(`
-      SELECT r.url, r.state FROM request r LEFT JOIN response p ON p.request = r.id LEFT JOIN body b ON b.request = r.id
-      WHERE r.url NOT LIKE '%/shared.js' AND r.url NOT LIKE 'data:%' AND (r.state IN ('pending', 'loading')
-        OR (r.state = 'complete' AND b.request IS NULL AND p.status = 200 AND p.mime_type <> 'text/event-stream'))`);
-    return left.length === 0;
-  }, "the record is complete").catch((error) => { throw new Error(`${error.message} ${JSON.stringify(left)}`); });
 }
 
 test("67 situations: what the server saw, what Playwright has, what readers of HAR take", async (t) => {

@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { defer, scratch, startHost, troupe, TROUPE, until } from "./lib.mjs";
 import { hostWithPage } from "./site.mjs";
 import { WebSocketClient } from "./websocket.mjs";
-import { codeOf, serveSituations, SITUATIONS } from "./situations.mjs";
+import { codeOf, serveSituations, settled, SITUATIONS } from "./situations.mjs";
 
 const COMPARED = {
   request: `SELECT chain - (SELECT min(id) FROM request) AS chain, hop, request_id, protocol, method, url, type, document_url, frame_id, loader_id, initiator, priority,
@@ -33,7 +33,7 @@ async function tables(host) {
   return found;
 }
 
-/** `troupe replay serve` of that store: {port, stop}. */
+/** The port of a `troupe replay serve` of that store. */
 async function serveRecord(t, store, args = []) {
   const child = spawn(TROUPE, ["replay", "serve", store, "--port", "0", ...args], { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
@@ -62,14 +62,7 @@ test("67 situations: what a host records of the recorded browser", async (t) => 
   const { target } = await host.rpc("open", { url: site.url });
   for (const [, code] of SITUATIONS)
     await host.rpc("js", { target, code: codeOf(code, site), await_promise: true }).catch(() => {});
-  let last;
-  await until(async () => { // all has been told
-    const [{ n }] = await host.sql("SELECT max(id) + (SELECT count(*) FROM body) AS n FROM event");
-    const same = n === last;
-    last = n;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return same;
-  }, "it is quiet");
+  await settled(host);
   const store = (await host.rpc("status")).store.path;
   const [page] = (await host.sql("SELECT chrome_id FROM target WHERE target = ?", [target]));
   const wanted = await tables(host);

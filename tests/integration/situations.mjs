@@ -6,7 +6,7 @@ import crypto from "node:crypto";
 import http from "node:http";
 import zlib from "node:zlib";
 
-import { defer } from "./lib.mjs";
+import { defer, until } from "./lib.mjs";
 
 const LARGE = 100 * 1024 * 1024;
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
@@ -278,3 +278,15 @@ export async function serveSituations(t) {
 /** The code of a situation as one expression that is a promise. */
 export const codeOf = (code, { other, closed }) =>
   `(async () => { const other = ${JSON.stringify(other)}, closed = ${JSON.stringify(closed)}; ${code} })()`;
+
+/** All that is to come has come: requests have ended, bodies were asked for. */
+export async function settled(host) {
+  let left;
+  await until(async () => {
+    left = await host.sql(`
+      SELECT r.url, r.state FROM request r LEFT JOIN response p ON p.request = r.id LEFT JOIN body b ON b.request = r.id
+      WHERE r.url NOT LIKE '%/shared.js' AND r.url NOT LIKE 'data:%' AND (r.state IN ('pending', 'loading')
+        OR (r.state = 'complete' AND b.request IS NULL AND p.status = 200 AND p.mime_type <> 'text/event-stream'))`);
+    return left.length === 0;
+  }, "the record is complete").catch((error) => { throw new Error(`${error.message} ${JSON.stringify(left)}`); });
+}
