@@ -46,6 +46,7 @@ void troupe_host_options_default(troupe_host_options *options)
                                      .bodies = "all",
                                      .body_bytes_max = 1u << 20,
                                      .media_bytes_max = 256u << 10,
+                                     .screenshot_bytes_max = 4u << 20,
                                      .launch_timeout_ms = 30000,
                                      .browsers_max = 64,
                                      .command_timeout_ms = 30000,

@@ -57,6 +57,10 @@
  * sent; body as Chrome gave it (base64 text if base64), or all that Chrome answered */
 #define VERB_RECORD_BODY "record.body"
 
+/** cast {uid:s, target:s, format:s, options:s (JSON text), data:x# (base64 text), wall_us:I}: a
+ * screenshot that somebody took */
+#define VERB_RECORD_SCREENSHOT "record.screenshot"
+
 /* To the store: calls ----------------------------------------------------------------------- */
 
 /** nil -> nil, after everything the store received before is committed and visible to readers. */

@@ -75,6 +75,9 @@ static const config_key keys[] = {
      NULL, "bodies up to this size are recorded"},
     {"recorder", "media_bytes_max", CONFIG_BYTES, FIELD(host.media_bytes_max), "media-bytes-max",
      NULL, NULL, "images, fonts, sound and films up to this size are recorded"},
+    {"recorder", "screenshot_bytes_max", CONFIG_BYTES, FIELD(host.screenshot_bytes_max),
+     "screenshot-bytes-max", NULL, NULL,
+     "screenshots up to this size are kept in the record; 0: none are"},
 
     {"launcher", "executable", CONFIG_PATH, FIELD(host.executable), "executable", NULL,
      "chromium-headless-shell, else chromium", "browser to launch"},

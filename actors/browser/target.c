@@ -119,6 +119,7 @@ typedef struct enable_step {
 /* The last one lets a target go on that Chrome holds back at birth. */
 static const enable_step enable_steps[TARGET_ENABLE_STEPS] = {
     {"Page.enable", NULL, PAGES},
+    {"Page.setLifecycleEventsEnabled", "{\"enabled\":true}", PAGES},
     {"Network.enable",
      "{\"maxTotalBufferSize\":50000000,\"maxResourceBufferSize\":10000000,"
      "\"maxPostDataSize\":65536}",

@@ -54,6 +54,7 @@ static void on_captured(troupe_actor *self, void *context, troupe_error error,
         target_task_fault(task, TROUPE_EPROTOCOL, NULL, "the browser's answer holds no picture");
         return;
     }
+    target_record_screenshot(task->owner, format_of(task), task->params, data);
     answer_picture(task, data, format_of(task));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The target's way to the store, for bodies (events go there from the browser actor). What the
- * store has no room for is counted as a gap that is recorded as soon as there is room again. */
+/* The target's way to the store, for bodies and screenshots (events go there from the browser
+ * actor). What the store has no room for is counted as a gap that is recorded as soon as there is
+ * room again. */
 #include "actors/board.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
@@ -38,6 +39,18 @@ static void record_gap(target *state)
     troupe_buffer_fini(&payload);
 }
 
+/* Post it, or count it as lost. */
+static void record(target *state, const char *verb, troupe_buffer *payload)
+{
+    if (post_to_store(state, verb, troupe_buffer_bytes(payload)) != TROUPE_OK) {
+        state->gap_count++;
+        state->gap_bytes += payload->len;
+    } else {
+        record_gap(state);
+    }
+    troupe_buffer_fini(payload);
+}
+
 void target_record_body(target *state, const char *session, const char *request_id,
                         const char *body, size_t len, bool base64, const char *error)
 {
@@ -45,13 +58,30 @@ void target_record_body(target *state, const char *session, const char *request_
     troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:b,s:b,s:x#,s:s,s:I}", "uid", state->uid, "target",
                 state->id, "session", session, "request_id", request_id, "ok", error == NULL,
                 "base64", base64, "body", body, len, "error", error, "wall_us", json_wall_us());
-    if (post_to_store(state, VERB_RECORD_BODY, troupe_buffer_bytes(&payload)) != TROUPE_OK) {
-        state->gap_count++;
-        state->gap_bytes += payload.len;
-    } else {
-        record_gap(state);
+    record(state, VERB_RECORD_BODY, &payload);
+}
+
+void target_record_screenshot(target *state, const char *format, const json_t *options,
+                              json_span data)
+{
+    static const char *const told[] = {"full_page", "selector", "selection",      "clip",
+                                       "scale",     "quality",  "omit_background"};
+    json_t *kept = json_object();
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        json_object_set(kept, told[i], json_object_get(options, told[i]));
     }
-    troupe_buffer_fini(&payload);
+    char *text = json_dumps(kept, JSON_COMPACT);
+    const char *base64;
+    size_t len;
+    if (text != NULL && json_plain_string(data, &base64, &len)) {
+        troupe_buffer payload = {0};
+        troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:x#,s:I}", "uid", state->uid, "target", state->id,
+                    "format", format, "options", text, "data", base64, len, "wall_us",
+                    json_wall_us());
+        record(state, VERB_RECORD_SCREENSHOT, &payload);
+    }
+    free(text);
+    json_decref(kept);
 }
 
 void target_record_fini(target *state)

@@ -27,7 +27,7 @@ typedef struct target_enabling {
     const struct enable_step *step; /* target.c */
 } target_enabling;
 
-#define TARGET_ENABLE_STEPS 7
+#define TARGET_ENABLE_STEPS 8
 
 /** A frame or worker of the target, in a session of its own. */
 typedef struct target_part {
@@ -206,6 +206,10 @@ const char *target_phase_name(target_phase phase);
  * the store has no room for is counted as a gap. */
 void target_record_body(target *state, const char *session, const char *request_id,
                         const char *body, size_t len, bool base64, const char *error);
+/** What a screenshot shows. data: base64 text as Chrome sent it; options: what it was asked with.
+ */
+void target_record_screenshot(target *state, const char *format, const json_t *options,
+                              json_span data);
 void target_record_fini(target *state);
 
 /* For the methods, in target_methods.c: */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Page.* events: navigations of main frames, dialogs, downloads. */
+/* Page.* events: navigations of main frames, the lifecycle of all, dialogs, downloads. */
 #include "recorder.h"
 
 /* A statement with uid, target and session, which all of these begin with; NULL: storage fails. */
@@ -53,6 +53,25 @@ static void milestone(recorder *rec, recorded_event *event, recorder_sql sql)
         return;
     }
     sqlite3_bind_int64(row, 4, event->wall_us);
+    (void)recorder_run(rec, row);
+}
+
+static void lifecycle(recorder *rec, recorded_event *event)
+{
+    json_field fields[] = {{"frameId", {NULL, 0}},
+                           {"loaderId", {NULL, 0}},
+                           {"name", {NULL, 0}},
+                           {"timestamp", {NULL, 0}}};
+    json_fields(event->params, fields, 4);
+    sqlite3_stmt *row = json_is_text(fields[2].value) ? new_row(rec, event, SQL_LIFECYCLE) : NULL;
+    if (row == NULL) {
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        put_text(rec, row, 5 + i, fields[i].value);
+    }
+    put_known(row, 8, span_us(fields[3].value, 1));
+    sqlite3_bind_int64(row, 9, event->wall_us);
     (void)recorder_run(rec, row);
 }
 
@@ -146,6 +165,7 @@ void ingest_page(recorder *rec, recorded_event *event)
         {"Page.frameNavigated", navigated},
         {"Page.domContentEventFired", content_loaded},
         {"Page.loadEventFired", loaded},
+        {"Page.lifecycleEvent", lifecycle},
         {"Page.javascriptDialogOpening", dialog_opened},
         {"Page.javascriptDialogClosed", dialog_closed},
         {"Page.downloadWillBegin", download_begun},

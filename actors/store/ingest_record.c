@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the host itself reports: browsers, targets, gaps and bodies. */
+/* What the host itself reports: browsers, targets, gaps, bodies and screenshots. */
 #include "content.h"
 #include "recorder.h"
 
@@ -303,19 +303,19 @@ typedef struct body_record {
 } body_record;
 
 /* Base64 text as bytes; false if it is none. Freed by the caller. */
-static bool decode_base64(const body_record *body, uint8_t **out, size_t *out_len)
+static bool decode_base64(const uint8_t *text, size_t text_len, uint8_t **out, size_t *out_len)
 {
-    if (body->len % 4 != 0 || body->len > INT32_MAX) {
+    if (text_len % 4 != 0 || text_len > INT32_MAX) {
         return false;
     }
-    uint8_t *bytes = malloc(body->len / 4 * 3 + 1);
-    int len = bytes != NULL ? EVP_DecodeBlock(bytes, body->data, (int)body->len) : -1;
+    uint8_t *bytes = malloc(text_len / 4 * 3 + 1);
+    int len = bytes != NULL ? EVP_DecodeBlock(bytes, text, (int)text_len) : -1;
     if (len < 0) {
         free(bytes);
         return false;
     }
     size_t padding = 0;
-    while (padding < 2 && body->len > padding && body->data[body->len - 1 - padding] == '=') {
+    while (padding < 2 && text_len > padding && text[text_len - 1 - padding] == '=') {
         padding++;
     }
     *out = bytes;
@@ -354,7 +354,7 @@ static void insert_body(recorder *rec, const body_record *body, int64_t id)
 {
     uint8_t *decoded = NULL;
     size_t len = body->len;
-    bool binary = body->ok && body->base64 && decode_base64(body, &decoded, &len);
+    bool binary = body->ok && body->base64 && decode_base64(body->data, body->len, &decoded, &len);
     const void *data = binary ? decoded : body->data;
     int64_t content = body->ok ? content_put(rec, data != NULL ? data : "", len, !binary) : 0;
     sqlite3_stmt *row = recorder_statement(rec, SQL_BODY);
@@ -378,7 +378,7 @@ static void put_post_data(recorder *rec, const body_record *body, int64_t id)
 {
     uint8_t *decoded = NULL;
     size_t len = body->len;
-    bool binary = body->base64 && decode_base64(body, &decoded, &len);
+    bool binary = body->base64 && decode_base64(body->data, body->len, &decoded, &len);
     sqlite3_stmt *row = body->ok ? recorder_statement(rec, SQL_POST_DATA) : NULL;
     if (row != NULL) {
         sqlite3_bind_int64(row, 1, id);
@@ -462,5 +462,51 @@ troupe_error recorder_body(recorder *rec, troupe_bytes payload)
     }
     put_body(rec, &body);
     troupe_buffer_fini(&text);
+    return TROUPE_OK;
+}
+
+/* Screenshots ------------------------------------------------------------------------------- */
+
+/* Why a picture of that size is not kept; NULL: it is. */
+static const char *unkept(const recorder *rec, size_t len)
+{
+    int64_t max = rec->bodies.screenshot_bytes_max;
+    return max == 0                 ? "screenshots are not kept"
+           : rec->redaction != NULL ? "a picture cannot be redacted"
+           : (int64_t)len > max     ? "larger than screenshot_bytes_max"
+                                    : NULL;
+}
+
+troupe_error recorder_screenshot(recorder *rec, troupe_bytes payload)
+{
+    text_view uid = {NULL, 0}, target = {NULL, 0}, format = {NULL, 0}, options = {NULL, 0};
+    const uint8_t *data = NULL;
+    uint8_t *picture = NULL;
+    size_t len = 0;
+    int64_t wall_us = 0;
+    troupe_error error = troupe_unpack(payload, "{s:s#,s:s#,s:s#,s:s#,s:x#,s:I}", "uid", &uid.data,
+                                       &uid.len, "target", &target.data, &target.len, "format",
+                                       &format.data, &format.len, "options", &options.data,
+                                       &options.len, "data", &data, &len, "wall_us", &wall_us);
+    if (error != TROUPE_OK || !decode_base64(data, len, &picture, &len)) {
+        return TROUPE_EPARAMS;
+    }
+    const char *why = unkept(rec, len);
+    int64_t content =
+        recorder_begin(rec) && why == NULL ? content_put(rec, picture, len, false) : 0;
+    sqlite3_stmt *row = recorder_statement(rec, SQL_SCREENSHOT);
+    if (row != NULL) {
+        put_view(row, 1, uid);
+        put_view(row, 2, target);
+        sqlite3_bind_int64(row, 3, rec->event_last);
+        put_view(row, 4, format);
+        sqlite3_bind_int64(row, 5, (int64_t)len);
+        put_view(row, 6, options);
+        sqlite3_bind_int64(row, 7, wall_us);
+        sqlite3_bind_text(row, 8, why, -1, SQLITE_STATIC);
+        put_known(row, 9, content);
+        (void)run_record(rec, row);
+    }
+    free(picture);
     return TROUPE_OK;
 }

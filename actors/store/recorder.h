@@ -103,6 +103,11 @@
     X(SQL_PAGE_LOAD,                                                                               \
       "UPDATE page SET load_us=?4 WHERE id=(SELECT id FROM page WHERE session=?3 AND target=?2"    \
       " AND uid=?1 ORDER BY id DESC LIMIT 1) AND load_us IS NULL")                                 \
+    X(SQL_LIFECYCLE,                                                                               \
+      "INSERT INTO lifecycle(uid,target,session,event,frame_id,loader_id,name,mono_us,wall_us)"    \
+      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                                       \
+    X(SQL_SCREENSHOT, "INSERT INTO screenshot(uid,target,event,format,bytes,options_json,wall_us," \
+                      "error,content) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                         \
     X(SQL_DIALOG, "INSERT INTO dialog(uid,target,session,event,type,url,frame_id,message,"         \
                   "default_prompt,opened_us) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")              \
     X(SQL_DIALOG_CLOSED,                                                                           \
@@ -153,10 +158,11 @@ typedef struct recorder_counts {
     int64_t dropped;                                         /* events lost to storage failures */
 } recorder_counts;
 
-/** Which bodies are asked for; the others only on demand. */
+/** Which bodies are asked for (the others only on demand), and which screenshots are kept. */
 typedef struct recorder_bodies {
     int64_t text_bytes_max;  /* text, JSON, scripts, markup and what no type says; 0 = none */
     int64_t media_bytes_max; /* images, fonts, sound and films; 0 = none */
+    int64_t screenshot_bytes_max;
 } recorder_bodies;
 
 /* Workers whose own session is recorded: their console lines come twice, see ingest_console.c. */
@@ -228,6 +234,7 @@ troupe_error recorder_browser(recorder *rec, troupe_bytes payload) TROUPE_MUST_U
 troupe_error recorder_target(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 troupe_error recorder_gap(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 troupe_error recorder_body(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
+troupe_error recorder_screenshot(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 
 /** Make everything recorded so far visible to readers. False while storage fails. */
 bool recorder_commit(recorder *rec);

@@ -112,6 +112,8 @@ static const deletion deletions[] = {
      COUNT(events)},
     {BEFORE("console"), COUNT(console)},
     {BEFORE("page"), NONE},
+    {BEFORE("lifecycle"), NONE},
+    {BEFORE("screenshot"), NONE},
     {BEFORE("dialog"), NONE},
     {BEFORE("download"), NONE},
     {BEFORE("gap"), COUNT(gaps)},

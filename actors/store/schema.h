@@ -10,7 +10,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION     4
+#define SCHEMA_VERSION     5
 #define SCHEMA_APPLICATION 0x54525031 /* "TRP1": marks a file as a store */
 #define SCHEMA_PATH_MAX    512
 

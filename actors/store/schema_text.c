@@ -30,6 +30,25 @@
     " received_bytes INTEGER NOT NULL DEFAULT 0, started_us INTEGER, last_us INTEGER," \
     " UNIQUE(guid,uid));"
 
+/* How pages came along, and what was photographed of them. */
+#define LIFECYCLE_TABLES \
+    "CREATE TABLE lifecycle(" \
+    " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, session TEXT, event INTEGER," \
+    " frame_id TEXT, loader_id TEXT, name TEXT NOT NULL, mono_us INTEGER, wall_us INTEGER);" \
+    "CREATE TABLE screenshot(" \
+    " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, event INTEGER, format TEXT NOT NULL," \
+    " bytes INTEGER, options_json TEXT, wall_us INTEGER, error TEXT, content INTEGER);" \
+    "CREATE INDEX screenshot_of_content ON screenshot(content) WHERE content IS NOT NULL;" \
+    CONTENT_TRIGGER("body") CONTENT_TRIGGER("screenshot")
+
+/* What nobody refers to any more goes. */
+#define CONTENT_TRIGGER(table) \
+    "CREATE TRIGGER " table "_gone AFTER DELETE ON " table " WHEN old.content IS NOT NULL BEGIN" \
+    " DELETE FROM content WHERE id=old.content" \
+    " AND NOT EXISTS(SELECT 1 FROM body WHERE content=old.content)" \
+    " AND NOT EXISTS(SELECT 1 FROM screenshot WHERE content=old.content);" \
+    "END;"
+
 const char *const schema_tables[] = {
     SEARCH_TABLES,
     PAGE_TABLES,
@@ -87,10 +106,7 @@ const char *const schema_tables[] = {
     " request INTEGER PRIMARY KEY, ok INTEGER NOT NULL, base64 INTEGER NOT NULL, bytes INTEGER,"
     " error TEXT, wall_us INTEGER, content INTEGER);"
     "CREATE INDEX body_of_content ON body(content) WHERE content IS NOT NULL;"
-    "CREATE TRIGGER body_gone AFTER DELETE ON body WHEN old.content IS NOT NULL BEGIN"
-    " DELETE FROM content WHERE id=old.content"
-    " AND NOT EXISTS(SELECT 1 FROM body WHERE content=old.content);"
-    "END;",
+    LIFECYCLE_TABLES,
 
     "CREATE TABLE websocket("
     " request INTEGER PRIMARY KEY, frames_sent INTEGER NOT NULL DEFAULT 0,"
@@ -127,7 +143,8 @@ const char *const schema_tables[] = {
 
 const char *const schema_views[] = {
     "DROP VIEW IF EXISTS har_summary; DROP VIEW IF EXISTS har_entry;"
-    "DROP VIEW IF EXISTS console_summary; DROP VIEW IF EXISTS body_content;",
+    "DROP VIEW IF EXISTS console_summary; DROP VIEW IF EXISTS body_content;"
+    "DROP VIEW IF EXISTS screenshot_content;",
 
     "CREATE VIEW har_summary AS SELECT r.id AS id, r.request_id AS request_id,"
     " r.protocol AS protocol, r.method AS method, COALESCE(p.raw_status,p.status,0) AS status,"
@@ -184,6 +201,9 @@ const char *const schema_views[] = {
     "CREATE VIEW body_content AS SELECT b.request AS request, b.base64 AS base64,"
     " b.bytes AS bytes, unpacked(c.data,c.coding,c.bytes,b.base64) AS content"
     " FROM body b JOIN content c ON c.id=b.content;",
+
+    "CREATE VIEW screenshot_content AS SELECT s.id AS id, s.format AS format, s.bytes AS bytes,"
+    " unpacked(c.data,c.coding,c.bytes,1) AS content FROM screenshot s JOIN content c ON c.id=s.content;",
     NULL,
 };
 
@@ -216,4 +236,6 @@ const char *const schema_migrations[] = {
     "ALTER TABLE counters ADD COLUMN search_body INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE counters ADD COLUMN search_rows INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE counters ADD COLUMN search_gone INTEGER NOT NULL DEFAULT 0;",
+
+    "DROP TRIGGER body_gone;" LIFECYCLE_TABLES,
 };

@@ -135,6 +135,9 @@ static bool is_wanted(const scripted *script, const char *session, const char *m
 {
     char domain[40];
     domain_of(method, domain, sizeof domain);
+    if (is_method(method, "Page.lifecycleEvent") && !has(script, session, "lifecycle")) {
+        return false;
+    }
     if (strcmp(domain, "Target") != 0) {
         return *session == '\0' || strcmp(domain, "Inspector") == 0 || has(script, session, domain);
     }
@@ -486,6 +489,13 @@ static void run_setting(const command *one)
     answer(one, json_object());
 }
 
+static void run_lifecycle(const command *one)
+{
+    bool enabled = json_is_true(json_object_get(one->params, "enabled"));
+    set(one->script, one->session, "lifecycle", enabled);
+    answer(one, json_object());
+}
+
 static const struct {
     const char *method;
     void (*run)(const command *one);
@@ -498,6 +508,7 @@ static const struct {
     {"Target.detachFromTarget", run_detach},
     {"Target.getTargets", run_targets},
     {"Page.getFrameTree", run_frame_tree},
+    {"Page.setLifecycleEventsEnabled", run_lifecycle},
     {"Page.addScriptToEvaluateOnNewDocument", run_script_to_evaluate},
     {"Page.navigate", run_navigate},
     {"Page.reload", run_navigate},

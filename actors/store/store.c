@@ -279,6 +279,8 @@ static void receive_record(store *me, const troupe_envelope *envelope)
         }
     } else if (troupe_verb_is(envelope, VERB_RECORD_BODY)) {
         error = recorder_body(&me->rec, envelope->payload);
+    } else if (troupe_verb_is(envelope, VERB_RECORD_SCREENSHOT)) {
+        error = recorder_screenshot(&me->rec, envelope->payload);
     } else if (troupe_verb_is(envelope, VERB_RECORD_BROWSER)) {
         error = recorder_browser(&me->rec, envelope->payload);
         if (error == TROUPE_OK) {
@@ -517,6 +519,7 @@ static void receive_call(store *me, troupe_actor *self, const troupe_envelope *c
 static void set_bodies(store *me)
 {
     const troupe_host_options *options = me->options;
+    me->rec.bodies.screenshot_bytes_max = options->screenshot_bytes_max;
     const char *which = options->bodies != NULL ? options->bodies : "all";
     if (strcmp(which, "none") != 0) {
         me->rec.bodies.text_bytes_max = options->body_bytes_max;

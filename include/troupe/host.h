@@ -66,6 +66,7 @@ typedef struct troupe_host_options {
     const char *bodies;       /* "all", "text" or "none" are recorded as they come. NULL = "all" */
     uint32_t body_bytes_max;  /* bodies up to this size are recorded */
     uint32_t media_bytes_max; /* images, fonts, sound and films up to this size */
+    uint32_t screenshot_bytes_max; /* screenshots up to this size are kept; 0 = none */
 
     /* [launcher] */
     const char *executable; /* NULL = found: chromium-headless-shell, chromium, … */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What pages ask their users, and what they download, is recorded.
+// What pages ask their users, what they download and how they come along is recorded.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -65,4 +65,19 @@ test("a download whose browser ends is canceled", async (t) => {
   await until(async () => await state() === "inProgress", "it has begun");
   await host.rpc("browsers.close", { browser: "p1" });
   await until(async () => await state() === "canceled", "it has ended");
+});
+
+test("the lifecycle of a page and of its frames", async (t) => {
+  const { host, target } = await hostWithPage(t, { "/": "<title>home", "/framed": "<title>framed</title><p>text</p><iframe src=/inner></iframe>", "/inner": "<p>inner</p>" });
+  await host.rpc("navigate", { target, url: await host.rpc("js", { target, code: "location.origin + '/framed'" }).then((r) => r.value) });
+  const names = "SELECT p.url, (SELECT group_concat(name) FROM (SELECT name FROM lifecycle l WHERE l.loader_id = p.loader_id AND l.frame_id = p.frame_id ORDER BY mono_us)) AS names FROM page p";
+  const told = await until(async () => {
+    const rows = await host.sql(names);
+    return rows.find((row) => row.url.endsWith("/framed") && /networkIdle/.test(row.names))?.names.split(",");
+  }, "network idle");
+  for (const name of ["init", "DOMContentLoaded", "load", "firstPaint", "firstContentfulPaint"])
+    assert.ok(told.includes(name), `${name} in ${told}`);
+  assert.ok(told.indexOf("init") < told.indexOf("DOMContentLoaded") && told.indexOf("DOMContentLoaded") < told.indexOf("load"));
+  const [{ frames, ordered }] = await host.sql("SELECT count(DISTINCT frame_id) AS frames, min(mono_us>0 AND wall_us>0) AS ordered FROM lifecycle");
+  assert.deepEqual([frames, ordered], [2, 1]);
 });

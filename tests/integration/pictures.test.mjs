@@ -163,3 +163,31 @@ test("the commands write files", async (t) => {
   assert.match(bad.stderr, /NOT_FOUND/);
   assert.equal((await host.command("screenshot", "-o", "/nowhere/at/all.png")).code, 1);
 });
+
+test("screenshots are kept in the record, equal ones once, as far as they may be", async (t) => {
+  const { host, target } = await hostWithPage(t, { "/": PAGE }, "/", { args: ["--launch", "1", "--screenshot-bytes-max", "8000"] });
+  const rows = () => host.sql("SELECT id, format, bytes, options_json, error, content, wall_us>0 AS dated, event>0 AS placed FROM screenshot ORDER BY id");
+  const seen = await host.rpc("screenshot", { target });
+  await host.rpc("screenshot", { target });
+  const box = await host.rpc("screenshot", { target, selector: "#box", format: "jpeg", quality: 50 });
+  await host.rpc("screenshot", { target, full_page: true, scale: 4 });
+  const [first, again, part, large] = await rows();
+  assert.equal(first.bytes, Buffer.from(seen.data, "base64").length);
+  assert.deepEqual([first.format, first.options_json, first.error, first.dated, first.placed], ["png", "{}", null, 1, 1]);
+  assert.equal(again.content, first.content, "equal ones are kept once");
+  assert.deepEqual([part.format, JSON.parse(part.options_json)], ["jpeg", { selector: "#box", quality: 50 }]);
+  assert.deepEqual([large.content, large.error], [null, "larger than screenshot_bytes_max"]);
+  const kept = await host.sql("SELECT content FROM screenshot_content ORDER BY id");
+  assert.deepEqual(kept.map((row) => row.content), [seen.data, seen.data, box.data]);
+  assert.deepEqual(await host.sql("SELECT count(*) AS n FROM content WHERE id NOT IN (SELECT content FROM body WHERE content IS NOT NULL)"), [{ n: 2 }]);
+  await host.rpc("clear", { purge: true });
+  assert.deepEqual(await host.sql("SELECT count(*) AS n FROM screenshot UNION ALL SELECT count(*) FROM content"), [{ n: 0 }, { n: 0 }]);
+});
+
+test("no picture is kept where secrets are hidden, none where none is wanted", async (t) => {
+  for (const [args, why] of [[["--redact", "default"], "a picture cannot be redacted"], [["--screenshot-bytes-max", "0"], "screenshots are not kept"]]) {
+    const { host, target } = await hostWithPage(t, { "/": PAGE }, "/", { args: ["--launch", "1", ...args] });
+    await host.rpc("screenshot", { target });
+    assert.deepEqual(await host.sql("SELECT error, content FROM screenshot"), [{ error: why, content: null }]);
+  }
+});

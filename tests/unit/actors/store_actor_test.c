@@ -398,6 +398,9 @@ Test(store_actor, a_file_of_before_the_text_index_is_searched_too)
     cr_assert_eq(sqlite3_exec(db,
                               "DROP TABLE search_request; DROP TABLE search_body;"
                               "DROP TABLE search_later; DROP TABLE dialog; DROP TABLE download;"
+                              "DROP TABLE lifecycle; DROP VIEW screenshot_content;"
+                              "DROP TRIGGER body_gone; DROP TABLE screenshot;"
+                              "CREATE TRIGGER body_gone AFTER DELETE ON body BEGIN SELECT 1; END;"
                               "ALTER TABLE counters DROP COLUMN search_request;"
                               "ALTER TABLE counters DROP COLUMN search_body;"
                               "ALTER TABLE counters DROP COLUMN search_rows;"

@@ -463,8 +463,9 @@ Test(store_ingest, malformed_records_are_ignored)
 {
     troupe_buffer payload = {0};
     troupe_pack(&payload, "[s,i]", "no", 5);
-    static const char *const verbs[] = {VERB_RECORD_BODY, VERB_RECORD_BROWSER, VERB_RECORD_GAP,
-                                        VERB_RECORD_TARGET, "record.unknown"};
+    static const char *const verbs[] = {VERB_RECORD_BODY,       VERB_RECORD_BROWSER,
+                                        VERB_RECORD_GAP,        VERB_RECORD_TARGET,
+                                        VERB_RECORD_SCREENSHOT, "record.unknown"};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         cr_assert_eq(troupe_guest_post(rec.guest, rec.store, TROUPE_CAST, verbs[i], NULL,
                                        troupe_buffer_bytes(&payload)),
