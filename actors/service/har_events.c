@@ -177,12 +177,13 @@ static bool has_base64(const json_t *object, const char *name)
     return encoding != NULL && strcmp(encoding, "base64") == 0;
 }
 
-/* Milliseconds from the beginning to the answer's head. */
+/* Milliseconds from the beginning to the answer's head; below 0 where it was there before Chrome
+ * told of the request. */
 static double answered_ms(const told_entry *one)
 {
     double took = (double)one->took_us / 1000;
     double received = number_of(json_object_get(one->entry, "timings"), "receive", 0);
-    return took > received ? took - received : took;
+    return took - (received > 0 ? received : 0);
 }
 
 /* The phases as Chrome has them: milliseconds from requestTime on; -1: there was none. Time that is
@@ -419,7 +420,7 @@ static void tell_answer(const told_entry *one)
     json_int_t wire = integer_of(one->response, "_transferSize",
                                  header + integer_of(one->response, "bodySize", 0));
     if (integer_of(one->response, "status", 0) != 0) {
-        double after_s = answered_ms(one) / 1000;
+        double after_s = fmax(answered_ms(one), 0) / 1000;
         tell(one, "Network.responseReceived", one->started_us + (int64_t)(after_s * 1e6),
              json_pack("{s:f,s:s,s:o,s:b}", "timestamp", beginning(one) + after_s, "type",
                        type_of(one->entry), "response", response_of(one), "hasExtraInfo",
