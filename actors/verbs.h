@@ -61,6 +61,10 @@
  * screenshot that somebody took */
 #define VERB_RECORD_SCREENSHOT "record.screenshot"
 
+/** cast {uid:s, target:s, id:s, request_id:s, stage:s?, wall_us:I}: a request is paused for
+ * somebody at that stage ("request", "response"), under that id; stage absent: it goes on */
+#define VERB_RECORD_PAUSE "record.pause"
+
 /* To the store: calls ----------------------------------------------------------------------- */
 
 /** nil -> nil, after everything the store received before is committed and visible to readers. */

@@ -63,12 +63,21 @@ static void go_on(target *state, const char *session, const char *id)
                        json_pack("{s:s}", "requestId", id));
 }
 
+/* stage NULL: it goes on. */
+static void tell_record(const paused *item, const char *stage)
+{
+    json_t *id = fetch_id(item->owner, item->number);
+    target_record_pause(item->owner, json_string_value(id), item->network_id, stage);
+    json_decref(id);
+}
+
 void fetch_forget(paused *item)
 {
     target *state = item->owner;
     troupe_timer_cancel(state->self, item->timer);
     DL_DELETE(state->fetch->waiting, item);
     state->fetch->waiting_count--;
+    tell_record(item, NULL);
     fetch_tell_service(state, VERB_FETCH_ENDED,
                        json_pack("{s:o}", "id", fetch_id(state, item->number)));
     paused_free(item);
@@ -122,6 +131,7 @@ static bool wait_for_somebody(target *state, const char *session, json_t *event,
     }
     DL_APPEND(fetch->waiting, item);
     fetch->waiting_count++;
+    tell_record(item, response ? "response" : "request");
     json_t *request = json_object_get(event, "request");
     fetch_tell_service(
         state, VERB_FETCH_PAUSED,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The target's way to the store, for bodies and screenshots (events go there from the browser
- * actor). What the store has no room for is counted as a gap that is recorded as soon as there is
- * room again. */
+/* The target's way to the store, for bodies, screenshots and pauses (events go there from the
+ * browser actor). What the store has no room for is counted as a gap that is recorded as soon as
+ * there is room again. */
 #include "actors/board.h"
 #include "actors/json_call.h"
 #include "actors/verbs.h"
@@ -82,6 +82,14 @@ void target_record_screenshot(target *state, const char *format, const json_t *o
     }
     free(text);
     json_decref(kept);
+}
+
+void target_record_pause(target *state, const char *id, const char *request_id, const char *stage)
+{
+    troupe_buffer payload = {0};
+    troupe_pack(&payload, "{s:s,s:s,s:s,s:s,s:s,s:I}", "uid", state->uid, "target", state->id, "id",
+                id, "request_id", request_id, "stage", stage, "wall_us", json_wall_us());
+    record(state, VERB_RECORD_PAUSE, &payload);
 }
 
 void target_record_fini(target *state)

@@ -210,6 +210,8 @@ void target_record_body(target *state, const char *session, const char *request_
  */
 void target_record_screenshot(target *state, const char *format, const json_t *options,
                               json_span data);
+/** A request is paused under that id ("p1:abc123/4"); stage NULL: it goes on. */
+void target_record_pause(target *state, const char *id, const char *request_id, const char *stage);
 void target_record_fini(target *state);
 
 /* For the methods, in target_methods.c: */

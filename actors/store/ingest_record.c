@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the host itself reports: browsers, targets, gaps, bodies and screenshots. */
+/* What the host itself reports: browsers, targets, gaps, bodies, screenshots, pauses. */
 #include "content.h"
 #include "recorder.h"
 
@@ -94,12 +94,24 @@ static void lose_row(recorder *rec, int64_t id, const char *reason)
     }
 }
 
+static void lose_paused(recorder *rec, const char *uid, size_t uid_len, const char *target,
+                        size_t target_len)
+{
+    sqlite3_stmt *row = recorder_statement(rec, SQL_PAUSED_LOST);
+    if (row != NULL) {
+        put_bytes(row, 1, uid, uid_len);
+        put_view(row, 2, (text_view){target, target_len});
+        (void)recorder_run(rec, row);
+    }
+}
+
 void recorder_lose(recorder *rec, const char *uid, size_t uid_len, const char *target,
                    size_t target_len, const char *reason)
 {
     int64_t ids[64];
     size_t count;
     lose_entries(rec, uid, uid_len, target, target_len);
+    lose_paused(rec, uid, uid_len, target, target_len);
     do {
         sqlite3_stmt *select =
             recorder_statement(rec, target != NULL ? SQL_OPEN_TARGET : SQL_OPEN_BROWSER);
@@ -336,14 +348,14 @@ static void delete_body(recorder *rec, int64_t id)
 }
 
 /* The last hop's row; 0 if the request was never recorded. */
-static int64_t body_row(recorder *rec, const body_record *body)
+static int64_t last_hop(recorder *rec, text_view request_id, text_view target, text_view uid)
 {
     sqlite3_stmt *row = recorder_statement(rec, SQL_HOP_FIND);
     int64_t id = 0;
     if (row != NULL) {
-        put_view(row, 1, body->request_id);
-        put_view(row, 2, body->target);
-        put_view(row, 3, body->uid);
+        put_view(row, 1, request_id);
+        put_view(row, 2, target);
+        put_view(row, 3, uid);
         id = sqlite3_step(row) == SQLITE_ROW ? sqlite3_column_int64(row, 0) : 0;
         sqlite3_reset(row);
     }
@@ -433,7 +445,7 @@ static void check_size(const recorder *rec, body_record *body)
 static void put_body(recorder *rec, body_record *body)
 {
     check_size(rec, body);
-    int64_t id = recorder_begin(rec) ? body_row(rec, body) : 0;
+    int64_t id = recorder_begin(rec) ? last_hop(rec, body->request_id, body->target, body->uid) : 0;
     if (id != 0 && body->post_data) {
         put_post_data(rec, body, id);
     } else if (id != 0) {
@@ -508,5 +520,41 @@ troupe_error recorder_screenshot(recorder *rec, troupe_bytes payload)
         (void)run_record(rec, row);
     }
     free(picture);
+    return TROUPE_OK;
+}
+
+/* Paused requests --------------------------------------------------------------------------- */
+
+troupe_error recorder_pause(recorder *rec, troupe_bytes payload)
+{
+    text_view uid = {NULL, 0}, target = {NULL, 0}, id = {NULL, 0}, request_id = {NULL, 0};
+    text_view stage = {NULL, 0};
+    int64_t wall_us = 0;
+    troupe_error error = troupe_unpack(
+        payload, "{s:s#,s:s#,s:s#,s:s#,s?:s#,s:I}", "uid", &uid.data, &uid.len, "target",
+        &target.data, &target.len, "id", &id.data, &id.len, "request_id", &request_id.data,
+        &request_id.len, "stage", &stage.data, &stage.len, "wall_us", &wall_us);
+    if (error != TROUPE_OK) {
+        return TROUPE_EPARAMS;
+    }
+    bool begins = stage.data != NULL;
+    sqlite3_stmt *row =
+        recorder_begin(rec) ? recorder_statement(rec, begins ? SQL_PAUSED : SQL_PAUSED_ENDS) : NULL;
+    if (row == NULL) {
+        return TROUPE_OK;
+    }
+    put_view(row, 1, id);
+    put_view(row, 2, uid);
+    if (begins) {
+        put_view(row, 3, target);
+        put_view(row, 4, request_id);
+        put_view(row, 5, stage);
+        sqlite3_bind_int64(row, 6, wall_us);
+    }
+    (void)run_record(rec, row);
+    int64_t hop = last_hop(rec, request_id, target, uid);
+    if (hop != 0) {
+        rec->notify(rec->context, TOPIC_NETWORK, hop);
+    }
     return TROUPE_OK;
 }

@@ -389,6 +389,7 @@ static int close_earlier_run(sqlite3 *db)
                         "UPDATE request SET error=COALESCE(error,'host stopped'),state=CASE state"
                         " WHEN 'open' THEN 'closed' ELSE 'failed' END"
                         " WHERE state IN ('pending','loading','connecting','open');"
+                        "DELETE FROM paused;"
                         "UPDATE download SET state='canceled' WHERE state='inProgress';"
                         "UPDATE target SET state='gone' WHERE state<>'gone';"
                         "UPDATE browser SET state='down',reason='host stopped' WHERE state<>'down';"

@@ -106,6 +106,10 @@
     X(SQL_LIFECYCLE,                                                                               \
       "INSERT INTO lifecycle(uid,target,session,event,frame_id,loader_id,name,mono_us,wall_us)"    \
       " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                                       \
+    X(SQL_PAUSED, "INSERT OR REPLACE INTO paused(id,uid,target,request_id,stage,wall_us)"          \
+                  " VALUES(?1,?2,?3,?4,?5,?6)")                                                    \
+    X(SQL_PAUSED_ENDS, "DELETE FROM paused WHERE id=?1 AND uid=?2")                                \
+    X(SQL_PAUSED_LOST, "DELETE FROM paused WHERE uid=?1 AND (?2 IS NULL OR target=?2)")            \
     X(SQL_SCREENSHOT, "INSERT INTO screenshot(uid,target,event,format,bytes,options_json,wall_us," \
                       "error,content) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                         \
     X(SQL_DIALOG, "INSERT INTO dialog(uid,target,session,event,type,url,frame_id,message,"         \
@@ -234,6 +238,7 @@ troupe_error recorder_browser(recorder *rec, troupe_bytes payload) TROUPE_MUST_U
 troupe_error recorder_target(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 troupe_error recorder_gap(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 troupe_error recorder_body(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
+troupe_error recorder_pause(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 troupe_error recorder_screenshot(recorder *rec, troupe_bytes payload) TROUPE_MUST_USE;
 
 /** Make everything recorded so far visible to readers. False while storage fails. */

@@ -30,8 +30,12 @@
     " received_bytes INTEGER NOT NULL DEFAULT 0, started_us INTEGER, last_us INTEGER," \
     " UNIQUE(guid,uid));"
 
-/* How pages came along, and what was photographed of them. */
+/* How pages came along, what was photographed of them, what is paused. */
 #define LIFECYCLE_TABLES \
+    "CREATE TABLE paused(" \
+    " id TEXT PRIMARY KEY, uid TEXT NOT NULL, target TEXT NOT NULL, request_id TEXT NOT NULL," \
+    " stage TEXT NOT NULL, wall_us INTEGER) WITHOUT ROWID;" \
+    "CREATE INDEX paused_request ON paused(request_id,uid,target);" \
     "CREATE TABLE lifecycle(" \
     " id INTEGER PRIMARY KEY, uid TEXT NOT NULL, target TEXT, session TEXT, event INTEGER," \
     " frame_id TEXT, loader_id TEXT, name TEXT NOT NULL, mono_us INTEGER, wall_us INTEGER);" \
@@ -84,8 +88,7 @@ const char *const schema_tables[] = {
     " initiator TEXT, priority TEXT, started_us INTEGER, started_mono_us INTEGER, time_us INTEGER,"
     " last_us INTEGER, last_event INTEGER, state TEXT NOT NULL, error TEXT, canceled INTEGER,"
     " blocked_reason TEXT, cors_error TEXT, from_cache INTEGER NOT NULL DEFAULT 0,"
-    " encoded_bytes INTEGER, decoded_bytes INTEGER, pause_stage TEXT, paused_id TEXT,"
-    " has_post_data INTEGER, post_data TEXT, headers_json TEXT, raw_headers_json TEXT,"
+    " encoded_bytes INTEGER, decoded_bytes INTEGER, has_post_data INTEGER, post_data TEXT, headers_json TEXT, raw_headers_json TEXT,"
     " initiator_json TEXT);"
     "CREATE INDEX request_by_id ON request(request_id,uid);"
     "CREATE INDEX request_open ON request(uid,target)"
@@ -141,6 +144,13 @@ const char *const schema_tables[] = {
 
 #define ISO_TIME(us) "strftime('%Y-%m-%dT%H:%M:%fZ'," us "/1000000.0,'unixepoch')"
 
+/* Of a request that somebody is asked about: where it stands, and what it is called there. */
+#define STATE "CASE WHEN u.id IS NULL THEN r.state ELSE 'paused' END AS state,"
+#define PAUSE " u.stage AS pause_stage, u.id AS paused_id,"
+#define JOIN_PAUSED \
+    " LEFT JOIN paused u ON u.request_id=r.request_id AND u.uid=r.uid AND u.target=r.target" \
+    " AND r.state NOT IN ('complete','failed')"
+
 const char *const schema_views[] = {
     "DROP VIEW IF EXISTS har_summary; DROP VIEW IF EXISTS har_entry;"
     "DROP VIEW IF EXISTS console_summary; DROP VIEW IF EXISTS body_content;"
@@ -151,15 +161,14 @@ const char *const schema_views[] = {
     " r.url AS url, r.type AS type,"
     " CASE r.protocol WHEN 'websocket' THEN COALESCE(w.bytes_sent+w.bytes_received,0)"
     "  ELSE COALESCE(r.encoded_bytes,0) END AS size,"
-    " r.time_us/1000.0 AS time_ms, r.state AS state,"
-    " r.pause_stage AS pause_stage, r.paused_id AS paused_id,"
+    " r.time_us/1000.0 AS time_ms, " STATE PAUSE
     " w.frames_sent AS frames_sent, w.frames_received AS frames_received,"
     " " ISO_TIME("r.started_us") " AS started_datetime,"
     " " ISO_TIME("r.last_us") " AS last_activity,"
     " r.target AS target,"
     " CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS body_status"
     " FROM request r LEFT JOIN response p ON p.request=r.id"
-    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id;",
+    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id" JOIN_PAUSED ";",
 
     "CREATE VIEW har_entry AS SELECT r.id AS id, r.request_id AS request_id, r.hop AS hop,"
     " r.chain AS chain, r.uid AS uid, r.target AS target, r.session AS session,"
@@ -168,9 +177,9 @@ const char *const schema_views[] = {
     " CASE r.protocol WHEN 'websocket' THEN COALESCE(w.bytes_sent+w.bytes_received,0)"
     "  ELSE COALESCE(r.encoded_bytes,0) END AS size,"
     " r.decoded_bytes AS decoded_bytes, r.encoded_bytes AS encoded_bytes,"
-    " r.time_us/1000.0 AS time_ms, r.state AS state, r.error AS error, r.canceled AS canceled,"
-    " r.blocked_reason AS blocked_reason, r.cors_error AS cors_error,"
-    " r.pause_stage AS pause_stage, r.paused_id AS paused_id, r.from_cache AS from_cache,"
+    " r.time_us/1000.0 AS time_ms, " STATE " r.error AS error, r.canceled AS canceled,"
+    " r.blocked_reason AS blocked_reason, r.cors_error AS cors_error," PAUSE
+    " r.from_cache AS from_cache,"
     " p.from_disk_cache AS from_disk_cache, p.from_service_worker AS from_service_worker,"
     " p.from_prefetch AS from_prefetch, p.mime_type AS mime_type, p.charset AS charset,"
     " p.protocol AS http_version, p.remote_address AS remote_address,"
@@ -193,7 +202,7 @@ const char *const schema_views[] = {
     " CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS body_status,"
     " b.error AS body_error, b.bytes AS body_bytes"
     " FROM request r LEFT JOIN response p ON p.request=r.id"
-    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id;",
+    " LEFT JOIN websocket w ON w.request=r.id LEFT JOIN body b ON b.request=r.id" JOIN_PAUSED ";",
 
     "CREATE VIEW console_summary AS SELECT id, level, source, message,"
     " timestamp_us/1000.0 AS timestamp, target, url, line, \"column\" FROM console;",
@@ -237,5 +246,7 @@ const char *const schema_migrations[] = {
     "ALTER TABLE counters ADD COLUMN search_rows INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE counters ADD COLUMN search_gone INTEGER NOT NULL DEFAULT 0;",
 
-    "DROP TRIGGER body_gone;" LIFECYCLE_TABLES,
+    "DROP TRIGGER body_gone; DROP VIEW har_summary; DROP VIEW har_entry;"
+    "ALTER TABLE request DROP COLUMN pause_stage; ALTER TABLE request DROP COLUMN paused_id;"
+    LIFECYCLE_TABLES,
 };

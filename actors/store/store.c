@@ -279,6 +279,8 @@ static void receive_record(store *me, const troupe_envelope *envelope)
         }
     } else if (troupe_verb_is(envelope, VERB_RECORD_BODY)) {
         error = recorder_body(&me->rec, envelope->payload);
+    } else if (troupe_verb_is(envelope, VERB_RECORD_PAUSE)) {
+        error = recorder_pause(&me->rec, envelope->payload);
     } else if (troupe_verb_is(envelope, VERB_RECORD_SCREENSHOT)) {
         error = recorder_screenshot(&me->rec, envelope->payload);
     } else if (troupe_verb_is(envelope, VERB_RECORD_BROWSER)) {

@@ -19,10 +19,12 @@ test("killed at random while it records: the file is whole, and what was told of
   const site = await serve(t, PAGES);
   const dir = scratch(t);
   const random = numbers(seed);
+  let last = 0;
   for (let i = 0; i < ROUNDS; i++) {
     const events = 1 + Math.floor(random() * 3000);
-    await t.test(`after ${events} events`, () =>
-      killRound(() => startHost(t, { dir, args: ["--launch", "1"] }), site, events));
+    await t.test(`after ${events} events`, async () => {
+      ({ found: { last } } = await killRound(() => startHost(t, { dir, args: ["--launch", "1"] }), site, events, last));
+    });
   }
 });
 

@@ -89,9 +89,14 @@ test("paused requests are changed, failed, answered, resumed", async (t) => {
   assert.equal(one.target, target);
   assert.deepEqual([one.stage, one.method, one.resource_type], ["request", "GET", "XHR"]);
   assert.equal(asked("/api/data"), 0);
+  const listed = async (state) => (await host.rpc("network", { url: "*/api/data", state })).requests[0];
+  const { state, pause_stage, paused_id, request_id } = await until(() => listed("paused"), "listed as paused");
+  assert.deepEqual({ state, pause_stage, paused_id, request_id }, { state: "paused", pause_stage: "request", paused_id: one.id, request_id: one.request_id });
   const end = await host.rpc("fetch.resume", { id: one.id, wait_ms: 50 });
   assert.deepEqual(end, { id: one.id, resumed_from: "request", outcome: "unknown", remaining: 0 });
   assert.equal((await answer)[1], '{"real":true}');
+  const done = await until(() => listed("complete"), "complete");
+  assert.deepEqual([done.pause_stage, done.paused_id], [null, null]);
 
   answer = get("/api/data");
   [one] = await paused(host);
@@ -117,6 +122,8 @@ test("responses are paused and changed; redirects are told", async (t) => {
   let answer = get("/api/data");
   let [one] = await paused(host);
   assert.deepEqual([one.stage, one.status], ["response", 200]);
+  const { requests: [held] } = await host.rpc("network", { state: "paused", wait: 5 });
+  assert.deepEqual([held.pause_stage, held.paused_id], ["response", one.id]);
   assert.equal((await host.rpc("fetch.resume", { id: one.id, wait_ms: 1 })).outcome, "complete");
   assert.equal((await answer)[1], '{"real":true}');
   answer = get("/api/data");
@@ -163,6 +170,7 @@ test("nothing is left hanging", async (t) => {
   await host.rpc("close", { target });
   await last;
   await until(async () => (await host.rpc("fetch.paused")).paused.length === 0, "gone with its page");
+  await until(async () => (await host.sql("SELECT count(*) AS n FROM paused"))[0].n === 0, "gone from the record too");
 });
 
 test("bodies are captured before the page gets them", async (t) => {

@@ -21,13 +21,14 @@ try {
                                  { dir, args: ["--launch", "1", "--store-bytes-max", "64M"] });
     return host;
   };
-  let told = 0;
+  let last = 0;
   for (let i = 1; i <= ROUNDS; i++) {
-    told += (await killRound(start, site, 1 + Math.floor(random() * 3000))).told.events;
+    const { found } = await killRound(start, site, 1 + Math.floor(random() * 3000), last);
+    last = found.last;
     for (const action of started.splice(0))
       await action();
     if (i % 20 === 0)
-      console.log(JSON.stringify({ rounds: i, rows_told_of: told }));
+      console.log(JSON.stringify({ rounds: i, events: last }));
   }
 } finally {
   for (const action of [...started, ...deferred].reverse())
