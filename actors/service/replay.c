@@ -17,16 +17,18 @@
 #include <string.h>
 
 #define REQUESTS_MAX 100000
+#define TOTAL_MAX    500000 /* of all sources: those nobody asked for longest leave */
 #define PIECE_ROWS   10000
 #define SENT_MAX     "65536" /* larger ones are not compared */
 #define MISSES_MAX   100     /* shown */
 #define BODY_BYTES   (64 * 1024 * 1024)
 
 /* What is replayed. JSON throughout: {from, url, requests, by: {key: [row ids]}, at: {target: {key:
- * n}}, answered, missed, misses: [{method, url, target}]}. */
+ * n}}, used, answered, missed, misses: [{method, url, target}]}. */
 typedef struct replay {
     lookups calls; /* first: a lookup's `all` is this */
     json_t *sources;
+    json_int_t clock; /* counts uses */
 } replay;
 
 static replay *service_of(const lookup *item)
@@ -34,15 +36,48 @@ static replay *service_of(const lookup *item)
     return (replay *)(void *)item->all;
 }
 
-static json_t *source_of(const replay *state, const json_t *from)
+static json_t *source_of(replay *state, const json_t *from)
 {
-    return json_is_string(from) ? json_object_get(state->sources, json_string_value(from)) : NULL;
+    const char *name = json_string_value(from);
+    json_t *source = name != NULL ? json_object_get(state->sources, name) : NULL;
+    if (source != NULL) {
+        json_object_set_new(source, "used", json_integer(++state->clock));
+    }
+    return source;
+}
+
+static json_int_t member(const json_t *source, const char *name)
+{
+    return json_integer_value(json_object_get(source, name));
+}
+
+/* Let go of what was not used for longest, until those requests have room. */
+static void make_room(replay *state, size_t requests)
+{
+    json_int_t total;
+    const char *oldest;
+    do {
+        const char *from;
+        json_t *source;
+        total = (json_int_t)requests;
+        oldest = NULL;
+        json_object_foreach(state->sources, from, source)
+        {
+            total += member(source, "requests");
+            if (oldest == NULL ||
+                member(source, "used") < member(json_object_get(state->sources, oldest), "used")) {
+                oldest = from;
+            }
+        }
+        if (total > TOTAL_MAX && oldest != NULL) {
+            json_object_del(state->sources, oldest);
+        }
+    } while (total > TOTAL_MAX && oldest != NULL);
 }
 
 static void count(json_t *source, const char *name)
 {
-    json_object_set_new(source, name,
-                        json_integer(json_integer_value(json_object_get(source, name)) + 1));
+    json_object_set_new(source, name, json_integer(member(source, name) + 1));
 }
 
 /* "GET http://…", and what it sent: on a line of its own. Fragments are not sent. */
@@ -98,9 +133,9 @@ static json_t *make_source(const char *from, const json_t *rows)
     if (url == NULL) { /* a HAR without types */
         url = json_object_get(json_array_get(rows, 0), "url");
     }
-    return json_pack("{s:s,s:O?,s:I,s:o,s:{},s:i,s:i,s:[]}", "from", from, "url", url, "requests",
-                     (json_int_t)json_array_size(rows), "by", by, "at", "answered", 0, "missed", 0,
-                     "misses");
+    return json_pack("{s:s,s:O?,s:I,s:o,s:{},s:i,s:i,s:i,s:[]}", "from", from, "url", url,
+                     "requests", (json_int_t)json_array_size(rows), "by", by, "at", "used", 0,
+                     "answered", 0, "missed", 0, "misses");
 }
 
 static json_t *shown(const json_t *source)
@@ -152,6 +187,8 @@ static void read_source(troupe_actor *self, lookup *item, const json_t *answer)
     } else if (more) {
         ask_source(self, item);
     } else {
+        json_object_del(service_of(item)->sources, from);
+        make_room(service_of(item), count);
         json_object_set_new(service_of(item)->sources, from, make_source(from, item->entry));
         give_rule(self, item);
     }
