@@ -637,12 +637,57 @@ static int choose(cli *self, json_t *result, bool *printed)
     return CLI_OK;
 }
 
+/* --target a,b means both; no id has a comma. */
+static void split_targets(json_t *params)
+{
+    const char *text = json_string_value(json_object_get(params, "target"));
+    if (text != NULL && strchr(text, ',') != NULL) {
+        json_t *list = json_array();
+        list_add(list, text);
+        json_object_set_new(params, "target", list);
+    }
+}
+
 int cli_show_checked(cli *self, const char *method, json_t *params, int (*print)(cli *, json_t *),
                      int (*check)(const json_t *result))
 {
     json_t *result;
+    split_targets(params);
     int status = cli_call(self, method, params, &result);
     return status == CLI_OK ? cli_present(self, result, print, check) : status;
+}
+
+/* What several targets answered: {results: [{target, result | error}]}. */
+static int print_results(const cli *self, const json_t *results)
+{
+    static const view_column columns[] = {{"TARGET", "target", VIEW_TEXT},
+                                          {"RESULT", "result", VIEW_LONG}};
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)results, i, one)
+    {
+        const char *why =
+            json_string_value(json_object_get(json_object_get(one, "error"), "message"));
+        if (why != NULL) {
+            json_object_set_new(one, "result", json_sprintf("failed: %s", why));
+        }
+    }
+    view_options options = {.ids_only = self->quiet};
+    view_rows(results, columns, 2, options);
+    return CLI_OK;
+}
+
+static bool one_failed(const json_t *results)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)results, i, one)
+    {
+        if (json_object_get(one, "error") != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int cli_present(cli *self, json_t *result, int (*print)(cli *, json_t *),
@@ -650,14 +695,19 @@ int cli_present(cli *self, json_t *result, int (*print)(cli *, json_t *),
 {
     keep_result(result);
     bool printed = false;
+    const json_t *results = json_object_get(result, "results"); /* several targets were asked */
     int status = choose(self, result, &printed);
     if (status == CLI_OK && self->json) {
         cli_print_json(result);
     } else if (status == CLI_OK) {
         print_warnings(self, result);
-        status = print != NULL && !printed ? print(self, result) : CLI_OK;
+        status = printed || (print == NULL && results == NULL) ? CLI_OK
+                 : results != NULL                             ? print_results(self, results)
+                                                               : print(self, result);
     }
-    if (status == CLI_OK && check != NULL) {
+    if (status == CLI_OK && results != NULL) {
+        status = one_failed(results) ? CLI_FAILED : CLI_OK;
+    } else if (status == CLI_OK && check != NULL) {
         status = check(result);
     }
     json_decref(result);

@@ -12,6 +12,12 @@
         "target", 't', ARG_STRING, "TARGET", "id or unambiguous beginning of one" \
     }
 
+#define EACH_TARGET_OPTION                                                                \
+    {                                                                                     \
+        "target", 't', ARG_STRING, "TARGET",                                              \
+            "id or unambiguous beginning of one; \"a,b\" or \"*\" (all): each of several" \
+    }
+
 /* Each ends with a row whose name is NULL; commands.c lists them. */
 extern const cli_command commands_host[];
 extern const cli_command commands_browsers[];

@@ -3,8 +3,9 @@
 #include "command_rows.h"
 
 static const arg_option target_options[] = {TARGET_OPTION};
+static const arg_option each_target_options[] = {EACH_TARGET_OPTION};
 static const arg_option js_options[] = {
-    TARGET_OPTION,
+    EACH_TARGET_OPTION,
     {"selection", 0, ARG_STRING, "KEY", "that element is there as `element` (troupe selections)"},
     {"file", 'f', ARG_STRING, "FILE", "the code is in this file"},
     {"await", 0, ARG_SWITCH, NULL, "wait for the value if it is a promise (default: yes)"},
@@ -119,7 +120,7 @@ static const arg_option shell_options[] = {
     {"keep-going", 'k', ARG_FLAG, NULL, "from a pipe: go on after a command that failed"},
 };
 static const arg_option inject_options[] = {
-    TARGET_OPTION,
+    EACH_TARGET_OPTION,
     {"now", 0, ARG_FLAG, NULL, "also in the document that is there"},
 };
 
@@ -281,7 +282,7 @@ const cli_command commands_act[] = {
     {"inject list", GROUP_ACT, "", 0, 0, "what is injected into a page",
      "Example:\n"
      "  troupe inject list",
-     OPTIONS(target_options), false, false, run_method},
+     OPTIONS(each_target_options), false, false, run_method},
     {"inject remove", GROUP_ACT, "ID", 1, 1, "inject it no longer",
      "Example:\n"
      "  troupe inject remove 1",
@@ -291,7 +292,7 @@ const cli_command commands_act[] = {
      "Example:\n"
      "  troupe bind report\n"
      "  troupe js \"report('hello')\"; troupe console",
-     OPTIONS(target_options), false, false, run_method},
+     OPTIONS(each_target_options), false, false, run_method},
     {"bind remove", GROUP_ACT, "NAME", 1, 1, "listen to a bound function no longer",
      "Example:\n"
      "  troupe bind remove report",
@@ -300,7 +301,7 @@ const cli_command commands_act[] = {
      "Examples:\n"
      "  troupe cdp Page.getLayoutMetrics\n"
      "  troupe cdp Emulation.setTimezoneOverride '{\"timezoneId\":\"Asia/Tokyo\"}'",
-     OPTIONS(target_options), false, false, run_cdp},
+     OPTIONS(each_target_options), false, false, run_cdp},
     {"rpc", GROUP_ACT, "METHOD [JSON]", 1, 2, "call a method of the RPC interface by its name",
      "JSON: the params, an object or an array. Prints the result as JSON. docs/rpc.md has all methods, and\n"
      "`troupe rpc rpc.describe` describes them.\n\n"

@@ -2,7 +2,7 @@
 /* The commands of pages and targets. */
 #include "command_rows.h"
 
-static const arg_option target_options[] = {TARGET_OPTION};
+static const arg_option target_options[] = {EACH_TARGET_OPTION};
 static const arg_option open_options[] = {
     {"browser", 'b', ARG_STRING, "BROWSER",
      "in this one (default: the first; launched if none runs)"},
@@ -20,11 +20,11 @@ static const arg_option context_options[] = {
     {"as", 0, ARG_STRING, "NAME", "its id is BROWSER/NAME (default: c1, c2, …)"},
 };
 static const arg_option move_options[] = {
-    TARGET_OPTION,
+    EACH_TARGET_OPTION,
     {"wait", 0, ARG_STRING, "load|none", "until the document has loaded, or not (default: load)"},
 };
 static const arg_option reload_options[] = {
-    TARGET_OPTION,
+    EACH_TARGET_OPTION,
     {"ignore-cache", 0, ARG_FLAG, NULL, "fetch everything anew"},
 };
 

@@ -23,6 +23,14 @@
         "target", S, false, NULL, NULL,                                 \
             "id or unambiguous prefix; needed if several are connected" \
     }
+/* The answer for several is {results: [{target, result | error}], warnings}. */
+#define EACH_TARGET                                                                             \
+    {                                                                                           \
+        "target", SA, false, NULL, NULL,                                                        \
+            "id or unambiguous prefix; needed if several are connected. A list of them, or "    \
+            "\"*\" (all connected pages): each answers, {results: [{target, result | error}], " \
+            "warnings}"                                                                         \
+    }
 #define SOME_TARGET                                                                 \
     {                                                                               \
         "target", SA, false, NULL, NULL,                                            \

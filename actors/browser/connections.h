@@ -177,9 +177,21 @@ void connections_method(connections *state, const troupe_envelope *call);
 /** The member whose id is `text` or begins with it. NULL after answering the fault, if there is not
  * just one. */
 member *connections_resolve(connections *state, troupe_caller caller, const char *text);
+/** A member that is a page, and connected. */
+bool member_is_connected_page(const member *item);
+/** Params for the actor that owns the session of a part: they say which session is meant. */
+void connections_name_part(json_t *params, const member *part);
 /** The member that params.target names, the only connected page if it names none and need not.
  * NULL after answering the fault. */
 member *connections_named(connections *state, troupe_caller caller, json_t *params, bool required);
+
+/* In connections_each.c: */
+
+/** Whether params.target is a list or "*". */
+bool connections_means_several(const json_t *params);
+/** Have each of them run the method; the call is answered {results: [{target, result | error}],
+ * warnings}. */
+void connections_each(connections *state, const troupe_envelope *call, const json_t *params);
 
 /* In connections_lists.c: */
 

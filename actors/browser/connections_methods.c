@@ -52,7 +52,7 @@ member *connections_resolve(connections *state, troupe_caller caller, const char
     return NULL;
 }
 
-static bool is_connected_page(const member *item)
+bool member_is_connected_page(const member *item)
 {
     return item->state == MEMBER_CONNECTED && strcmp(item->type, "page") == 0;
 }
@@ -62,12 +62,12 @@ static member *only_page(connections *state, troupe_caller caller)
 {
     bool tracked = false;
     for (member *item = state->members; item != NULL; item = item->hh.next) {
-        tracked |= item->tracked && is_connected_page(item);
+        tracked |= item->tracked && member_is_connected_page(item);
     }
     member *found = NULL;
     json_t *candidates = json_array();
     for (member *item = state->members; item != NULL; item = item->hh.next) {
-        if (is_connected_page(item) && (item->tracked || !tracked)) {
+        if (member_is_connected_page(item) && (item->tracked || !tracked)) {
             found = item;
             json_array_append_new(candidates, json_string(item->id));
         }
@@ -257,6 +257,12 @@ static void fault_not_connected(connections *state, troupe_caller caller, const 
                *why != '\0' ? ": " : "", why);
 }
 
+void connections_name_part(json_t *params, const member *part)
+{
+    json_object_set_new(params, "session", json_string(part->session));
+    json_object_set_new(params, "part", json_string(part->id));
+}
+
 /* A part of another target: its actor is told which session is meant. Its epoch is checked here,
  * where it is kept. */
 static troupe_error forward_part(connections *state, const troupe_envelope *call, json_t *params,
@@ -271,8 +277,7 @@ static troupe_error forward_part(connections *state, const troupe_envelope *call
         return TROUPE_OK;
     }
     json_object_del(params, "target_epoch");
-    json_object_set_new(params, "session", json_string(who->session));
-    json_object_set_new(params, "part", json_string(who->id));
+    connections_name_part(params, who);
     troupe_buffer payload = {0};
     troupe_envelope changed = *call;
     troupe_error error = json_pack_payload(&payload, params);
@@ -331,7 +336,9 @@ void connections_method(connections *state, const troupe_envelope *call)
     for (size_t i = 0; i < sizeof methods / sizeof *methods && found == NULL; i++) {
         found = troupe_verb_is(call, methods[i].name) ? &methods[i] : NULL;
     }
-    if (found == NULL) {
+    if (found == NULL && connections_means_several(params)) {
+        connections_each(state, call, params);
+    } else if (found == NULL) {
         forward(state, call, params);
     } else if (!found->mutating || epoch_fits(state, call, params)) {
         if (found->mutating) {

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { troupe } from "./lib.mjs";
 import { hostWithPage } from "./site.mjs";
 
 const PAGES = {
@@ -98,4 +99,42 @@ test("the commands", async (t) => {
   assert.match(stdout, /\* +first/);
   assert.equal((await host.command("forward", "--wait", "none")).code, 0);
   assert.equal((await host.command("activate", target)).code, 0);
+});
+
+test("several pages at once: each answers, in order, and who cannot is told", async (t) => {
+  const { host, site, target } = await hostWithPage(t, PAGES);
+  const other = (await host.rpc("open", { url: site.url + "/two" })).target;
+  const both = [other, target];
+  const moved = await host.rpc("navigate", { target: both, url: site.url + "/three" });
+  assert.deepEqual(moved.results.map((one) => [one.target, one.result.url]), both.map((id) => [id, site.url + "/three"]));
+  assert.deepEqual(moved.warnings, []);
+  const titles = await host.rpc("js", { target: "*", code: "document.title" });
+  assert.deepEqual(titles.results.map((one) => one.result.value).filter((title) => title === "third").length, 2);
+  assert.ok(both.every((id) => titles.results.some((one) => one.target === id)));
+  for (const method of ["back", "forward", "history", "page", "inject_list", "reload"])
+    assert.deepEqual((await host.rpc(method, { target: both })).results.map((one) => [one.target, one.error]), both.map((id) => [id, undefined]), method);
+
+  await host.rpc("disconnect", { target: other });
+  const { results, warnings } = await host.rpc("js", { target: both, code: "nothing.at.all" });
+  assert.deepEqual(results.map((one) => [one.target, one.error.name, one.error.code]),
+                   [[other, "NOT_CONNECTED", -32001], [target, "JS_EXCEPTION", -32010]]);
+  assert.match(results[1].error.message, /nothing is not defined/);
+  assert.match(results[1].error.data.text, /nothing is not defined/);
+  assert.deepEqual(warnings.map((text) => text.split(": ")[0]), both);
+
+  const refused = (params, wire, why) => assert.rejects(host.rpc("reload", params), (error) => error.wire === wire && why.test(error.message) || assert.fail(error));
+  await refused({ target: [] }, "INVALID_PARAMS", /empty list/);
+  await refused({ target: [target, 3] }, "INVALID_PARAMS", /list of strings/);
+  await refused({ target: [target, "p9:none"] }, "NOT_FOUND", /p9:none/);
+  await refused({ target: both, target_epoch: 1 }, "INVALID_PARAMS", /target_epoch/);
+  await refused({ target: Array(300).fill(target) }, "LIMIT", /256/);
+  await assert.rejects(host.rpc("click", { target: both, selector: "p" }), { wire: "INVALID_PARAMS" });
+
+  await host.rpc("connect", { target: other });
+  const shown = await troupe(host.dir, ["js", "location.pathname", "--target", both.join(","), "--name", host.name]);
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, new RegExp(`${other}.*\\n.*${target}`));
+  const failed = await troupe(host.dir, ["js", "nothing", "--target", "*", "--json", "--name", host.name]);
+  assert.equal(failed.code, 1);
+  assert.equal(JSON.parse(failed.stdout).results.length, titles.results.length);
 });
