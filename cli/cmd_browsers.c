@@ -424,9 +424,10 @@ int run_ports_remove(cli *self)
 static int print_ports(cli *self, json_t *result)
 {
     static const view_column columns[] = {
-        {"PORT", "port", VIEW_NUMBER},         {"STATUS", "status", VIEW_STATE},
-        {"BROWSER", "browser", VIEW_TEXT},     {"ENDPOINT", "endpoint", VIEW_URL},
-        {"ATTEMPTS", "attempts", VIEW_NUMBER}, {"REASON", "reason", VIEW_LONG},
+        {"PORT", "port", VIEW_NUMBER},      {"STATUS", "status", VIEW_STATE},
+        {"BROWSER", "browser", VIEW_TEXT},  {"TARGETS", "target_count", VIEW_NUMBER},
+        {"ENDPOINT", "endpoint", VIEW_URL}, {"ATTEMPTS", "attempts", VIEW_NUMBER},
+        {"REASON", "reason", VIEW_LONG},
     };
     const json_t *rows = json_is_array(result) ? result : json_object_get(result, "ports");
     view_options options = {.ids_only = self->quiet};

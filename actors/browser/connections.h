@@ -193,6 +193,11 @@ bool connections_means_several(const json_t *params);
  * warnings}. */
 void connections_each(connections *state, const troupe_envelope *call, const json_t *params);
 
+/* In connections_ports.c: */
+
+void connections_ports_list(connections *state, const troupe_envelope *call, json_t *params);
+void connections_ports_remove(connections *state, const troupe_envelope *call, json_t *params);
+
 /* In connections_lists.c: */
 
 typedef bool (*member_filter)(const member *item);

@@ -235,6 +235,8 @@ static const method_row methods[] = {
     {"activate", connections_activate, true},
     {"watch", connections_watch, true},
     {"unwatch", connections_unwatch, true},
+    {"ports.list", connections_ports_list, false},
+    {"ports.remove", connections_ports_remove, true},
     {"contexts.create", contexts_create, true},
     {"contexts.dispose", contexts_dispose, true},
     {"contexts.list", contexts_list, false},

@@ -150,15 +150,23 @@ test("by number, address and URL; the same one again", async (t) => {
   }
   const { ports } = await host.rpc("ports.list");
   assert.equal(ports.length, 1);
-  const [{ since, ...row }] = ports;
+  const [{ since, target_count, watched_count, ...row }] = ports;
   assert.deepEqual(row, { browser: added.browser, port: chrome.port, status: "active", reason: "",
                           endpoint: `http://127.0.0.1:${chrome.port}`, attempts: 0, last_error: "" });
   assert.ok(Math.abs(Date.now() - since) < 60000);
+  const its = (await host.rpc("targets.get")).targets.filter((one) => one.target.startsWith(`${added.browser}:`));
+  assert.ok(its.length > 0);
+  assert.deepEqual([target_count, watched_count], [its.length, 0]);
+  await host.rpc("watch", { targets: [its[0].target] });
+  assert.equal((await host.rpc("ports.list")).ports[0].watched_count, 1);
   await assert.rejects(host.rpc("ports.add", { port: chrome.port, as: "other" }), { wire: "INVALID_STATE" });
+
+  const attached = (await host.rpc("targets.get")).connected.filter((id) => id.startsWith(`${added.browser}:`));
+  assert.ok(attached.includes(its[0].target));
 
   // Let go of, it lives on; then by the WebSocket's own URL, and by a name.
   assert.deepEqual(await host.rpc("ports.remove", { port: `127.0.0.1:${chrome.port}` }),
-                   { closed: true, browser: added.browser });
+                   { closed: true, browser: added.browser, removed: true, port: `127.0.0.1:${chrome.port}`, disconnected: attached });
   await assert.rejects(host.rpc("ports.remove", { port: chrome.port }), { wire: "NOT_FOUND" });
   const direct = await host.rpc("ports.add", { port: await webSocketOf(chrome.port), as: "lab" });
   assert.deepEqual(direct, { browser: "lab", status: "registered", port: chrome.port });
@@ -321,7 +329,7 @@ test("through a relay over TLS that wants a token; one that is refused is not tr
   tokens.clear();
   relay.cut();
   await status(host, "far", "unauthorized");
-  assert.deepEqual(await host.rpc("ports.remove", { port: "far" }), { closed: true, browser: "far" });
+  assert.deepEqual(await host.rpc("ports.remove", { port: "far" }), { closed: true, removed: true, browser: "far", port: "far", disconnected: [] });
   assert.deepEqual(await host.rpc("ports.list"), { ports: [] });
 });
 
@@ -391,7 +399,7 @@ test("by command", async (t) => {
                                    "--proxy", "none");
   assert.equal(added.code, 0, added.stderr);
   await checkWorks(host, "far");
-  assert.match((await host.command("ports", "list")).stdout, /active +far +https:\/\/127/);
+  assert.match((await host.command("ports", "list")).stdout, /active +far +\d+ +https:\/\/127/);
   assert.equal((await host.command("ports", "remove", "far")).code, 0);
   const missing = await host.command("ports", "add", "9222", "--token-file", "/no/such");
   assert.equal(missing.code, 2);
