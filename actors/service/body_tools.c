@@ -7,8 +7,10 @@
 #include "actors/json_call.h"
 
 #include "runtime/json_depth.h"
+#include "transport/json_scan.h"
 
 #include <brotli/decode.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -143,7 +145,9 @@ static troupe_error run_deflate(const step *one)
     size_t used = 0;
     bool head = one->len >= 2 && (one->data[0] & 0x0f) == 8 &&
                 ((unsigned)one->data[0] << 8 | one->data[1]) % 31 == 0;
-    return inflate_stream(one, 0, head ? 15 : -15, &used);
+    troupe_error error = inflate_stream(one, 0, head ? 15 : -15, &used);
+    return error == TROUPE_OK && used < one->len ? damaged(one, used, "something behind the end")
+                                                 : error;
 }
 
 /* br ------------------------------------------------------------------------------------------ */
@@ -170,6 +174,8 @@ static troupe_error run_br(const step *one)
                         result == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT
                             ? "cut off"
                             : BrotliDecoderErrorString(BrotliDecoderGetErrorCode(state)));
+    } else if (error == TROUPE_OK && left > 0) {
+        error = damaged(one, one->len - left, "something behind the end");
     }
     BrotliDecoderDestroyInstance(state);
     return error;
@@ -230,33 +236,174 @@ json_t *body_value(const void *data, size_t len, bool *base64)
 
 /* JSON -------------------------------------------------------------------------------------- */
 
-troupe_error body_json(const char *text, size_t len, const char *path, bool pretty, char **out,
-                       troupe_reason *reason)
+/* JSON laid out anew, its strings and numbers as they stand. */
+typedef struct layout {
+    troupe_buffer out;
+    size_t max;
+    size_t depth;
+    bool pretty;
+    bool full; /* more than max */
+} layout;
+
+static void put_text(layout *to, const char *text, size_t len)
 {
-    json_error_t flaw;
-    json_t *value = NULL;
-    size_t flags = pretty ? JSON_INDENT(2) : JSON_COMPACT;
+    to->full = to->full || len > to->max - to->out.len;
+    if (!to->full) {
+        (void)troupe_buffer_append(&to->out, text, len);
+    }
+}
+
+static void new_line(layout *to)
+{
+    if (to->pretty) {
+        put_text(to, "\n", 1);
+        for (size_t i = 0; i < to->depth && !to->full; i++) {
+            put_text(to, "  ", 2);
+        }
+    }
+}
+
+static void open_bracket(layout *to, char letter)
+{
+    put_text(to, &letter, 1);
+    to->depth++;
+    new_line(to);
+}
+
+static void close_bracket(layout *to, char letter)
+{
+    to->depth--;
+    new_line(to);
+    put_text(to, &letter, 1);
+}
+
+/* Behind the closing quote. */
+static size_t string_end(const char *text, size_t at)
+{
+    for (at++; text[at] != '"'; at++) {
+        at += text[at] == '\\';
+    }
+    return at + 1;
+}
+
+static size_t blanks(json_span value, size_t at)
+{
+    while (at < value.len && is_blank((uint8_t)value.data[at])) {
+        at++;
+    }
+    return at;
+}
+
+static void write_value(layout *to, json_span value)
+{
+    size_t at = blanks(value, 0);
+    while (at < value.len && !to->full) {
+        char letter = value.data[at];
+        size_t next = letter == '"' ? string_end(value.data, at) : at + 1;
+        size_t behind = blanks(value, next);
+        bool empty = (letter == '{' || letter == '[') &&
+                     (value.data[behind] == '}' || value.data[behind] == ']');
+        if (empty) {
+            put_text(to, letter == '{' ? "{}" : "[]", 2);
+            behind = blanks(value, behind + 1);
+        } else if (letter == '{' || letter == '[') {
+            open_bracket(to, letter);
+        } else if (letter == '}' || letter == ']') {
+            close_bracket(to, letter);
+        } else {
+            put_text(to, value.data + at, next - at);
+        }
+        if (letter == ',') {
+            new_line(to);
+        } else if (letter == ':' && to->pretty) {
+            put_text(to, " ", 1);
+        }
+        at = behind;
+    }
+}
+
+static void write_list(layout *to, const jsonpath_values *values)
+{
+    if (values->count == 0) {
+        put_text(to, "[]", 2);
+        return;
+    }
+    open_bracket(to, '[');
+    for (size_t i = 0; i < values->count && !to->full; i++) {
+        if (i > 0) {
+            put_text(to, ",", 1);
+            new_line(to);
+        }
+        write_value(to, values->items[i]);
+    }
+    close_bracket(to, ']');
+}
+
+static bool is_utf8(const char *text, size_t len)
+{
+    json_t *string = json_stringn(text, len);
+    bool valid = string != NULL;
+    json_decref(string);
+    return valid;
+}
+
+static troupe_error check_json(const char *text, size_t len, troupe_reason *reason)
+{
+    size_t at = 0;
+    size_t line = 1;
+    size_t column = 1;
     if (!json_depth_within(text, len, JSON_TEXT_DEPTH_MAX)) {
         return troupe_fail(reason, TROUPE_EPARAMS, "JSON that nests deeper than %u",
                            JSON_TEXT_DEPTH_MAX);
     }
-    value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &flaw);
-    if (value == NULL) {
-        return troupe_fail(reason, TROUPE_EPARAMS, "not JSON: line %d, column %d: %s", flaw.line,
-                           flaw.column, flaw.text);
+    bool text_is_fine = is_utf8(text, len);
+    if (text_is_fine && json_check(text, len, &at) == TROUPE_OK) {
+        return TROUPE_OK;
     }
-    json_t *part = NULL;
-    troupe_error error = TROUPE_OK;
-    if (path != NULL) {
-        error = jsonpath_find(value, path, &part, reason);
-    } else {
-        part = json_incref(value);
+    if (!text_is_fine) {
+        return troupe_fail(reason, TROUPE_EPARAMS, "not JSON: not UTF-8");
     }
+    for (size_t i = 0; i < at && i < len; i++) {
+        column = text[i] == '\n' ? 1 : column + 1;
+        line += text[i] == '\n';
+    }
+    char what[32] = "it ends too early";
+    bool shown = at < len && text[at] > ' ' && text[at] < 0x7f;
+    if (at < len) {
+        snprintf(what, sizeof what, shown ? "`%c` is wrong here" : "byte 0x%02x is wrong here",
+                 (unsigned char)text[at]);
+    }
+    return troupe_fail(reason, TROUPE_EPARAMS, "not JSON: line %zu, column %zu: %s", line, column,
+                       what);
+}
+
+troupe_error body_json(const char *text, size_t len, const char *path, bool pretty, size_t max,
+                       char **out, troupe_reason *reason)
+{
+    bool several = false;
+    jsonpath_values found = {0};
+    layout to = {.max = max, .pretty = pretty};
+    troupe_error error = check_json(text, len, reason);
     if (error == TROUPE_OK) {
-        *out = json_dumps(part, flags | JSON_ENCODE_ANY);
-        error = *out != NULL ? TROUPE_OK : TROUPE_ENOMEM;
+        error = jsonpath_find((json_span){text, len}, path != NULL ? path : "$", &found, &several,
+                              reason);
     }
-    json_decref(part);
-    json_decref(value);
-    return error;
+    if (error != TROUPE_OK) {
+        return error;
+    }
+    if (several) {
+        write_list(&to, &found);
+    } else {
+        write_value(&to, found.items[0]);
+    }
+    jsonpath_values_fini(&found);
+    (void)troupe_buffer_append(&to.out, "", 1);
+    if (to.full || to.out.failed) {
+        troupe_buffer_fini(&to.out);
+        return to.full
+                   ? troupe_fail(reason, TROUPE_ELIMIT, "laid out, it has more than %zu bytes", max)
+                   : TROUPE_ENOMEM;
+    }
+    *out = (char *)to.out.data;
+    return TROUPE_OK;
 }

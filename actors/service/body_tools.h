@@ -33,15 +33,16 @@ troupe_error body_decode(const json_t *codings, const void *data, size_t len, si
 json_t *body_value(const void *data, size_t len, bool *base64);
 
 /**
- * Read JSON, take a part of it, lay it out.
+ * Read JSON, take a part of it, lay it out: strings and numbers stay as they stand.
  *
  * @param path    as jsonpath.h; NULL = all of it
  * @param pretty  indented by two blanks, else compact
+ * @param max     bytes of the result at most
  * @param out     the text, to be freed
  * @return TROUPE_OK; TROUPE_EPARAMS: not JSON (*reason: line and column), or a wrong path;
- * TROUPE_ENOMEM
+ * TROUPE_ENOTFOUND: nothing is there; TROUPE_ELIMIT: too many values, or bytes; TROUPE_ENOMEM
  */
-troupe_error body_json(const char *text, size_t len, const char *path, bool pretty, char **out,
-                       troupe_reason *reason) TROUPE_MUST_USE;
+troupe_error body_json(const char *text, size_t len, const char *path, bool pretty, size_t max,
+                       char **out, troupe_reason *reason) TROUPE_MUST_USE;
 
 #endif

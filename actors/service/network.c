@@ -188,7 +188,7 @@ static void give_made(troupe_actor *self, lookup *item, const char *text, size_t
     troupe_error error = decode(item, text, len, base64, &bytes, &reason);
     if (error == TROUPE_OK && (path != NULL || pretty)) {
         error = body_json(bytes.data != NULL ? (const char *)bytes.data : "", bytes.len, path,
-                          pretty, &json, &reason);
+                          pretty, BODY_DECODED_MAX, &json, &reason);
     }
     if (error == TROUPE_OK) {
         bool coded;

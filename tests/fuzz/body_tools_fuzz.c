@@ -30,8 +30,8 @@ static void follow(const uint8_t *data, size_t size)
         return;
     memcpy(path, data, len);
     path[len] = '\0';
-    troupe_error error =
-        body_json((const char *)line + 1, size - len - 1, path, false, &out, &reason);
+    troupe_error error = body_json((const char *)line + 1, size - len - 1, path, false,
+                                   (size_t)1 << 20, &out, &reason);
     CHECK((error == TROUPE_OK) == (out != NULL));
     CHECK(error == TROUPE_OK || reason.text[0] != '\0');
     free(out);

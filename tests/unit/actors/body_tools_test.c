@@ -3,6 +3,7 @@
 #include "actors/service/jsonpath.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -109,6 +110,8 @@ Test(body_tools, what_unpacks_without_end_is_stopped)
     free(data);
 }
 
+#define MAX ((size_t)1 << 20)
+
 static const char document[] = "{\"store\":{\"book\":[{\"title\":\"A\",\"price\":8},{\"title\":"
                                "\"B\",\"price\":12},{\"title\":\"C\"}],"
                                "\"it's\":{\"price\":3}},\"empty\":[],\"n\":null}";
@@ -117,7 +120,7 @@ static void check_path(const char *path, const char *wanted)
 {
     char *text = NULL;
     troupe_reason reason = {{0}};
-    troupe_error error = body_json(document, strlen(document), path, false, &text, &reason);
+    troupe_error error = body_json(document, strlen(document), path, false, MAX, &text, &reason);
     cr_assert_eq(error, TROUPE_OK, "%s: %s", path, reason.text);
     cr_assert_str_eq(text, wanted, "%s: %s", path, text);
     free(text);
@@ -148,8 +151,8 @@ static void check_wrong_path(const char *path, troupe_error code, const char *wh
 {
     char *text = NULL;
     troupe_reason reason = {{0}};
-    cr_assert_eq(body_json(document, strlen(document), path, false, &text, &reason), code, "%s",
-                 path);
+    cr_assert_eq(body_json(document, strlen(document), path, false, MAX, &text, &reason), code,
+                 "%s", path);
     cr_assert(strstr(reason.text, why) != NULL, "%s: `%s` lacks `%s`", path, reason.text, why);
 }
 
@@ -173,18 +176,101 @@ Test(body_tools, json)
 {
     char *text = NULL;
     troupe_reason reason = {{0}};
-    cr_assert_eq(body_json("[1,{\"a\":2}]", 11, NULL, true, &text, &reason), TROUPE_OK);
+    cr_assert_eq(body_json("[1,{\"a\":2}]", 11, NULL, true, MAX, &text, &reason), TROUPE_OK);
     cr_assert_str_eq(text, "[\n  1,\n  {\n    \"a\": 2\n  }\n]");
     free(text);
-    cr_assert_eq(body_json("[1,\n x]", 7, NULL, true, &text, &reason), TROUPE_EPARAMS);
+    cr_assert_eq(body_json("[1,\n x]", 7, NULL, true, MAX, &text, &reason), TROUPE_EPARAMS);
     cr_assert(strstr(reason.text, "not JSON: line 2, column 2") != NULL, "%s", reason.text);
-    cr_assert_eq(body_json("", 0, "$", false, &text, &reason), TROUPE_EPARAMS);
+    cr_assert_eq(body_json("", 0, "$", false, MAX, &text, &reason), TROUPE_EPARAMS);
     size_t depth = 100000;
     char *deep = malloc(depth);
     memset(deep, '[', depth);
-    cr_assert_eq(body_json(deep, depth, NULL, true, &text, &reason), TROUPE_EPARAMS);
+    cr_assert_eq(body_json(deep, depth, NULL, true, MAX, &text, &reason), TROUPE_EPARAMS);
     cr_assert(strstr(reason.text, "nests deeper") != NULL, "%s", reason.text);
     free(deep);
+}
+
+static void check_laid_out(const char *json, const char *path, bool pretty, const char *wanted)
+{
+    char *text = NULL;
+    troupe_reason reason = {{0}};
+    troupe_error error = body_json(json, strlen(json), path, pretty, MAX, &text, &reason);
+    cr_assert_eq(error, TROUPE_OK, "%s: %s", json, reason.text);
+    cr_assert_str_eq(text, wanted);
+    free(text);
+}
+
+Test(body_tools, what_json_says_stays_as_it_stands)
+{
+    check_laid_out("{ \"p\" : 8.95, \"n\" :123456789012345678901234567890, \"e\": 1e400 } ", NULL,
+                   false, "{\"p\":8.95,\"n\":123456789012345678901234567890,\"e\":1e400}");
+    check_laid_out("[1.0,-0,1E2]", "$[*]", false, "[1.0,-0,1E2]");
+    check_laid_out("{\"a\":1,\"a\":2}", NULL, false, "{\"a\":1,\"a\":2}");
+    check_laid_out("{\"a\":1,\"a\":2}", "$.a", false, "2");
+    check_laid_out("{\"a\":1,\"a\":2}", "$.*", false, "[1,2]");
+    check_laid_out("[\"\\ud800\",\"\\u00e4\\/\"]", NULL, false, "[\"\\ud800\",\"\\u00e4\\/\"]");
+    check_laid_out("{\"\\u00e4\\\"b\":[ 1 ]}", "$['\xc3\xa4\\\"b'][0]", false, "1");
+    check_laid_out("\r\n\t7 ", "$", true, "7");
+    check_laid_out("[[],{},[ ],{ },\"[,]\",[0]]", NULL, true,
+                   "[\n  [],\n  {},\n  [],\n  {},\n  \"[,]\",\n  [\n    0\n  ]\n]");
+    check_laid_out("{\"a\":{\"b\":1},\"c\":{\"b\":[2]}}", "$..b", true,
+                   "[\n  1,\n  [\n    2\n  ]\n]");
+    check_laid_out("[ 1 , [ 2 , 3 ] ]", "$[-1]", false, "[2,3]");
+}
+
+Test(body_tools, values_far_down_are_found_among_many)
+{
+    size_t len = 0;
+    size_t room = 3000000;
+    char *json = malloc(room);
+    len += (size_t)snprintf(json + len, room - len, "[0");
+    for (int i = 0; i < 200000; i++) {
+        len +=
+            (size_t)snprintf(json + len, room - len, i % 20000 == 0 ? ",{\"name\":%d}" : ",%d", i);
+    }
+    snprintf(json + len, room - len, "]");
+    check_laid_out(json, "$..name", false,
+                   "[0,20000,40000,60000,80000,100000,120000,140000,160000,180000]");
+    char *text = NULL;
+    troupe_reason reason = {{0}};
+    cr_assert_eq(body_json(json, strlen(json), "$[*]", false, room, &text, &reason), TROUPE_ELIMIT);
+    cr_assert(strstr(reason.text, "more than 100000 values") != NULL, "%s", reason.text);
+    cr_assert_eq(body_json(json, strlen(json), NULL, true, 1000, &text, &reason), TROUPE_ELIMIT);
+    cr_assert(strstr(reason.text, "more than 1000 bytes") != NULL, "%s", reason.text);
+    free(json);
+}
+
+static void check_no_json(const char *json, const char *why)
+{
+    char *text = NULL;
+    troupe_reason reason = {{0}};
+    cr_assert_eq(body_json(json, strlen(json), NULL, true, MAX, &text, &reason), TROUPE_EPARAMS,
+                 "%s", json);
+    cr_assert(strstr(reason.text, why) != NULL, "%s: `%s` lacks `%s`", json, reason.text, why);
+}
+
+Test(body_tools, what_is_no_json_is_told_with_its_place)
+{
+    check_no_json("", "line 1, column 1: it ends too early");
+    check_no_json("[1,", "line 1, column 4: it ends too early");
+    check_no_json("{\"a\":\n 1 2}", "line 2, column 4: `2` is wrong here");
+    check_no_json("[01]", "line 1, column 3: `1` is wrong here");
+    check_no_json("{a:1}", "line 1, column 2: `a` is wrong here");
+    check_no_json("[1]x", "line 1, column 4: `x` is wrong here");
+    check_no_json("[\"a\nb\"]", "line 1, column 4: byte 0x0a is wrong here");
+    check_no_json("[\"\xff\"]", "not UTF-8");
+}
+
+Test(body_tools, what_stands_behind_the_end_is_told)
+{
+    unsigned char data[256];
+    size_t len = packed("text", 4, 15, data, sizeof data);
+    data[len] = 'x';
+    check_refused("[\"deflate\"]", data, len + 1, TROUPE_EPARAMS, "something behind the end");
+    static const unsigned char brotli[] = {0x0f, 0x05, 0x80, 'p', 'a', 'c', 'k',  'e',
+                                           'd',  ' ',  't',  'e', 'x', 't', 0x03, 'x'};
+    check_refused("[\"br\"]", brotli, sizeof brotli, TROUPE_EPARAMS,
+                  "br at byte 15: something behind the end");
 }
 
 Test(body_tools, values)
