@@ -250,6 +250,12 @@ static int settle_output(const char *path, char *made, int status)
     return status;
 }
 
+static bool is_choosing(const cli *self)
+{
+    return args_string_in(&self->args, command_common_set(), "where") != NULL ||
+           args_string_in(&self->args, command_common_set(), "fields") != NULL || self->csv;
+}
+
 static int run_command(cli *self)
 {
     self->json = args_flag(&self->args, "json");
@@ -272,10 +278,7 @@ static int run_command(cli *self)
     if (status == CLI_OK) {
         status = self->command->run(self);
     }
-    bool choosing = args_string_in(&self->args, command_common_set(), "where") != NULL ||
-                    args_string_in(&self->args, command_common_set(), "fields") != NULL ||
-                    self->csv;
-    if (status == CLI_OK && choosing && !self->chose) {
+    if (status == CLI_OK && is_choosing(self) && !self->chose) {
         cli_error("%s shows no list: --where, --fields and --csv are for lists",
                   self->command->name);
         status = CLI_USAGE;
@@ -603,17 +606,16 @@ static int choose(cli *self, json_t *result, bool *printed)
     const char *where = args_string_in(&self->args, command_common_set(), "where");
     const char *fields = args_string_in(&self->args, command_common_set(), "fields");
     const char *name = NULL;
-    if (where == NULL && fields == NULL && !self->csv) {
+    if (!is_choosing(self)) {
         return CLI_OK;
     }
     self->chose = true;
+    bool is_table = json_is_array(json_object_get(result, "columns"));
+    if (is_table && where == NULL && fields == NULL) {
+        return CLI_OK; /* of SQL: it prints itself */
+    }
     json_t *rows = rows_of(result, &name);
     troupe_reason reason = {""};
-    bool is_table =
-        json_is_array(json_object_get(result, "columns")); /* of SQL: it prints itself */
-    if (rows == NULL && is_table && where == NULL && fields == NULL) {
-        return CLI_OK;
-    }
     if (rows == NULL) {
         cli_error("%s: what it shows is no list: --where, --fields and --csv are for lists",
                   self->command->name);
@@ -694,6 +696,11 @@ int cli_present(cli *self, json_t *result, int (*print)(cli *, json_t *),
                 int (*check)(const json_t *result))
 {
     keep_result(result);
+    if (self->rows != NULL && (!self->json || is_choosing(self))) {
+        json_t *rows = self->rows(result);
+        json_decref(result);
+        result = json_pack("{s:o}", "rows", rows);
+    }
     bool printed = false;
     const json_t *results = json_object_get(result, "results"); /* several targets were asked */
     int status = choose(self, result, &printed);

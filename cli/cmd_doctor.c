@@ -79,20 +79,24 @@ static bool any_error(const json_t *list)
     return false;
 }
 
+static int print_checks(cli *self, json_t *result)
+{
+    print_findings(self, json_object_get(result, "checks"));
+    return CLI_OK;
+}
+
+static int check_ok(const json_t *result)
+{
+    return json_is_true(json_object_get(result, "ok")) ? CLI_OK : CLI_FAILED;
+}
+
 int run_doctor(cli *self)
 {
     json_t *list = json_array();
     doctor_browser(self, list);
     doctor_machine(self, list);
     doctor_host(self, list);
-    if (self->json) {
-        json_t *value = json_pack("{s:O, s:b}", "checks", list, "ok", (int)!any_error(list));
-        cli_print_json(value);
-        json_decref(value);
-    } else {
-        print_findings(self, list);
-    }
-    int status = any_error(list) ? CLI_FAILED : CLI_OK;
-    json_decref(list);
-    return status;
+    bool ok = !any_error(list);
+    return cli_present(self, json_pack("{s:o, s:b}", "checks", list, "ok", (int)ok), print_checks,
+                       check_ok);
 }

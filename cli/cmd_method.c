@@ -76,12 +76,8 @@ static int print_inspecting(cli *self, json_t *result)
     return CLI_OK;
 }
 
-static int print_selections(cli *self, json_t *result)
+static json_t *selection_rows(json_t *result)
 {
-    static const view_column columns[] = {{"KEY", "id", VIEW_TEXT},
-                                          {"TARGET", "target", VIEW_TEXT},
-                                          {"TEXT", "text", VIEW_LONG},
-                                          {"SELECTOR", "selector", VIEW_LONG}};
     json_t *rows = json_array();
     const char *key;
     json_t *one;
@@ -92,9 +88,18 @@ static int print_selections(cli *self, json_t *result)
                                               json_object_get(one, "target"), "text", text,
                                               "selector", json_object_get(one, "selector")));
     }
+    return rows;
+}
+
+static int print_selections(cli *self, json_t *result)
+{
+    static const view_column columns[] = {{"KEY", "id", VIEW_TEXT},
+                                          {"TARGET", "target", VIEW_TEXT},
+                                          {"TEXT", "text", VIEW_LONG},
+                                          {"SELECTOR", "selector", VIEW_LONG}};
     view_options options = {.ids_only = self->quiet};
-    view_rows(rows, columns, sizeof columns / sizeof columns[0], options);
-    json_decref(rows);
+    view_rows(json_object_get(result, "rows"), columns, sizeof columns / sizeof columns[0],
+              options);
     return CLI_OK;
 }
 
@@ -139,12 +144,8 @@ static int print_entry(cli *self, json_t *result)
     return CLI_OK;
 }
 
-static int print_filters(cli *self, json_t *result)
+static json_t *filter_rows(json_t *result)
 {
-    static const view_column columns[] = {{"NAME", "name", VIEW_TEXT},
-                                          {"ON", "enabled", VIEW_TEXT},
-                                          {"TYPES", "types", VIEW_LONG},
-                                          {"URLS", "urls", VIEW_LONG}};
     json_t *rows = json_array();
     const char *name;
     json_t *group;
@@ -156,9 +157,18 @@ static int print_filters(cli *self, json_t *result)
                                               json_object_get(hide, "types"), "urls",
                                               json_object_get(hide, "urls")));
     }
+    return rows;
+}
+
+static int print_filters(cli *self, json_t *result)
+{
+    static const view_column columns[] = {{"NAME", "name", VIEW_TEXT},
+                                          {"ON", "enabled", VIEW_TEXT},
+                                          {"TYPES", "types", VIEW_LONG},
+                                          {"URLS", "urls", VIEW_LONG}};
     view_options options = {.ids_only = self->quiet};
-    view_rows(rows, columns, sizeof columns / sizeof columns[0], options);
-    json_decref(rows);
+    view_rows(json_object_get(result, "rows"), columns, sizeof columns / sizeof columns[0],
+              options);
     return CLI_OK;
 }
 
@@ -236,6 +246,12 @@ static const struct method_command {
     {"bind", "bind", "name", print_answer},
     {"bind remove", "bind_remove", "name", print_answer},
 };
+
+/* Those whose results have their rows by name. */
+static const struct {
+    const char *command;
+    json_t *(*rows)(json_t *result);
+} by_name[] = {{"filters", filter_rows}, {"selections", selection_rows}};
 
 static const method_param *param_of(const rpc_method *method, const char *name)
 {
@@ -337,6 +353,11 @@ int run_method(cli *self)
     add_words(self, method, row->words, params);
     for (size_t i = 0; i < self->args.given_count; i++) {
         add_option(self, &self->args.given[i], method, params);
+    }
+    for (size_t i = 0; i < sizeof by_name / sizeof *by_name; i++) {
+        if (strcmp(row->command, by_name[i].command) == 0) {
+            self->rows = by_name[i].rows;
+        }
     }
     return cli_show(self, row->method, params, row->print);
 }

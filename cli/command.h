@@ -60,7 +60,8 @@ struct cli {
     bool json;
     bool csv;
     bool quiet;
-    bool chose; /* --where, --fields and --csv were looked at */
+    bool chose;                      /* --where, --fields and --csv were looked at */
+    json_t *(*rows)(json_t *result); /* makes a list of a result that has its rows by name; NULL */
 };
 
 /** Run a command line. Returns the exit status. */

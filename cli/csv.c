@@ -3,26 +3,32 @@
 #include "csv.h"
 
 #include "rows.h"
-#include "view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Quoted where needed. */
-static void put_text(const char *text)
+static bool needs_quotes(const char *text, size_t len)
 {
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, stdout);
-        return;
+    for (size_t i = 0; i < len; i++) {
+        if (strchr(",\"\r\n", text[i]) != NULL) { /* a NUL too */
+            return true;
+        }
     }
-    fputc('"', stdout);
-    for (; *text != '\0'; text++) {
-        if (*text == '"') {
+    return len == 0;
+}
+
+/* Quoted where needed; empty text too, which is not the same as nothing. */
+static void put_text(const char *text, size_t len)
+{
+    bool quoted = needs_quotes(text, len);
+    fputs(quoted ? "\"" : "", stdout);
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"') {
             fputc('"', stdout);
         }
-        fputc(*text, stdout);
+        fputc(text[i], stdout);
     }
-    fputc('"', stdout);
+    fputs(quoted ? "\"" : "", stdout);
 }
 
 /* As short as tells it exactly. */
@@ -38,15 +44,16 @@ static void put_real(double value)
 
 void csv_value(const json_t *value, bool first)
 {
-    if (json_is_real(value)) {
-        fputs(first ? "" : ",", stdout);
-        put_real(json_real_value(value));
-        return;
-    }
-    char *text = value != NULL && !json_is_null(value) ? view_dump(value) : NULL;
     fputs(first ? "" : ",", stdout);
-    put_text(text != NULL ? text : "");
-    free(text);
+    if (json_is_real(value)) {
+        put_real(json_real_value(value));
+    } else if (json_is_string(value)) {
+        put_text(json_string_value(value), json_string_length(value));
+    } else if (value != NULL && !json_is_null(value)) {
+        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        put_text(text != NULL ? text : "", text != NULL ? strlen(text) : 0);
+        free(text);
+    }
 }
 
 void csv_end_line(void)
@@ -62,7 +69,7 @@ static void put_headings(const json_t *columns)
     json_object_foreach((json_t *)columns, name, number)
     {
         fputs(first ? "" : ",", stdout);
-        put_text(name);
+        put_text(name, strlen(name));
         first = false;
     }
     csv_end_line();

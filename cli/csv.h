@@ -6,8 +6,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/** One value: nothing for NULL and null, strings as they are, what is neither text nor number as
- * JSON. */
+/** One value: nothing for NULL and null, "" for an empty string, strings as they are, what is
+ * neither text nor number as JSON. */
 void csv_value(const json_t *value, bool first);
 void csv_end_line(void);
 

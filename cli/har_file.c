@@ -18,7 +18,7 @@ json_t *har_file_read(const char *path)
         cli_error("%s: %s", path, strerror(errno));
         return NULL;
     }
-    json_t *har = json_loadf(in, JSON_DISABLE_EOF_CHECK, &flaw);
+    json_t *har = json_loadf(in, 0, &flaw);
     if (!standard) {
         (void)fclose(in);
     }

@@ -96,6 +96,16 @@ test("--csv: any list as --json has it", async (t) => {
   assert.match((await host.command("console", "--csv", "--fields", "message")).stdout, /^message\r\nit's quoted\r\n/);
   assert.equal((await host.command("pages", "--csv", "--where", "0")).stdout, "");
   assert.equal((await host.command("sql", "SELECT 'a,b' AS x, NULL AS y, 'c\"d' AS z", "--csv")).stdout, 'x,y,z\r\n"a,b",,"c""d"\r\n');
+  assert.equal((await host.command("sql", "SELECT '' AS x, NULL AS y, 'a' || char(0) || 'b' AS z", "--csv")).stdout, 'x,y,z\r\n"",,"a\0b"\r\n');
+  assert.equal((await host.command("sql", "SELECT 1 AS one, 2 AS two WHERE 0", "--csv")).stdout, "one,two\r\n");
+  await host.rpc("filters.add", { name: "ads", hide: { types: ["Image"], urls: ["*/ads/*", "*,*"] } });
+  assert.equal((await host.command("filters", "--csv")).stdout, 'name,enabled,types,urls\r\nads,true,"[""Image""]","[""*/ads/*"",""*,*""]"\r\n');
+  assert.equal((await host.command("filters", "--fields", "name", "--where", "enabled")).stdout.trim().split(/\s+/).join(" "), "name ads");
+  assert.deepEqual(JSON.parse((await host.command("filters", "--json")).stdout).ads.hide.types, ["Image"]);
+  assert.equal((await host.command("selections", "--csv")).stdout, "");
+  const checks = readCsv((await host.command("doctor", "--csv", "--fields", "level,check")).stdout);
+  assert.deepEqual(checks[0], ["level", "check"]);
+  assert.ok(checks.length > 3);
   for (const [args, said] of [[["network", "--csv", "--json"], /--json or --csv/], [["version", "--csv"], /no list/]]) {
     const { code, stderr } = await host.command(...args);
     assert.equal(code, 2);

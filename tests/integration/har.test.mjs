@@ -241,6 +241,11 @@ test("what is no HAR is refused, and leaves nothing behind", async (t) => {
                   response: { status: 200, statusText: "OK", headers: [], content: { size: 2, mimeType: "text/plain", text: "hi" } } };
   const without = (name) => ({ ...entry, [name]: undefined });
   const give = (entries, more = {}) => host.rpc("har.import", { har: { log: { entries } }, ...more });
+  const trailing = path.join(host.dir, "trailing.har");
+  fs.writeFileSync(trailing, `${JSON.stringify({ log: { entries: [entry] } })}\n} `);
+  const { code, stderr } = await cli(host, "har", "import", trailing);
+  assert.equal(code, 1);
+  assert.match(stderr, /trailing\.har: line 2, column 1: end of file expected near '\}'/);
   await assert.rejects(host.rpc("har.import", {}), { wire: "INVALID_PARAMS" });
   await assert.rejects(host.rpc("har.import", { har: { log: {} } }), /no log\.entries/);
   await assert.rejects(give([entry, without("request")]), /entries\[1\] has no request\.url/);
