@@ -213,18 +213,21 @@ int download_serve(bridge *server, troupe_guest *guest, struct mg_connection *co
 
 /* HAR --------------------------------------------------------------------------------------- */
 
-/* One HAR out of its pieces, sent in chunks. */
+/* One HAR out of its pieces, sent in chunks; to a client of HTTP/1.0, which knows none, until the
+ * connection ends. */
 typedef struct har_stream {
     struct mg_connection *conn;
     json_t *pages; /* that came so far, by their id */
     size_t entries;
+    bool chunked;
     bool broken; /* the client is gone */
 } har_stream;
 
 static void send_text(har_stream *har, const char *text, size_t len)
 {
     if (!har->broken && len > 0) {
-        har->broken = mg_send_chunk(har->conn, text, (unsigned)len) < 0;
+        har->broken = har->chunked ? mg_send_chunk(har->conn, text, (unsigned)len) < 0
+                                   : mg_write(har->conn, text, len) != (int)len;
     }
 }
 
@@ -244,12 +247,14 @@ static void begin_har(har_stream *har, const json_t *log)
     const char *name;
     json_t *value;
     troupe_buffer out = {0};
-    mg_printf(har->conn, "HTTP/1.1 200 OK\r\n"
-                         "Content-Type: application/json\r\n"
-                         "Content-Disposition: attachment; filename=\"troupe.har\"\r\n"
-                         "Transfer-Encoding: chunked\r\n"
-                         "Cache-Control: no-store\r\n"
-                         "X-Content-Type-Options: nosniff\r\n\r\n");
+    mg_printf(har->conn,
+              "HTTP/1.1 200 OK\r\n"
+              "Content-Type: application/json\r\n"
+              "Content-Disposition: attachment; filename=\"troupe.har\"\r\n"
+              "%s\r\n"
+              "Cache-Control: no-store\r\n"
+              "X-Content-Type-Options: nosniff\r\n\r\n",
+              har->chunked ? "Transfer-Encoding: chunked" : "Connection: close");
     (void)troupe_buffer_printf(&out, "{\"log\":{");
     json_object_foreach((json_t *)log, name, value)
     {
@@ -323,6 +328,8 @@ static void send_har(bridge *server, troupe_guest *guest, har_stream *har, json_
     json_decref(answer);
     if (!har->broken) {
         end_har(har);
+    }
+    if (!har->broken && har->chunked) {
         har->broken = mg_send_chunk(har->conn, "", 0) < 0;
     }
 }
@@ -340,9 +347,9 @@ int download_har(bridge *server, troupe_guest *guest, struct mg_connection *conn
         status = send_failure(conn, json_object_get(answer, "error"));
         json_decref(answer);
     } else {
-        har_stream har = {.conn = conn, .pages = json_object()};
+        har_stream har = {.conn = conn, .pages = json_object(), .chunked = !http_is_1_0(conn)};
         send_har(server, guest, &har, params, answer);
-        if (har.broken) {
+        if (har.broken || !har.chunked) {
             mg_disable_connection_keep_alive(conn);
         }
         json_decref(har.pages);

@@ -84,15 +84,17 @@ bool http_has_word(const char *value, const char *word)
     return false;
 }
 
+bool http_is_1_0(const struct mg_connection *conn)
+{
+    const char *version = mg_get_request_info(conn)->http_version;
+    return version == NULL || strcmp(version, "1.1") != 0;
+}
+
 /* Whether civetweb will read another request from the connection. */
 static bool kept_alive(const struct mg_connection *conn)
 {
     const char *wish = http_header(conn, "Connection", NULL);
-    if (wish != NULL) {
-        return http_has_word(wish, "keep-alive");
-    }
-    const char *version = mg_get_request_info(conn)->http_version;
-    return version != NULL && strcmp(version, "1.1") == 0;
+    return wish != NULL ? http_has_word(wish, "keep-alive") : !http_is_1_0(conn);
 }
 
 /* Write the reply; false if the connection is of no use afterwards. */

@@ -28,6 +28,9 @@ int http_send_error(struct mg_connection *conn, int status, troupe_error code, c
 /** Header of the request, NULL if absent; `count` (NULL allowed) says how often it was sent. */
 const char *http_header(const struct mg_connection *conn, const char *name, unsigned *count);
 
+/** Whether the client speaks HTTP/1.0 (or less): it knows no chunks, and keeps no connection. */
+bool http_is_1_0(const struct mg_connection *conn);
+
 /** Whether a comma-separated header value holds that word, case ignored. */
 bool http_has_word(const char *value, const char *word);
 

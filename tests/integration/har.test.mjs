@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import crypto from "node:crypto";
 import fs from "node:fs";
+import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 
@@ -200,6 +201,17 @@ test("67 situations: what the server saw, what Playwright has, what readers of H
     const other = await answer.json();
     assert.deepEqual(other.log.entries, har.log.entries);
     assert.deepEqual(other.log.pages, har.log.pages);
+
+    const { hostname, port } = new URL(host.url); // a client of HTTP/1.0 gets no chunks: all until the end
+    const socket = net.connect(Number(port), hostname);
+    socket.write(`GET /har/* HTTP/1.0\r\nHost: ${hostname}:${port}\r\n\r\n`);
+    let old = "";
+    for await (const part of socket.setEncoding("utf8"))
+      old += part;
+    const [head, ...body] = old.split("\r\n\r\n");
+    assert.doesNotMatch(head, /transfer-encoding/i);
+    assert.match(head, /connection: close/i);
+    assert.deepEqual(JSON.parse(body.join("\r\n\r\n")).log.entries, har.log.entries);
   });
   await t.test("imported, the same", async () => {
     const done = await cli(host, "har", "import", file, "--json");
