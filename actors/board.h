@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
+ * What actors of one host leave for each other beside messages.
+ *
  * A number that moves whenever something changed that RPC `status` shows. The bridge keeps its last
  * answer as long as the number stands still: asking costs no message then.
  *
@@ -10,10 +12,12 @@
 
 #include "troupe/host.h"
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 typedef struct host_board {
     atomic_ullong changes;
+    json_t *_Atomic connections; /* what one that ended leaves to the next (connections_kept.c) */
 } host_board;
 
 /** Thread: any. Without a board (options that no host runs with) nothing happens. */

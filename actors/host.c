@@ -344,6 +344,7 @@ void troupe_host_stop(troupe_host *made)
     if (made->system != NULL) {
         troupe_system_close(made->system, 1000);
     }
+    json_decref(made->board.connections);
     free(made);
 }
 

@@ -47,8 +47,8 @@
  */
 #define VERB_BROWSER_REMOVED "browser.removed"
 
-/** To connections: cast {browser:s, uid:s, target:s, info:j}: a target appeared or changed; info is
- * Chrome's TargetInfo. */
+/** To connections: cast {browser:s, uid:s, target:s, held:b, info:j}: a target appeared or changed;
+ * held: it has an actor, which tells of its state; info is Chrome's TargetInfo. */
 #define VERB_TARGET_INFO "target.info"
 /** To connections: cast {browser:s, target:s}: Chrome destroyed it. */
 #define VERB_TARGET_DESTROYED "target.destroyed"

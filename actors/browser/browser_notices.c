@@ -21,8 +21,9 @@
 void browser_tell_info(browser *state, const roster_target *target, json_span info)
 {
     troupe_buffer payload = {0};
-    troupe_pack(&payload, "{s:s,s:s,s:s,s:j#}", "browser", state->id, "uid", state->uid, "target",
-                target->id, "info", info.data, info.len);
+    troupe_pack(&payload, "{s:s,s:s,s:s,s:b,s:j#}", "browser", state->id, "uid", state->uid,
+                "target", target->id, "held", (int)(target->actor != 0), "info", info.data,
+                info.len);
     browser_tell(state, NAME_CONNECTIONS, VERB_TARGET_INFO, &payload);
 }
 

@@ -199,6 +199,7 @@ static void on_browser_settled(connections *state, const troupe_envelope *notice
     }
     if (item != NULL && !item->settled) {
         item->settled = true;
+        connections_forget_kept(state, item->id);
         remove_gone(state, item->id, NULL);
         connections_browser_up(state, item);
     }
@@ -329,9 +330,11 @@ static troupe_error connections_start(troupe_actor *self, void *context)
     connections *state = context;
     state->self = self;
     state->started_us = json_wall_us();
-    state->patterns = json_array();
+    if (!connections_restore(state)) {
+        return TROUPE_ENOMEM;
+    }
     ask_browsers(state);
-    return state->patterns != NULL ? TROUPE_OK : TROUPE_ENOMEM;
+    return TROUPE_OK;
 }
 
 static void connections_stop(troupe_actor *self, void *context, troupe_error reason)
@@ -342,6 +345,7 @@ static void connections_stop(troupe_actor *self, void *context, troupe_error rea
     member *item;
     member *next;
     connections_errands_fini(state);
+    connections_keep(state);
     HASH_CLEAR(hh_place, state->places);
     HASH_ITER(hh, state->members, item, next)
     {
@@ -357,6 +361,7 @@ static void connections_stop(troupe_actor *self, void *context, troupe_error rea
     }
     contexts_forget(state, NULL, NULL);
     json_decref(state->patterns);
+    json_decref(state->kept);
     free(state);
 }
 

@@ -47,7 +47,7 @@ typedef struct member {
     bool followed;   /* opened by one that is watched */
     bool by_watch;   /* connected because it is watched */
     bool unwatched;  /* no longer, while it was being connected: it is let go when it is */
-    bool at_birth;   /* its browser attaches it by itself: nobody else need */
+    bool at_birth;   /* its browser attaches it by itself, or has: nobody else need */
     bool restore;    /* was connected when the connection was lost */
     int64_t lost_us; /* when that was; 0 = nothing is missing */
     size_t awaited;  /* errands that wait for it */
@@ -131,6 +131,7 @@ struct connections {
     json_t *patterns; /* watched URLs: list of strings, no two the same */
     unsigned next_context;
     errand *errands;
+    json_t *kept; /* of the one before this, what was not needed yet; NULL */
     uint64_t epoch;
     bool seeking; /* a browser for those who wait to open a page: asked for, or launched */
     int64_t started_us;
@@ -184,6 +185,17 @@ void connections_name_part(json_t *params, const member *part);
 /** The member that params.target names, the only connected page if it names none and need not.
  * NULL after answering the fault. */
 member *connections_named(connections *state, troupe_caller caller, json_t *params, bool required);
+
+/* In connections_kept.c: */
+
+/** Leave what users said to whoever is started next; and take what was left, at the start (false
+ * without memory). */
+void connections_keep(const connections *state);
+bool connections_restore(connections *state);
+/** A member has come: what was kept of it holds again. */
+void connections_recall(connections *state, member *item);
+/** All targets of that browser have come: what was kept of others is not needed. */
+void connections_forget_kept(connections *state, const char *browser);
 
 /* In connections_each.c: */
 

@@ -187,6 +187,7 @@ static member *member_add(connections *state, const char *id)
     item->url = strdup("");
     item->title = strdup("");
     HASH_ADD_STR(state->members, id, item);
+    connections_recall(state, item);
     return item;
 }
 
@@ -245,9 +246,10 @@ void members_on_info(connections *state, const troupe_envelope *notice)
 {
     const char *browser, *uid, *id, *info;
     size_t browser_len, uid_len, id_len, info_len;
-    if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:s#,s:j#}", "browser", &browser, &browser_len,
-                      "uid", &uid, &uid_len, "target", &id, &id_len, "info", &info,
-                      &info_len) != TROUPE_OK) {
+    int held = 0;
+    if (troupe_unpack(notice->payload, "{s:s#,s:s#,s:s#,s?:b,s:j#}", "browser", &browser,
+                      &browser_len, "uid", &uid, &uid_len, "target", &id, &id_len, "held", &held,
+                      "info", &info, &info_len) != TROUPE_OK) {
         return;
     }
     const stage *run = stage_of_run(state, uid, uid_len);
@@ -269,7 +271,7 @@ void members_on_info(connections *state, const troupe_envelope *notice)
             record_target(state, item);
         }
         bool back = item->state == MEMBER_GONE;
-        item->at_birth |= (added || back) && attached_at_birth(run, item);
+        item->at_birth |= (added || back) && (held || attached_at_birth(run, item));
         revive(state, item);
         if (added || changed || back) {
             connections_consider(state, item);

@@ -10,6 +10,7 @@
 #ifndef TROUPE_TESTS_FAKE_CHROME_H
 #define TROUPE_TESTS_FAKE_CHROME_H
 
+#include "actors/board.h"
 #include "actors/cast.h"
 #include "actors/verbs.h"
 
@@ -20,6 +21,7 @@
 
 typedef struct fake {
     troupe_host_options options;
+    host_board board;
     troupe_system *system;
     troupe_guest *guest;
     troupe_address browser, connections, store;
@@ -55,6 +57,8 @@ void fake_open_attaching(fake *chrome);
  * not wait for the browser. */
 void fake_open_before(fake *chrome, const troupe_spawn_options *connections, const char *page);
 void fake_close(fake *chrome);
+/** End connections, start it anew, and have the browser report. */
+void fake_restart_connections(fake *chrome);
 
 /** Send one message. */
 void fake_send(fake *chrome, const char *format, ...) TROUPE_PRINTF(2, 3);

@@ -358,6 +358,7 @@ static void open_with(fake *chrome, uint32_t hold_ms, bool attach,
                      .hold_ms = hold_ms};
     troupe_host_options_default(&chrome->options);
     chrome->options.attach = "none";
+    chrome->options.board = &chrome->board;
     chrome->options.command_timeout_ms = FAKE_WAIT_MS;
     signal(SIGPIPE, SIG_IGN);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -396,6 +397,19 @@ void fake_open_before(fake *chrome, const troupe_spawn_options *connections, con
     open_with(chrome, FAKE_WAIT_MS, false, connections, page);
 }
 
+void fake_restart_connections(fake *chrome)
+{
+    troupe_spawn_options again;
+    cr_assert_eq(troupe_stop(chrome->system, chrome->connections, TROUPE_STOP_NOW), TROUPE_OK);
+    cr_assert_eq(troupe_join(chrome->system, chrome->connections, FAKE_WAIT_MS), TROUPE_OK);
+    cr_assert_eq(connections_prepare(NULL, &chrome->options, &again), TROUPE_OK);
+    chrome->connections = spawn(chrome, &again);
+    troupe_bytes nil = {NULL, 0};
+    cr_assert_eq(troupe_guest_post(chrome->guest, chrome->browser, TROUPE_CAST, VERB_BROWSER_REPORT,
+                                   NULL, nil),
+                 TROUPE_OK);
+}
+
 void fake_die(fake *chrome)
 {
     shutdown(chrome->fd, SHUT_RDWR);
@@ -410,6 +424,7 @@ void fake_close(fake *chrome)
     close(chrome->fd);
     free(chrome->lines);
     json_decref(chrome->infos);
+    json_decref(chrome->board.connections);
 }
 
 void fake_info(fake *chrome, const char *chrome_id, const char *type)

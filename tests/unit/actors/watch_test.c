@@ -296,3 +296,43 @@ Test(watch, context_that_is_made_too_late_is_disposed_of)
     cr_assert_eq(count_in(list, "contexts"), 0);
     json_decref(list);
 }
+
+Test(watch, what_users_said_outlives_the_actor)
+{
+    fake_page(&chrome, PAGE);
+    fake_page(&chrome, POPUP);
+    json_decref(done("connect", "{\"target\":\"p1:abcdef\"}"));
+    json_decref(done("targets", "{\"targets\":[\"p1:abcdef\"]}"));
+    json_decref(done("watch", "{\"targets\":\"p1:bcdefa\",\"urls\":\"*/shop/*\"}"));
+    await_state("p1:bcdefa", "connected");
+    chrome.mute = "Target.createBrowserContext";
+    start("contexts.create", "{\"name\":\"one\"}");
+    fake_await_held(&chrome, 1);
+    fake_answer(&chrome, "{\"browserContextId\":\"CTX1\"}");
+    json_decref(finish());
+    json_t *before = done("targets", "{}");
+
+    fake_restart_connections(&chrome);
+    await_state("p1:abcdef", "connected");
+    await_state("p1:bcdefa", "connected");
+    json_t *after = done("targets", "{}");
+    cr_assert(json_equal(json_object_get(after, "tracked"), json_object_get(before, "tracked")));
+    cr_assert_eq(count_in(after, "tracked"), 1);
+    json_t *epochs[] = {done(VERB_HOST_EPOCH, "{}"), json_object_get(before, "epoch")};
+    cr_assert_gt(json_integer_value(json_object_get(epochs[0], "epoch")),
+                 json_integer_value(epochs[1]));
+    json_t *watched = done("unwatch", "{\"urls\":\"nothing\"}");
+    json_t *watching = json_object_get(watched, "watching");
+    cr_assert_str_eq(json_string_value(json_array_get(json_object_get(watching, "targets"), 0)),
+                     "p1:bcdefa");
+    cr_assert_str_eq(json_string_value(json_array_get(json_object_get(watching, "urls"), 0)),
+                     "*/shop/*");
+    json_t *contexts = done("contexts.list", "{}");
+    cr_assert_eq(count_in(contexts, "contexts"), 1);
+    cr_assert_eq(chrome.attached, 2, "nobody was attached again");
+    json_decref(contexts);
+    json_decref(epochs[0]);
+    json_decref(before);
+    json_decref(after);
+    json_decref(watched);
+}
