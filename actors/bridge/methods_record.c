@@ -33,7 +33,7 @@ const rpc_method methods_record[] = {
      .route = ROUTE_ACTOR,
      .owner = NAME_NETWORK,
      .doc = "One request in detail",
-     .result = "{entry, resolution?}",
+     .result = "{entry, resolution?: {via: \"stashed\", target, state}}",
      .errors = "NOT_FOUND|STORAGE",
      .params = {{"id", I, true, NULL, NULL, "id of its row"}, ONE_TARGET,
                 {"fields", SA, false, NULL, NULL, "only these: \"request\", \"response.headers\", …"},

@@ -61,8 +61,10 @@ static void found_entry(troupe_actor *self, lookup *item, const json_t *answer)
                      (long long)json_integer_value(json_object_get(item->params, "id")));
         return;
     }
+    json_t *resolution = har_entry_resolution(row);
+    json_object_del(row, "target_state");
     json_t *entry = har_entry_select(row, json_object_get(item->params, "fields"));
-    lookup_reply(self, item, json_pack("{s:o}", "entry", entry));
+    lookup_reply(self, item, json_pack("{s:o, s:o*}", "entry", entry, "resolution", resolution));
 }
 
 static void entry(troupe_actor *self, lookup *item)
@@ -80,10 +82,11 @@ static void entry(troupe_actor *self, lookup *item)
             json_pack("[s, s, s, s, s]", "id", "level", "message", "source", "timestamp"));
     }
     lookup_sql sql = {0};
-    lookup_sql_add(&sql,
-                   "SELECT id, level, type, source, message, timestamp_us/1000.0 AS timestamp,"
-                   " target, url, line, \"column\", request_id, session, stack_json FROM console"
-                   " WHERE id=?");
+    lookup_sql_add(
+        &sql, "SELECT id, level, type, source, message, timestamp_us/1000.0 AS timestamp,"
+              " target, url, line, \"column\", request_id, session, stack_json," TARGET_STATE_SQL(
+                  "console") " FROM console"
+                             " WHERE id=?");
     lookup_sql_integer(&sql, id);
     lookup_query(self, item, &sql, 1, found_entry);
 }

@@ -278,6 +278,16 @@ json_t *har_entry_select(json_t *entry, const json_t *fields)
     return out;
 }
 
+json_t *har_entry_resolution(const json_t *row)
+{
+    const char *state = json_string_value(json_object_get(row, "target_state"));
+    if (state != NULL && strcmp(state, "connected") == 0) {
+        return NULL;
+    }
+    return json_pack("{s:s, s:O?, s:s}", "via", "stashed", "target", json_object_get(row, "target"),
+                     "state", state != NULL ? state : "gone");
+}
+
 bool har_entry_wants(const json_t *fields, const char *part)
 {
     size_t i;

@@ -25,6 +25,15 @@ void har_entry_body(json_t *entry, const char *body, size_t len, bool base64, co
  */
 json_t *har_entry_select(json_t *entry, const json_t *fields);
 
+/** A column for har_entry_resolution: the state of the target that a row of `from` is of. */
+#define TARGET_STATE_SQL(from)                                                \
+    "(SELECT state FROM target t WHERE t.uid=" from ".uid AND t.target=" from \
+    ".target) AS target_state"
+
+/** Where a row was found, if its target is not connected now: {via: "stashed", target, state}; NULL
+ * if it is. New reference. */
+json_t *har_entry_resolution(const json_t *row);
+
 /** Whether a field asks for that part ("response.content", "websocket.frames") by name. */
 bool har_entry_wants(const json_t *fields, const char *part);
 

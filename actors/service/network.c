@@ -133,7 +133,9 @@ static void reply_entry(troupe_actor *self, lookup *item)
 {
     json_t *entry = json_object_get(item->entry, "entry");
     json_t *selected = har_entry_select(entry, json_object_get(item->params, "fields"));
-    lookup_reply(self, item, json_pack("{s:o}", "entry", selected));
+    lookup_reply(self, item,
+                 json_pack("{s:o, s:o*}", "entry", selected, "resolution",
+                           har_entry_resolution(json_object_get(item->entry, "row"))));
 }
 
 static void give_request_body(troupe_actor *self, lookup *item, const char *text, size_t len,
@@ -295,10 +297,11 @@ static void detailed(troupe_actor *self, lookup *item, const json_t *answer)
 static void look_up_request(troupe_actor *self, lookup *item)
 {
     lookup_sql sql = {0};
-    lookup_sql_add(&sql, "SELECT *, EXISTS(SELECT 1 FROM request n WHERE"
-                         " n.request_id=har_entry.request_id AND n.uid=har_entry.uid AND"
-                         " n.target=har_entry.target AND n.hop>har_entry.hop) AS redirected"
-                         " FROM har_entry WHERE id=?");
+    lookup_sql_add(
+        &sql, "SELECT *, EXISTS(SELECT 1 FROM request n WHERE"
+              " n.request_id=har_entry.request_id AND n.uid=har_entry.uid AND"
+              " n.target=har_entry.target AND n.hop>har_entry.hop) AS redirected," TARGET_STATE_SQL(
+                  "har_entry") " FROM har_entry WHERE id=?");
     lookup_sql_integer(&sql, json_integer_value(json_object_get(item->params, "id")));
     lookup_sql_targets(&sql, item);
     lookup_query(self, item, &sql, 1, detailed);

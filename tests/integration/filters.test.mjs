@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { scratch, startHost } from "./lib.mjs";
+import { scratch, startHost, until } from "./lib.mjs";
 import { hostWithPage } from "./site.mjs";
 
 const PAGES = {
@@ -107,11 +107,21 @@ test("a console message in detail, and clear", async (t) => {
   await host.rpc("js", { target, code: "function deep() { console.error('oh', 1) } deep()" });
   const { messages } = await host.rpc("console", { level: "error" });
   const { id } = messages.find(({ message }) => message === "oh 1");
-  const { entry } = await host.rpc("entry", { id });
+  const { entry, resolution } = await host.rpc("entry", { id });
+  assert.equal(resolution, undefined);
   assert.deepEqual(Object.keys(entry).sort(), ["id", "level", "message", "source", "timestamp"]);
   const full = (await host.rpc("entry", { id, fields: "*" })).entry;
   assert.equal(full.type, "error");
   assert.equal(full.stack.callFrames[0].functionName, "deep");
+  assert.equal(full.target_state, undefined);
+  const { requests: [request] } = await host.rpc("network", { limit: 1 });
+  assert.equal((await host.rpc("request", { id: request.id })).resolution, undefined);
+  await host.rpc("disconnect", { target });
+  const stashed = { via: "stashed", target, state: "available" };
+  await until(async () => (await host.rpc("entry", { id })).resolution?.state === "available", "told as detached");
+  assert.deepEqual((await host.rpc("entry", { id })).resolution, stashed);
+  assert.deepEqual((await host.rpc("request", { id: request.id })).resolution, stashed);
+  await host.rpc("connect", { target });
   assert.match((await host.command("entry", String(id), "*")).stdout, /oh 1/);
   assert.equal((await host.command("filters", "add", "js", "--type", "Script")).code, 0);
   assert.match((await host.command("filters")).stdout, /js +yes/);
