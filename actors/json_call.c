@@ -5,6 +5,7 @@
 #include "runtime/json_depth.h"
 #include "runtime/text.h"
 
+#include <locale.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,76 @@ json_t *json_text(const char *text, size_t len)
                ? json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
                : NULL;
 }
+
+/* Numbers -----------------------------------------------------------------------------------
+ */
+
+#define DIGITS_LONG 17 /* jansson writes that many, which most numbers do not need */
+
+/* "1e+05" as "1e5". */
+static void tidy_exponent(char *text)
+{
+    char *at = strchr(text, 'e');
+    if (at == NULL) {
+        return;
+    }
+    at += at[1] == '-' ? 2 : 1;
+    size_t skip = strspn(at, "+0");
+    memmove(at, at + skip, strlen(at + skip) + 1);
+}
+
+/* The number of `len` bytes at `from`, as short as it can be, to `to`, which may be the same place.
+ * Returns the bytes written. */
+static size_t write_number(char *to, const char *from, size_t len)
+{
+    char text[40];
+    bool is_long =
+        len >= DIGITS_LONG && (memchr(from, '.', len) != NULL || memchr(from, 'e', len) != NULL);
+    double value = is_long ? strtod(from, NULL) : 0;
+    for (int digits = 15; is_long && digits < DIGITS_LONG; digits++) {
+        (void)snprintf(text, sizeof text - 2, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) {
+            tidy_exponent(text);
+            (void)strcat(text, strpbrk(text, ".e") != NULL ? "" : ".0");
+            size_t room = strlen(text);
+            memcpy(to, text, room);
+            return room;
+        }
+    }
+    memmove(to, from, len);
+    return len;
+}
+
+static void shorten_numbers(char *text)
+{
+    bool string = false;
+    char *to = text;
+    for (const char *at = text; *at != '\0';) {
+        size_t number = string ? 0 : strspn(at, "0123456789+-.eE");
+        if (number > 0 && strchr("-0123456789", *at) != NULL) {
+            to += write_number(to, at, number);
+            at += number;
+            continue;
+        }
+        string ^= *at == '"';
+        if (string && *at == '\\') {
+            *to++ = *at++;
+        }
+        *to++ = *at++;
+    }
+    *to = '\0';
+}
+
+char *json_write(const json_t *value, size_t flags)
+{
+    char *text = json_dumps(value, flags);
+    if (text != NULL && *localeconv()->decimal_point == '.') {
+        shorten_numbers(text);
+    }
+    return text;
+}
+
+/* Payloads ---------------------------------------------------------------------------------- */
 
 json_t *json_payload(troupe_bytes payload)
 {
@@ -45,7 +116,7 @@ json_t *json_params(const troupe_envelope *call, troupe_reason *reason)
 
 troupe_error json_pack_payload(troupe_buffer *buffer, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
     if (text == NULL) {
         return TROUPE_ENOMEM;
     }
@@ -56,7 +127,7 @@ troupe_error json_pack_payload(troupe_buffer *buffer, const json_t *value)
 
 void json_reply(troupe_actor *self, troupe_caller caller, json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(value);
     if (text == NULL) {
         troupe_fault(self, caller, TROUPE_EINTERNAL, NULL,

@@ -18,6 +18,10 @@
  * if it is not JSON, or nests deeper than JSON_TEXT_DEPTH_MAX. text: `len` bytes. */
 json_t *json_text(const char *text, size_t len);
 
+/** As json_dumps, but real numbers with as few digits as tell them exactly: 8.95 is written so. To
+ * be freed; NULL without memory, or of what is no JSON. */
+char *json_write(const json_t *value, size_t flags);
+
 /** Bytes as base64: a string. New reference; NULL without memory, or for more than 1 GiB. */
 json_t *json_base64(const void *data, size_t len);
 

@@ -4,6 +4,7 @@
 #include "csv.h"
 #include "rows.h"
 
+#include "actors/json_call.h"
 #include "autostart.h"
 #include "suggest.h"
 #include "term.h"
@@ -724,8 +725,9 @@ int cli_present(cli *self, json_t *result, int (*print)(cli *, json_t *),
 void cli_print_json(const json_t *value)
 {
     size_t flags = isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT;
-    (void)json_dumpf(value, stdout, flags | JSON_ENCODE_ANY);
-    fputc('\n', stdout);
+    char *text = json_write(value, flags | JSON_ENCODE_ANY);
+    (void)puts(text != NULL ? text : "null");
+    free(text);
 }
 
 void cli_print_text(const char *text, size_t len)

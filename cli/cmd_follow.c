@@ -7,6 +7,7 @@
 #include "view.h"
 
 #include "actors/glob.h"
+#include "actors/json_call.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,18 @@ typedef struct following {
     uint32_t left; /* events still to be shown; 0 = no limit */
 } following;
 
+static void print_line(const json_t *value)
+{
+    char *text = json_write(value, JSON_COMPACT);
+    (void)puts(text != NULL ? text : "null");
+    free(text);
+}
+
 static void print_event(const cli *self, const char *topic, const json_t *data)
 {
     if (self->json) {
         json_t *line = json_pack("{s:s, s:O}", "topic", topic, "data", data);
-        (void)json_dumpf(line, stdout, JSON_COMPACT);
-        fputc('\n', stdout);
+        print_line(line);
         json_decref(line);
         return;
     }
@@ -151,8 +158,7 @@ static void print_row_fields(const json_t *row)
 static void print_row(const cli *self, const char *topic, const json_t *row, bool fields)
 {
     if (self->json) {
-        (void)json_dumpf(row, stdout, JSON_COMPACT);
-        fputc('\n', stdout);
+        print_line(row);
     } else if (fields) {
         print_row_fields(row);
     } else {

@@ -5,6 +5,8 @@
 #include "har_file.h"
 #include "value.h"
 
+#include "actors/json_call.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +61,9 @@ static int close_file(har_file *file, int status)
 
 static void dump(FILE *out, const json_t *value)
 {
-    (void)json_dumpf(value, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    fputs(text != NULL ? text : "null", out);
+    free(text);
 }
 
 /* {"log": {version, creator, browser, "entries": [ */

@@ -4,6 +4,8 @@
 
 #include "rows.h"
 
+#include "actors/json_call.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,26 +33,13 @@ static void put_text(const char *text, size_t len)
     fputs(quoted ? "\"" : "", stdout);
 }
 
-/* As short as tells it exactly. */
-static void put_real(double value)
-{
-    char text[40];
-    int digits = 14;
-    do {
-        snprintf(text, sizeof text, "%.*g", ++digits, value);
-    } while (digits < 17 && strtod(text, NULL) != value);
-    fputs(text, stdout);
-}
-
 void csv_value(const json_t *value, bool first)
 {
     fputs(first ? "" : ",", stdout);
-    if (json_is_real(value)) {
-        put_real(json_real_value(value));
-    } else if (json_is_string(value)) {
+    if (json_is_string(value)) {
         put_text(json_string_value(value), json_string_length(value));
     } else if (value != NULL && !json_is_null(value)) {
-        char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        char *text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
         put_text(text != NULL ? text : "", text != NULL ? strlen(text) : 0);
         free(text);
     }

@@ -2,6 +2,7 @@
 /* JSON results as tables and lists of fields. */
 #include "view.h"
 
+#include "actors/json_call.h"
 #include "value.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ char *view_dump(const json_t *value)
     if (json_is_string(value)) {
         return strdup(json_string_value(value));
     }
-    return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    return json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
 }
 
 const json_t *view_member(const json_t *row, const char *key)

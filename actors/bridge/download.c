@@ -9,6 +9,8 @@
 #include "methods.h"
 #include "rpc.h"
 
+#include "actors/json_call.h"
+
 #include <openssl/evp.h>
 
 #include <stdio.h>
@@ -231,15 +233,15 @@ static void send_text(har_stream *har, const char *text, size_t len)
     }
 }
 
-static int send_part(const char *text, size_t len, void *context)
-{
-    troupe_buffer *out = context;
-    return troupe_buffer_append(out, text, len) == TROUPE_OK ? 0 : -1;
-}
-
 static void append_value(troupe_buffer *out, const json_t *value)
 {
-    (void)json_dump_callback(value, send_part, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (text == NULL) {
+        out->failed = true;
+    } else {
+        (void)troupe_buffer_append(out, text, strlen(text));
+    }
+    free(text);
 }
 
 static void begin_har(har_stream *har, const json_t *log)

@@ -175,7 +175,7 @@ json_t *fetch_fulfil_params(const char *id, json_t *answer)
     const char *phrase = json_string_value(json_object_get(answer, "status_text"));
     bool is_text = json_is_string(body);
     char *dumped =
-        body != NULL && !is_text ? json_dumps(body, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+        body != NULL && !is_text ? json_write(body, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
     const char *text = is_text ? json_string_value(body) : dumped != NULL ? dumped : "";
     size_t len = is_text ? json_string_length(body) : strlen(text);
     bool encoded = is_text && json_is_true(json_object_get(answer, "base64"));

@@ -76,10 +76,9 @@ void lookups_fini(lookups *all)
     }
 }
 
-/* 16 digits are enough for microseconds, and show 10.617 as it was written. */
 void lookup_reply(troupe_actor *self, lookup *item, json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(16));
+    char *text = json_write(value, JSON_COMPACT);
     json_decref(value);
     if (text != NULL) {
         troupe_reply_json(self, item->caller, text, strlen(text));

@@ -43,7 +43,7 @@ static void append_number(troupe_buffer *buffer, const json_t *value)
     if (buffer->len >= CONSOLE_TEXT_MAX) {
         return;
     }
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    char *text = json_write(value, JSON_ENCODE_ANY);
     append_text(buffer, text != NULL ? text : "?");
     free(text);
 }

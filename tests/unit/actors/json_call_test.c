@@ -68,3 +68,28 @@ Test(json_call, text_that_was_cut_becomes_whole_characters)
         cr_expect_str_eq(text, cases[i].wanted, "%zu", i);
     }
 }
+
+static void check_written(const char *json, const char *wanted)
+{
+    json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
+    cr_assert_not_null(value, "%s", json);
+    char *text = json_write(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    cr_assert_str_eq(text, wanted);
+    free(text);
+    json_decref(value);
+}
+
+Test(json_call, numbers_are_written_as_short_as_they_can_be)
+{
+    check_written("8.95", "8.95");
+    check_written("[-0.74,0.1,2.745,5.0,100.0]", "[-0.74,0.1,2.745,5.0,100.0]");
+    check_written("0.30000000000000004", "0.30000000000000004");
+    check_written("1764259394.4384251", "1764259394.438425");
+    check_written("1e300", "1e300");
+    check_written("1.1e-7", "1.1e-7");
+    check_written("100000000000000000.0", "1e17");
+    check_written("1.7976931348623157e308", "1.7976931348623157e308");
+    check_written("123456789012345678", "123456789012345678");
+    check_written("[\"8.9499999999999993\",\"\\\\\\\"8.9499999999999993\",8.9499999999999993]",
+                  "[\"8.9499999999999993\",\"\\\\\\\"8.9499999999999993\",8.95]");
+}
