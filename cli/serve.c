@@ -242,7 +242,7 @@ static void print_addresses(const server *self)
            (long)getpid());
     snprintf(text, sizeof text, "%s/rpc", addresses->url);
     print_fact("RPC", text);
-    snprintf(text, sizeof text, "ws%s/ws", strchr(addresses->url, ':'));
+    snprintf(text, sizeof text, "ws%s/ws", addresses->url + strlen("http"));
     print_fact("WebSocket", text);
     print_fact("store", addresses->store);
     if (addresses->demo_url[0] != '\0') {

@@ -51,6 +51,7 @@ function request(url, ca, { method = "POST", body = STATUS, headers = {}, agent 
 test("requests, large ones and many at once, go through TLS as they are", async (t) => {
   const { host, url, ca } = await secured(t);
   assert.equal(JSON.parse((await request(`${url}/rpc`, ca)).body).result.name, "test");
+  await until(() => /WebSocket\s+wss:\S+\/ws\n/.test(host.stdout), "its WebSocket's address is told as wss");
   assert.equal((await request(`${url}/rpc`, ca, { headers: { Authorization: "Bearer wrong" } })).status, 401);
   const large = JSON.stringify({ jsonrpc: "2.0", id: "x".repeat(6 << 20), method: "clients" });
   assert.equal(JSON.parse((await request(`${url}/rpc`, ca, { body: large })).body).id.length, 6 << 20, "megabytes both ways");
