@@ -207,6 +207,22 @@
 /** nil -> JSON: what the connection carries and has carried, as docs/rpc.md `metrics` shows it. */
 #define VERB_BROWSER_METRICS "browser.metrics"
 
+/** To a browser: call [s method, s session?, j params?] -> JSON result. Faults: CDP_ERROR (data:
+ * Chrome's error object), CLOSED (connection lost), TIMEOUT, BUSY (data: retry_after_ms), LIMIT
+ * (larger than a message may be). */
+#define VERB_BROWSER_COMMAND "browser.command"
+
+/* Between a browser and the actor of a CDP client, its driver -----------------------------------
+ */
+
+/** To a browser: call {page:s?} -> nil: the caller drives it from now on, or only that target
+ * (Chrome's id). NOT_FOUND, UNAVAILABLE. What it has in Chrome ends with its actor. */
+#define VERB_DRIVER_OPEN "driver.open"
+/** Both ways: cast x#: one CDP message as the client sent it, or as it is to get it. */
+#define VERB_DRIVER_MESSAGE "driver.message"
+/** To the driver: cast {code:i, reason:s}: close the WebSocket with that. */
+#define VERB_DRIVER_CLOSE "driver.close"
+
 /* To the launcher --------------------------------------------------------------------------- */
 
 /** (and to connections) cast {browser:s, address:U, responsive:b, silent_ms:U}: that browser owes

@@ -11,6 +11,7 @@
 #include "actors/json_call.h"
 #include "actors/verbs.h"
 #include "client.h"
+#include "discovery.h"
 #include "download.h"
 #include "drain.h"
 #include "http.h"
@@ -221,7 +222,7 @@ static int send_draining(struct mg_connection *conn)
 
 static int get_ws(bridge *server, struct mg_connection *conn)
 {
-    return atomic_load(&server->draining) ? send_draining(conn) : ws_upgrade(server, conn);
+    return atomic_load(&server->draining) ? send_draining(conn) : ws_upgrade(server, conn, NULL);
 }
 
 static int get_events(bridge *server, struct mg_connection *conn)
@@ -442,6 +443,21 @@ static int get_metrics(bridge *server, struct mg_connection *conn)
     return status;
 }
 
+/* Chrome's endpoints, /json and /devtools. */
+static int get_discovery(bridge *server, struct mg_connection *conn)
+{
+    troupe_guest *guest = worker_guest(server, conn);
+    if (guest == NULL) {
+        return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
+    }
+    if (!rpc_enter(server)) {
+        return send_busy(server, conn);
+    }
+    int status = discovery_serve(server, guest, conn);
+    rpc_leave(server);
+    return status;
+}
+
 /* Keep-alive holds a worker: offer it only while there are some left. */
 static bool crowded(bridge *server)
 {
@@ -502,7 +518,7 @@ static int post_rpc(bridge *server, struct mg_connection *conn)
 
 static const struct route {
     const char *path;
-    const char *method; /* GET includes HEAD */
+    const char *method; /* GET includes HEAD; NULL: whatever */
     bool open;          /* needs no permission */
     int (*answer)(bridge *server, struct mg_connection *conn);
 } routes[] = {
@@ -514,6 +530,8 @@ static const struct route {
     {"/pdf/", "GET", false, get_download},  {"/body/", "GET", false, get_download},
     {"/", "GET", false, get_root},          {METRICS_PATH, "GET", false, get_metrics},
     {"/events", "GET", false, get_events},  {"/events/stream", "GET", false, get_events},
+    {"/json", NULL, false, get_discovery},  {"/json/", NULL, false, get_discovery},
+    {"/b/", NULL, false, get_discovery},    {"/devtools/", NULL, false, get_discovery},
 };
 
 static const struct route *route_find(const char *path)
@@ -531,7 +549,7 @@ static const struct route *route_find(const char *path)
 
 static bool method_fits(const struct route *route, const char *method)
 {
-    return strcmp(route->method, method) == 0 ||
+    return route->method == NULL || strcmp(route->method, method) == 0 ||
            (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 

@@ -24,12 +24,15 @@
 #include <unistd.h>
 
 #define MESSAGE_BYTES_MAX (1u << 20)   /* one message from the peer */
+#define CDP_BYTES_MAX     (100u << 20) /* one of a CDP client, as Chrome takes them */
 #define TURN_BYTES_MAX    (256u << 10) /* read before others get their turn */
 #define QUEUE_BYTES_SOFT  (4u << 20)   /* more: no reading, no events */
 #define QUEUE_BYTES_HARD  (256u << 20) /* more: disconnected; one longer message may stand alone */
 #define CALLS_MAX         1024         /* in flight; more: no reading */
 #define PING_NS           20000000000u
 #define SILENCE_NS        60000000000u
+#define CDP_GOODBYE_NS    5000000000u
+#define CDP_STALL_NS      120000000000u /* a script that stands in a debugger takes nothing */
 #define LINGER_MS         1000 /* for the peer to take our close, and to end what it was sending */
 
 typedef enum client_state {
@@ -63,9 +66,11 @@ typedef struct client {
     bool reset;        /* hang up without sending what is queued */
     uint64_t heard_ns; /* last bytes from the peer */
     uint64_t pinged_ns;
-    uint64_t moved_ns; /* last bytes it took, or the queue began */
-    feed feed;         /* live events */
-    external external; /* the peer as an actor */
+    uint64_t moved_ns;  /* last bytes it took, or the queue began */
+    uint64_t closed_ns; /* a close was queued for a CDP client; 0 = not */
+    feed feed;          /* live events */
+    external external;  /* the peer as an actor */
+    cdp_peer cdp;       /* the peer as a driver of a browser */
 } client;
 
 /* Sending ----------------------------------------------------------------------------------- */
@@ -171,7 +176,9 @@ static void client_settle(client *state)
         }
         return;
     }
-    bool reading = want_read && queued(state) < QUEUE_BYTES_SOFT && state->calls_open < CALLS_MAX;
+    bool reading = want_read && queued(state) < QUEUE_BYTES_SOFT && state->calls_open < CALLS_MAX &&
+                   (state->protocol != CLIENT_CDP || cdp_peer_reads(&state->cdp) ||
+                    wslay_event_get_close_sent(state->ws) != 0);
     if (reading && !state->reading) {
         state->heard_ns = bridge_now_ns();
     }
@@ -385,14 +392,19 @@ static void on_message(wslay_event_context_ptr ws,
 {
     (void)ws;
     client *state = context;
-    if (message->opcode == WSLAY_TEXT_FRAME && state->protocol != CLIENT_ENVELOPE) {
+    if (message->opcode == WSLAY_TEXT_FRAME && state->protocol == CLIENT_CDP) {
+        atomic_fetch_add(&state->slot->requests, 1);
+        cdp_peer_message(&state->cdp, message->msg, message->msg_length);
+    } else if (message->opcode == WSLAY_TEXT_FRAME && state->protocol != CLIENT_ENVELOPE) {
         on_text(state, (const char *)message->msg, message->msg_length);
-    } else if (message->opcode == WSLAY_BINARY_FRAME && state->protocol != CLIENT_JSONRPC) {
+    } else if (message->opcode == WSLAY_BINARY_FRAME && state->protocol != CLIENT_JSONRPC &&
+               state->protocol != CLIENT_CDP) {
         external_message(&state->external, message->msg, message->msg_length);
     } else if (!wslay_is_ctrl_frame(message->opcode)) {
         refuse(state, WSLAY_CODE_UNSUPPORTED_DATA, "not in the subprotocol that was agreed on");
     }
-    if (queued(state) >= QUEUE_BYTES_SOFT || state->calls_open >= CALLS_MAX) {
+    if (queued(state) >= QUEUE_BYTES_SOFT || state->calls_open >= CALLS_MAX ||
+        (state->protocol == CLIENT_CDP && !cdp_peer_reads(&state->cdp))) {
         state->read_budget = 0;
     }
 }
@@ -422,14 +434,17 @@ static void on_tick(troupe_actor *self, void *context)
     client *state = context;
     uint64_t now_ns = troupe_now_ns(self);
     external_tick(&state->external);
-    uint64_t stall_ns = (uint64_t)state->server->client_stall_ms * 1000000u;
+    bool cdp = state->protocol == CLIENT_CDP;
+    uint64_t stall_ns = cdp ? CDP_STALL_NS : (uint64_t)state->server->client_stall_ms * 1000000u;
     if (wslay_event_want_write(state->ws) != 0 && now_ns > state->moved_ns + stall_ns) {
         troupe_log(TROUPE_LOG_WARN, "bridge", "client-slow", state->slot->name,
                    "took nothing for %u ms with %zu bytes waiting: disconnected",
-                   (unsigned)state->server->client_stall_ms, queued(state));
+                   (unsigned)(stall_ns / 1000000u), queued(state));
         state->reset = true;
         client_end(state, "slow");
-    } else if (state->reading && now_ns > state->heard_ns + SILENCE_NS) {
+    } else if (state->closed_ns != 0 && now_ns > state->closed_ns + CDP_GOODBYE_NS) {
+        client_end(state, "it does not say goodbye");
+    } else if (!cdp && state->reading && now_ns > state->heard_ns + SILENCE_NS) {
         client_end(state, "silent");
     } else if (state->reading && now_ns > state->heard_ns + PING_NS &&
                now_ns > state->pinged_ns + PING_NS) {
@@ -508,6 +523,43 @@ static void external_begin(client *state)
     };
 }
 
+static void cdp_close(void *context, uint16_t code, const char *reason)
+{
+    client *state = context;
+    if (state->state == CLIENT_OPEN) {
+        state->closed_ns = bridge_now_ns();
+        wslay_event_queue_close(state->ws, code, (const uint8_t *)reason, strlen(reason));
+        client_flush(state);
+    }
+}
+
+static void cdp_settle(void *context)
+{
+    client_settle(context);
+}
+
+static void cdp_send(void *context, const void *text, size_t len)
+{
+    client *state = context;
+    atomic_fetch_add(&state->slot->events, 1);
+    client_queue(state, WSLAY_TEXT_FRAME, text, len);
+}
+
+/* The kernel finds out about a peer that is gone: some clients answer no ping. */
+static troupe_error cdp_begin(client *state)
+{
+    int on = 1;
+    (void)setsockopt(state->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    state->reading = false; /* before the browser is open */
+    troupe_watch_events(state->self, state->fd, 0);
+    state->cdp.self = state->self;
+    state->cdp.context = state;
+    state->cdp.send = cdp_send;
+    state->cdp.close = cdp_close;
+    state->cdp.settle = cdp_settle;
+    return cdp_peer_begin(&state->cdp);
+}
+
 static troupe_error client_begin(troupe_actor *self, void *context)
 {
     client *state = context;
@@ -523,7 +575,8 @@ static troupe_error client_begin(troupe_actor *self, void *context)
     if (wslay_event_context_server_init(&state->ws, &callbacks, state) != 0) {
         return TROUPE_ENOMEM;
     }
-    wslay_event_config_set_max_recv_msg_length(state->ws, MESSAGE_BYTES_MAX);
+    wslay_event_config_set_max_recv_msg_length(
+        state->ws, state->protocol == CLIENT_CDP ? CDP_BYTES_MAX : MESSAGE_BYTES_MAX);
     size_t len = strlen(state->greeting);
     if (send(state->fd, state->greeting, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len) {
         return TROUPE_ECLOSED;
@@ -533,6 +586,9 @@ static troupe_error client_begin(troupe_actor *self, void *context)
         return error;
     }
     state->reading = true;
+    if (state->protocol == CLIENT_CDP && (error = cdp_begin(state)) != TROUPE_OK) {
+        return error;
+    }
     if (state->protocol == CLIENT_ENVELOPE) {
         external_join(&state->external);
         external_turn(&state->external);
@@ -552,6 +608,8 @@ static troupe_error client_receive(troupe_actor *self, void *context,
         if (envelope->kind == TROUPE_CALL) {
             troupe_fault(self, troupe_caller_of(envelope), TROUPE_ECLOSED, NULL, NULL);
         }
+    } else if (state->protocol == CLIENT_CDP) {
+        cdp_peer_receive(&state->cdp, envelope);
     } else if (envelope->kind == TROUPE_EVENT && (of_feed || !state->external.joined)) {
         feed_event(&state->feed, envelope);
     } else if (envelope->kind == TROUPE_SIGNAL && troupe_down_read(envelope, &down) == TROUPE_OK &&
@@ -614,6 +672,7 @@ static void client_free(client *state)
     }
     feed_fini(&state->feed);
     external_fini(&state->external);
+    cdp_peer_fini(&state->cdp);
     free(state);
 }
 
@@ -636,8 +695,8 @@ static const troupe_behaviour client_behaviour = {
     .stop = client_stop,
 };
 
-troupe_error client_start(bridge *server, int fd, client_protocol protocol, const char *greeting,
-                          const char *peer)
+troupe_error client_start(bridge *server, int fd, client_protocol protocol, const cdp_spec *cdp,
+                          const char *greeting, const char *peer)
 {
     client_slot *slot = client_slot_take(server, peer);
     if (slot == NULL) {
@@ -651,6 +710,7 @@ troupe_error client_start(bridge *server, int fd, client_protocol protocol, cons
     *state = (client){
         .server = server, .slot = slot, .number = slot->number, .protocol = protocol, .fd = fd};
     snprintf(state->greeting, sizeof state->greeting, "%s", greeting);
+    state->cdp.spec = cdp != NULL ? *cdp : (cdp_spec){{0}, {0}};
     troupe_error error = client_slot_start(server, slot, &client_behaviour, state);
     if (error != TROUPE_OK) {
         free(state);

@@ -12,23 +12,26 @@
 #define TROUPE_BRIDGE_CLIENT_H
 
 #include "bridge.h"
+#include "cdp_peer.h"
 
 /** What the peer speaks: by the subprotocol that the handshake agreed on. */
 typedef enum client_protocol {
     CLIENT_ANY,      /* none was agreed on: JSON-RPC in text frames, envelopes in binary ones */
     CLIENT_JSONRPC,  /* "jsonrpc" */
     CLIENT_ENVELOPE, /* "troupe.envelope.v1" */
+    CLIENT_CDP,      /* by the address: a client of the Chrome DevTools Protocol */
 } client_protocol;
 
 /**
  * Start an actor on a connection.
  *
  * @param fd        connected TCP socket; taken on TROUPE_OK
+ * @param cdp       of CLIENT_CDP what it drives; copied; else NULL
  * @param greeting  what is to be written first: the handshake's answer; copied
  * @param peer      other end, for lists
  * @return TROUPE_OK; TROUPE_ELIMIT: clients_max reached; TROUPE_ECLOSED; TROUPE_ENOMEM
  */
-troupe_error client_start(bridge *server, int fd, client_protocol protocol, const char *greeting,
-                          const char *peer) TROUPE_MUST_USE;
+troupe_error client_start(bridge *server, int fd, client_protocol protocol, const cdp_spec *cdp,
+                          const char *greeting, const char *peer) TROUPE_MUST_USE;
 
 #endif

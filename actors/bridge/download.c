@@ -157,24 +157,11 @@ static int send_bytes(struct mg_connection *conn, const json_t *result)
     return status;
 }
 
-/* Call it. New reference to {result} or {error}; NULL: no memory. */
 static json_t *call(bridge *server, troupe_guest *guest, struct mg_connection *conn,
                     const char *method, json_t *params)
 {
-    json_t *request = json_pack("{s:s, s:i, s:s, s:O}", "jsonrpc", "2.0", "id", 1, "method", method,
-                                "params", params);
-    char *text = json_dumps(request, JSON_COMPACT);
-    json_decref(request);
-    troupe_buffer out = {0};
-    bool stop = false;
-    if (text != NULL) {
-        rpc_serve(server, guest, mg_get_request_info(conn)->remote_addr, text, strlen(text), &out,
-                  &stop);
-    }
-    free(text);
-    json_t *answer = out.failed ? NULL : json_loadb((const char *)out.data, out.len, 0, NULL);
-    troupe_buffer_fini(&out);
-    return answer;
+    return rpc_ask(server, guest, mg_get_request_info(conn)->remote_addr, method,
+                   json_incref(params));
 }
 
 /* The params of an address: what it names, and its query. NULL: it was refused, *status says how.

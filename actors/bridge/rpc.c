@@ -577,3 +577,21 @@ void rpc_serve(bridge *server, troupe_guest *guest, const char *peer, const char
     }
     rpc_message_fini(&message);
 }
+
+json_t *rpc_ask(bridge *server, troupe_guest *guest, const char *peer, const char *method,
+                json_t *params)
+{
+    json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1, "method", method,
+                                "params", params);
+    char *text = json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    troupe_buffer out = {0};
+    bool stop = false;
+    if (text != NULL) {
+        rpc_serve(server, guest, peer, text, strlen(text), &out, &stop);
+    }
+    free(text);
+    json_t *answer = out.failed ? NULL : json_loadb((const char *)out.data, out.len, 0, NULL);
+    troupe_buffer_fini(&out);
+    return answer;
+}

@@ -96,6 +96,11 @@ bool rpc_call_redirect(const bridge *server, rpc_call *call, troupe_error error)
 /** End a call that could not be sent (troupe_call, troupe_guest_call_start said `error`). */
 void rpc_call_unsent(bridge *server, rpc_call *call, troupe_error error);
 
+/** Make one call as if a client at `peer` had. params: taken. New reference to {result} or {error};
+ * NULL without memory. Blocks as rpc_serve. */
+json_t *rpc_ask(bridge *server, troupe_guest *guest, const char *peer, const char *method,
+                json_t *params);
+
 /**
  * Serve one HTTP body: all calls at once, gathered in order.
  *

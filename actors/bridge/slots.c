@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A browser tells its driver more at once than anybody else tells a client. */
+#define MAILBOX_ENVELOPES 16384
+#define MAILBOX_BYTES     ((size_t)32 << 20)
+
 #define STOP_JOIN_MS 2000
 
 void client_slot_free(bridge *server, client_slot *slot)
@@ -52,7 +56,11 @@ troupe_error client_slot_start(bridge *server, client_slot *slot, const troupe_b
     uint64_t number = slot->number; /* the actor may end, and its slot go to another, at once */
     char name[sizeof slot->name];
     memcpy(name, slot->name, sizeof name);
-    troupe_spawn_options options = {.behaviour = behaviour, .state = state, .name = name};
+    troupe_spawn_options options = {.behaviour = behaviour,
+                                    .state = state,
+                                    .name = name,
+                                    .mailbox_envelopes = MAILBOX_ENVELOPES,
+                                    .mailbox_bytes = MAILBOX_BYTES};
     troupe_address address;
     troupe_error error = troupe_spawn(server->system, &options, &address);
     if (error != TROUPE_OK) {

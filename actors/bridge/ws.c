@@ -47,6 +47,7 @@ static bool key_valid(const char *key)
 static const char *const protocol_names[] = {
     [CLIENT_JSONRPC] = "jsonrpc",
     [CLIENT_ENVELOPE] = EXTERNAL_SUBPROTOCOL,
+    [CLIENT_CDP] = "",
 };
 
 /* The first subprotocol of the peer's list that we speak; CLIENT_ANY if it offers none of ours. */
@@ -69,7 +70,7 @@ static client_protocol protocol_choose(const struct mg_connection *conn)
 static void greeting_write(const char *key, client_protocol protocol, char *out, size_t size)
 {
     char accepted[WS_ACCEPT_LEN + 1];
-    bool chosen = protocol != CLIENT_ANY;
+    bool chosen = protocol == CLIENT_JSONRPC || protocol == CLIENT_ENVELOPE;
     accept_key(key, accepted);
     snprintf(out, size,
              "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -107,7 +108,8 @@ static int send_overload(bridge *server, struct mg_connection *conn)
 }
 
 /* The handshake is in order: hand the connection to an actor. */
-static int take_over(bridge *server, struct mg_connection *conn, const char *key)
+static int take_over(bridge *server, struct mg_connection *conn, const char *key,
+                     const cdp_spec *cdp)
 {
     const struct mg_request_info *info = mg_get_request_info(conn);
     int theirs;
@@ -117,10 +119,10 @@ static int take_over(bridge *server, struct mg_connection *conn, const char *key
     }
     char greeting[256];
     char peer[64];
-    client_protocol protocol = protocol_choose(conn);
+    client_protocol protocol = cdp != NULL ? CLIENT_CDP : protocol_choose(conn);
     greeting_write(key, protocol, greeting, sizeof greeting);
     snprintf(peer, sizeof peer, "%s:%d", info->remote_addr, info->remote_port);
-    troupe_error error = client_start(server, ours, protocol, greeting, peer);
+    troupe_error error = client_start(server, ours, protocol, cdp, greeting, peer);
     if (error != TROUPE_OK) {
         close(ours);
         return error == TROUPE_ELIMIT
@@ -133,7 +135,7 @@ static int take_over(bridge *server, struct mg_connection *conn, const char *key
     return 101;
 }
 
-int ws_upgrade(bridge *server, struct mg_connection *conn)
+int ws_upgrade(bridge *server, struct mg_connection *conn, const cdp_spec *cdp)
 {
     const char *version = http_header(conn, "Sec-WebSocket-Version", NULL);
     const char *key = http_header(conn, "Sec-WebSocket-Key", NULL);
@@ -150,5 +152,5 @@ int ws_upgrade(bridge *server, struct mg_connection *conn)
         return http_send_error(conn, 400, TROUPE_EREQUEST, NULL,
                                "Sec-WebSocket-Key must be 16 bytes in base64");
     }
-    return take_over(server, conn, key);
+    return take_over(server, conn, key, cdp);
 }

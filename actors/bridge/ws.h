@@ -11,9 +11,13 @@
 #define TROUPE_BRIDGE_WS_H
 
 #include "bridge.h"
+#include "cdp_peer.h"
 
-/** Answer the request: 101 and a client actor, or an error. Returns the HTTP status. */
-int ws_upgrade(bridge *server, struct mg_connection *conn);
+/**
+ * Answer the request: 101 and a client actor, or an error. Returns the HTTP status.
+ * @param cdp  what a client of the DevTools protocol is to drive; NULL: one of our own protocols
+ */
+int ws_upgrade(bridge *server, struct mg_connection *conn, const cdp_spec *cdp);
 
 /**
  * Take a connection over from civetweb: a descriptor of our own, -1 if there is none.

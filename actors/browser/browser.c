@@ -133,9 +133,12 @@ static bool target_follows(const cdp_message *event)
            !is_method(event, "Runtime.exceptionThrown");
 }
 
-static void on_event(browser *state, const cdp_message *event)
+static void on_event(browser *state, const cdp_message *event, const char *text, size_t len)
 {
     roster_target *owner = NULL;
+    if (browser_drivers_event(state, event, text, len)) {
+        return;
+    }
     if (is_method(event, "Target.attachedToTarget")) {
         owner = browser_on_attached(state, event);
     } else if (is_method(event, "Target.detachedFromTarget")) {
@@ -218,7 +221,7 @@ static void on_message(void *context, char *data, size_t len)
         browser_on_answer(state, &message, len);
     } else {
         state->counts.events++;
-        on_event(state, &message);
+        on_event(state, &message, data, len);
     }
 }
 
@@ -376,14 +379,16 @@ static void on_signal(browser *state, const troupe_envelope *signal)
 {
     troupe_down down;
     if (troupe_down_read(signal, &down) == TROUPE_OK) {
-        browser_on_target_down(state, &down);
+        if (!browser_on_driver_down(state, &down)) {
+            browser_on_target_down(state, &down);
+        }
         return;
     }
     uint64_t actor;
     if (troupe_verb_is(signal, "room") &&
         troupe_unpack(signal->payload, "U", &actor) == TROUPE_OK) {
         browser_tell_room(state);
-        if (!browser_record_room(state, actor)) {
+        if (!browser_record_room(state, actor) && !browser_on_driver_room(state, actor)) {
             browser_on_room(state, actor);
         }
     }
@@ -397,6 +402,10 @@ static troupe_error browser_receive(troupe_actor *self, void *context,
         on_signal(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_BROWSER_COMMAND)) {
         browser_on_command(state, envelope);
+    } else if (troupe_verb_is(envelope, VERB_DRIVER_MESSAGE)) {
+        browser_on_driver_message(state, envelope);
+    } else if (troupe_verb_is(envelope, VERB_DRIVER_OPEN)) {
+        browser_on_driver_open(state, envelope);
     } else if (troupe_verb_is(envelope, VERB_BROWSER_METRICS)) {
         browser_on_metrics(state, troupe_caller_of(envelope));
     } else if (troupe_verb_is(envelope, VERB_BROWSER_REPORT)) {
@@ -458,6 +467,7 @@ static void browser_stop(troupe_actor *self, void *context, troupe_error reason)
     close_stream(state);
     browser_end_commands(state, "closed");
     browser_bodies_fini(state);
+    browser_drivers_fini(state);
     browser_record_fini(state);
     troupe_system *system = troupe_self_system(self);
     for (roster_target *target = state->roster.targets; target != NULL; target = target->hh.next) {

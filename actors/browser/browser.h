@@ -5,10 +5,7 @@
  * target that is attached. Ends when the connection is lost; its supervisor starts the next one.
  *
  * Verbs (besides those of the family below):
- *   browser.command  call [s method, s session?, j params?] -> JSON result. Faults: CDP_ERROR
- * (data: Chrome's error object), CLOSED (connection lost), TIMEOUT, BUSY (data: retry_after_ms),
- * LIMIT (larger than a message may be).
- *   browser.metrics  (actors/verbs.h)
+ *   browser.command, browser.metrics, driver.*  (actors/verbs.h)
  */
 #ifndef TROUPE_ACTORS_BROWSER_BROWSER_H
 #define TROUPE_ACTORS_BROWSER_BROWSER_H
@@ -25,8 +22,6 @@
 #define TARGET_ID_MAX  192 /* BROWSER:short */
 
 /* Inside the family ------------------------------------------------------------------------- */
-
-#define VERB_BROWSER_COMMAND "browser.command"
 
 /** To launcher (cast) and connections (call): {browser:s, uid:s, address:U, origin:s, product:s,
  * endpoint:s, pid:I}: the connection is made and the browser answers. Connections answers JSON

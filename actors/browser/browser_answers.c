@@ -71,6 +71,10 @@ void browser_on_answer(browser *state, const cdp_message *answer, size_t len)
     metrics_answered(&state->metrics.rows[row.method],
                      now_ns > row.sent_ns ? now_ns - row.sent_ns : 0, len, failed);
     check_session(state, &row, answer);
+    if (row.driver != NULL) {
+        browser_driver_answer(state, row.driver, answer);
+        return;
+    }
     if (failed) {
         answer_error(state, &row, answer->error);
         return;

@@ -64,6 +64,8 @@ static void fail_row(browser *state, const pending *row, troupe_error error, con
 {
     if (row->own != NULL) {
         row->own(state, row->context, error, why, strlen(why));
+    } else if (row->driver != NULL) {
+        browser_driver_failed(state, row->driver, why);
     } else {
         troupe_fault(state->self, row->caller, error, NULL, "browser %s: %s", state->id, why);
     }
@@ -115,6 +117,7 @@ void browser_end_commands(browser *state, const char *why)
         browser_let_go(state, &row);
         fail_row(state, &row, TROUPE_ECLOSED, why);
     }
+    troupe_flush(state->self); /* drivers are posted to: before they hear of our end */
 }
 
 static void abandon(browser *state, int64_t id)
@@ -135,7 +138,7 @@ static void look_for_abandoned(browser *state)
     for (unsigned i = 0; i < LOOK_ROWS && table->count > 0; i++) {
         state->hand = (state->hand + 1) % (uint32_t)table->count;
         const pending *row = pending_find(table, table->heap[state->hand].id);
-        if (row->own == NULL && row->sent_ns != 0 &&
+        if (row->own == NULL && row->driver == NULL && row->sent_ns != 0 &&
             !troupe_caller_waits(state->self, row->caller)) {
             abandon(state, row->id);
         }
@@ -415,6 +418,26 @@ void browser_on_command(browser *state, const troupe_envelope *call)
     }
 }
 
+troupe_error browser_send_driver(browser *state, const char *method, size_t method_len,
+                                 const char *session, const char *params, size_t params_len,
+                                 driver_call *call)
+{
+    request what = {.method = method,
+                    .method_len = method_len,
+                    .session = session,
+                    .session_len = strlen(session),
+                    .params = params,
+                    .params_len = params_len,
+                    .deadline_ns = UINT64_MAX};
+    pending *row;
+    troupe_error error = submit(state, &what, &row);
+    if (error == TROUPE_OK) {
+        row->driver = call;
+        call->row = row->id;
+    }
+    return error;
+}
+
 void browser_send_capture(browser *state, troupe_caller caller, const char *method,
                           const char *session, size_t session_len, const char *params,
                           size_t params_len, uint64_t deadline_ns, uint32_t number)
@@ -469,7 +492,7 @@ static bool send_waiting(browser *state, command *item)
     pending *row = pending_find(&state->pending, item->id);
     command_class class = item->class;
     uint64_t now_ns = troupe_now_ns(state->self);
-    if (row->own == NULL && !troupe_caller_waits(state->self, row->caller)) {
+    if (row->own == NULL && row->driver == NULL && !troupe_caller_waits(state->self, row->caller)) {
         abandon(state, row->id);
         return true;
     }

@@ -9,6 +9,7 @@
 #include "browser_metrics.h"
 #include "capture.h"
 #include "command_queue.h"
+#include "drivers.h"
 #include "pending.h"
 #include "roster.h"
 #include "transport/cdp.h"
@@ -107,6 +108,10 @@ struct browser {
     uint64_t read_timer;  /* to take what the stream has read already; 0 = none */
     uint64_t spare_timer; /* until memory kept for large messages is given back; 0 = none */
     browser_notices notices;
+    drivers drivers;
+    struct {
+        char target[CHROME_ID_MAX];
+    } born;                  /* of the browser session that was made last */
     bool write_wanted;       /* POLLOUT is asked for */
     bool paused;             /* reading is stopped: some target has no room */
     bool flush_due;          /* commands were queued in this turn */
@@ -151,7 +156,28 @@ void browser_on_body(browser *state, const troupe_envelope *cast);
 /** Those that wait are recorded as missing. */
 void browser_bodies_fini(browser *state);
 
+/* In browser_drivers.c: */
+
+/** A call VERB_DRIVER_OPEN; a cast VERB_DRIVER_MESSAGE. */
+void browser_on_driver_open(browser *state, const troupe_envelope *call);
+void browser_on_driver_message(browser *state, const troupe_envelope *cast);
+/** What comes from Chrome: true if it was a driver's alone. text: the whole message. */
+bool browser_drivers_event(browser *state, const cdp_message *event, const char *text, size_t len);
+/** How a command of a driver ended; call: freed. */
+void browser_driver_answer(browser *state, driver_call *call, const cdp_message *answer);
+void browser_driver_failed(browser *state, driver_call *call, const char *why);
+/** True if it was about a driver. */
+bool browser_on_driver_down(browser *state, const troupe_down *down);
+bool browser_on_driver_room(browser *state, troupe_address actor);
+void browser_drivers_fini(browser *state);
+
 /* In browser_commands.c: */
+
+/** Send a command of a driver, for which there is no deadline. TROUPE_EPARAMS: what it calls a
+ * method cannot be one. */
+troupe_error browser_send_driver(browser *state, const char *method, size_t method_len,
+                                 const char *session, const char *params, size_t params_len,
+                                 driver_call *call) TROUPE_MUST_USE;
 
 /** Set the limits: the given ones, the host's in place of 0. */
 void browser_limits_init(browser *state, const browser_limits *given);
@@ -270,6 +296,8 @@ roster_target *browser_note_target(browser *state, json_span info);
 void browser_on_target_info(browser *state, const cdp_message *event);
 void browser_on_target_destroyed(browser *state, const cdp_message *event);
 void browser_on_target_crashed(browser *state, const cdp_message *event);
+/** Have what was attached, on that session, go on, and let go of it. */
+void browser_refuse_session(browser *state, const char *parent, const cdp_message *attached);
 /** An event of the Inspector domain, of a session that a target's actor handles. */
 void browser_on_inspector(browser *state, roster_target *owner, const cdp_message *event);
 /** Both return the target whose actor is to see the event too; NULL if none. */

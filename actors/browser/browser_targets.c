@@ -197,6 +197,14 @@ static bool read_attachment(const cdp_message *event, attachment *out)
     return true;
 }
 
+void browser_refuse_session(browser *state, const char *parent, const cdp_message *attached)
+{
+    attachment what;
+    if (read_attachment(attached, &what)) {
+        refuse_session(state, parent, what.session, what.paused);
+    }
+}
+
 /* A target of the browser itself was attached: it gets its actor. */
 static void on_root_attached(browser *state, const attachment *what)
 {

@@ -17,6 +17,7 @@
 
 typedef struct browser browser;
 struct command;
+struct driver_call;
 
 /**
  * How a command of the browser actor's own ended; called exactly once for each that was accepted.
@@ -40,12 +41,13 @@ typedef enum pending_end {
 
 /** Who waits for the answer to one command. */
 typedef struct pending {
-    int64_t id;             /* 0 = free */
-    uint64_t deadline_ns;   /* after which nobody waits any more */
-    uint64_t sent_ns;       /* when it was handed to the stream */
-    troupe_caller caller;   /* a call to answer, if own is NULL */
-    pending_fn own;         /* the browser actor's own command */
-    void *context;          /* of own */
+    int64_t id;                 /* 0 = free */
+    uint64_t deadline_ns;       /* after which nobody waits any more */
+    uint64_t sent_ns;           /* when it was handed to the stream */
+    troupe_caller caller;       /* a call to answer, if own is NULL */
+    pending_fn own;             /* the browser actor's own command */
+    void *context;              /* of own */
+    struct driver_call *driver; /* a driver's, if not NULL: neither of the two */
     uint64_t session;       /* key of the session it went to (session_key); 0 = the browser's own */
     struct command *queued; /* while it waits to be sent */
     uint32_t method;        /* index in the metrics */

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 
-import { SLOW, startHost } from "./lib.mjs";
+import { SLOW, startHost, until } from "./lib.mjs";
 
 const WATCH_MS = 3000;
 
@@ -31,21 +31,26 @@ test("at rest with a connected page: little memory, no work", async (t) => {
   await host.launched();
   const { target } = await host.rpc("open", { url: "about:blank" });
   await host.rpc("js", { target, code: "1 + 1" });
+  await until(async () => (await host.sql("SELECT count(*) AS n FROM lifecycle WHERE name = 'networkIdle'"))[0].n > 0, "the page is at rest");
 
-  const before = activity(host.pid);
-  await new Promise((resolve) => setTimeout(resolve, WATCH_MS)); // the thing measured is time
-  const after = activity(host.pid);
+  // The thing measured is time. A page goes on settling for a while; who polls is awake in every window.
+  let woken, ticks, busy, after;
+  for (let i = 0; i < 5 && busy?.length !== 0; i++) {
+    const before = activity(host.pid);
+    await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+    after = activity(host.pid);
+    ticks = after.ticks - before.ticks;
+    woken = [...after.switches].map(([name, count]) => [name, count - (before.switches.get(name) ?? 0)])
+      .filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+    busy = woken.filter(([name, count]) => !/^(civetweb|troupe-web)/.test(name) && count > WATCH_MS / 1000);
+  }
 
   const rss = rssBytes(host.pid);
-  const ticks = after.ticks - before.ticks;
-  const woken = [...after.switches].map(([name, count]) => [name, count - (before.switches.get(name) ?? 0)])
-    .filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
   t.diagnostic(`resident ${(rss / 1048576).toFixed(1)} MiB, ${after.switches.size} threads, ` +
                `${ticks} ticks of CPU in ${WATCH_MS} ms`);
   t.diagnostic(`woken in ${WATCH_MS} ms: ${JSON.stringify(woken)}`);
   if (SLOW === 1)
     assert.ok(rss <= 20 * 1048576, `resident ${rss} bytes`);
   assert.ok(ticks <= 3 * SLOW, `${ticks} ticks`);
-  const actors = woken.filter(([name]) => !/^(civetweb|troupe-web)/.test(name));
-  assert.deepEqual(actors.filter(([, count]) => count > WATCH_MS / 1000), [], "nobody polls");
+  assert.deepEqual(busy, [], "nobody polls");
 });
