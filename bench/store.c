@@ -42,7 +42,7 @@ static const char *const fill[] = {
     "'S'||(i%20),'1000.'||i,'http',CASE WHEN i%23=0 THEN 'POST' ELSE 'GET' END," URL "," TYPE ","
     "'http://shop'||(i%7)||'.example/','F'||(i%20),'L'||(i/100),'parser','Medium',"
     "1700000000000000+i*1000,1000000+i*1000,3000+i%50000,1700000000003000+i*1000,i*6,'complete',"
-    "NULL,NULL,NULL,NULL,0,500+i%90000,1200+i%200000,NULL,NULL,i%23=0,"
+    "NULL,NULL,NULL,NULL,0,500+i%90000,1200+i%200000,i%23=0,"
     "CASE WHEN i%23=0 THEN 'order='||i||'&count=3' END,"
     "'{\"Accept\":\"*/*\",\"User-Agent\":\"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\","
     "\"Referer\":\"http://shop'||(i%7)||'.example/\",\"X-Trace\":\"trace'||(i*7919%1000003)||'\"}',"

@@ -25,7 +25,7 @@ const time = us => `strftime(make_timestamp(CAST(${us} AS BIGINT)), '%Y-%m-%dT%H
 const joined = 'FROM request r LEFT JOIN response p ON p.request=r.id LEFT JOIN body b ON b.request=r.id';
 await connection.run(`CREATE VIEW har_summary AS SELECT r.id, r.request_id, r.protocol, r.method,
   COALESCE(p.raw_status, p.status, 0) AS status, r.url, r.type, COALESCE(r.encoded_bytes, 0) AS size,
-  r.time_us/1000.0 AS time_ms, r.state, r.pause_stage, r.paused_id, ${time('r.started_us')} AS started_datetime,
+  r.time_us/1000.0 AS time_ms, r.state, NULL AS pause_stage, NULL AS paused_id, ${time('r.started_us')} AS started_datetime,
   ${time('r.last_us')} AS last_activity, r.target, CASE b.ok WHEN 1 THEN 'ok' WHEN 0 THEN 'err' END AS body_status
   ${joined}`);
 await connection.run(`CREATE VIEW har_entry AS SELECT r.*, p.* EXCLUDE (request, url, protocol, headers_json,
