@@ -7,6 +7,8 @@
 #include "json_scan.h"
 #include "troupe/pack.h"
 
+#include <string.h>
+
 /** What one message holds; spans point into it. */
 typedef struct cdp_message {
     bool has_id;
@@ -38,6 +40,13 @@ typedef struct cdp_message {
  */
 troupe_error cdp_scan(const char *text, size_t len, cdp_message *out,
                       troupe_reason *reason) TROUPE_MUST_USE;
+
+/** Whether that is the message's method. */
+static inline bool cdp_is(const cdp_message *message, const char *method)
+{
+    return message->method != NULL && strlen(method) == message->method_len &&
+           memcmp(message->method, method, message->method_len) == 0;
+}
 
 /**
  * Append a command: {"id":…,"method":"…","sessionId":"…","params":…}.

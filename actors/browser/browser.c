@@ -112,12 +112,6 @@ static void pack_event(browser *state, const cdp_message *event)
                 event->session_len, params, len);
 }
 
-static bool is_method(const cdp_message *event, const char *method)
-{
-    return strlen(method) == event->method_len &&
-           memcmp(method, event->method, event->method_len) == 0;
-}
-
 static bool begins(const cdp_message *event, const char *domain)
 {
     size_t len = strlen(domain);
@@ -129,8 +123,7 @@ static bool begins(const cdp_message *event, const char *domain)
 static bool target_follows(const cdp_message *event)
 {
     return !begins(event, "Network.") && !begins(event, "Log.") &&
-           !is_method(event, "Runtime.consoleAPICalled") &&
-           !is_method(event, "Runtime.exceptionThrown");
+           !cdp_is(event, "Runtime.consoleAPICalled") && !cdp_is(event, "Runtime.exceptionThrown");
 }
 
 static void on_event(browser *state, const cdp_message *event, const char *text, size_t len)
@@ -139,21 +132,20 @@ static void on_event(browser *state, const cdp_message *event, const char *text,
     if (browser_drivers_event(state, event, text, len)) {
         return;
     }
-    if (is_method(event, "Target.attachedToTarget")) {
+    if (cdp_is(event, "Target.attachedToTarget")) {
         owner = browser_on_attached(state, event);
-    } else if (is_method(event, "Target.detachedFromTarget")) {
+    } else if (cdp_is(event, "Target.detachedFromTarget")) {
         owner = browser_on_detached(state, event);
     } else if (event->session != NULL) {
         owner = roster_owner(&state->roster, event->session, event->session_len);
         if (owner != NULL && begins(event, "Inspector.")) {
             browser_on_inspector(state, owner, event);
         }
-    } else if (is_method(event, "Target.targetDestroyed")) {
+    } else if (cdp_is(event, "Target.targetDestroyed")) {
         browser_on_target_destroyed(state, event);
-    } else if (is_method(event, "Target.targetCrashed")) {
+    } else if (cdp_is(event, "Target.targetCrashed")) {
         browser_on_target_crashed(state, event);
-    } else if (is_method(event, "Target.targetCreated") ||
-               is_method(event, "Target.targetInfoChanged")) {
+    } else if (cdp_is(event, "Target.targetCreated") || cdp_is(event, "Target.targetInfoChanged")) {
         browser_on_target_info(state, event);
     }
     if (owner != NULL || event->session == NULL) {

@@ -127,12 +127,6 @@ static void want(browser *state, text target, text session, text request_id, boo
  * A page that goes elsewhere takes its document's body with it, and the store looks at what came
  * only by and by: so documents are not left to it. */
 
-static bool is(const cdp_message *event, const char *method)
-{
-    return event->method_len == strlen(method) &&
-           memcmp(event->method, method, event->method_len) == 0;
-}
-
 /* Take a key out of a list. False: it is not in it. */
 static bool take_key(uint64_t *keys, uint64_t key)
 {
@@ -181,11 +175,11 @@ void browser_bodies_event(browser *state, const roster_target *target, const cdp
     if (event->params.data == NULL || (which != NULL && strcmp(which, "none") == 0)) {
         return;
     }
-    if (is(event, "Network.responseReceived") &&
+    if (cdp_is(event, "Network.responseReceived") &&
         memmem(event->params.data, event->params.len, document, sizeof document - 1) != NULL &&
         read_id(event, &id, &key)) {
         remember(bodies->documents, &bodies->next, key);
-    } else if (is(event, "Network.loadingFinished") && read_id(event, &id, &key) &&
+    } else if (cdp_is(event, "Network.loadingFinished") && read_id(event, &id, &key) &&
                take_key(bodies->documents, key) && fits(state, event)) {
         remember(bodies->asked, &bodies->asked_next, key);
         want(state, (text){target->id, strlen(target->id)},

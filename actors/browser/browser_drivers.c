@@ -33,11 +33,6 @@ static bool is_text(const char *text, size_t len, const char *wanted)
     return len == strlen(wanted) && memcmp(text, wanted, len) == 0;
 }
 
-static bool is_event(const cdp_message *event, const char *method)
-{
-    return is_text(event->method, event->method_len, method);
-}
-
 /* To the driver ----------------------------------------------------------------------------- */
 
 static troupe_error post(browser *state, const driver *item, const char *text, size_t len)
@@ -227,7 +222,7 @@ static void on_root(browser *state, void *context, troupe_error error, const cha
         return;
     }
     item->root = drivers_add_session(&state->drivers, item, NULL, session, session_len,
-                                     state->born.target, strlen(state->born.target));
+                                     state->born_target, strlen(state->born_target));
     if (item->root == NULL || item->leaving) {
         static const char why[] = "out of memory";
         not_opened(state, item, TROUPE_ENOMEM, why, sizeof why - 1);
@@ -254,7 +249,7 @@ void browser_on_driver_open(browser *state, const troupe_envelope *call)
     driver *item = drivers_find(&state->drivers, call->from) == NULL
                        ? drivers_add(&state->drivers, call->from)
                        : NULL;
-    if (item == NULL || troupe_monitor(state->self, call->from, &item->monitor) != TROUPE_OK) {
+    if (item == NULL || troupe_monitor(state->self, call->from, NULL) != TROUPE_OK) {
         troupe_fault(state->self, troupe_caller_of(call), TROUPE_ENOMEM, NULL, NULL);
         if (item != NULL) {
             drivers_remove(&state->drivers, item);
@@ -365,7 +360,6 @@ static void run(browser *state, const driver_command *what)
         call == NULL ? TROUPE_ENOMEM
                      : browser_send_driver(state, what->method, what->method_len, session->id,
                                            what->params.data, what->params.len, call);
-    what->from->commands++;
     if (error == TROUPE_OK) {
         return;
     }
@@ -552,7 +546,6 @@ static void pass_on(browser *state, driver_session *session, const cdp_message *
                     const char *text, size_t len)
 {
     driver *item = session->owner;
-    item->events++;
     if (session != item->face) {
         send_text(state, item, text, len);
         return;
@@ -574,17 +567,16 @@ static void on_driver_event(browser *state, driver_session *session, const cdp_m
 {
     driver *item = session->owner;
     bool shown = is_below_face(session);
-    if (is_event(event, "Target.attachedToTarget")) {
+    if (cdp_is(event, "Target.attachedToTarget")) {
         shown = take_attached(state, session, event) && shown;
-    } else if (is_event(event, "Target.detachedFromTarget")) {
+    } else if (cdp_is(event, "Target.detachedFromTarget")) {
         bool face_before = item->face != NULL;
         shown = take_detached(state, session, event) && shown;
         if (face_before && item->face == NULL) {
             let_go(state, item, "its page is gone");
             return;
         }
-    } else if (is_event(event, "Target.targetCreated") ||
-               is_event(event, "Target.targetInfoChanged")) {
+    } else if (cdp_is(event, "Target.targetCreated") || cdp_is(event, "Target.targetInfoChanged")) {
         json_span info = target_info(event);
         shown = shown && !is_hidden(item, info);
     }
@@ -604,9 +596,9 @@ static bool take_born(browser *state, const cdp_message *event)
         return false;
     }
     if (browser_member_string(info, "targetId", &target, &target_len) &&
-        target_len < sizeof state->born.target) {
-        memcpy(state->born.target, target, target_len);
-        state->born.target[target_len] = '\0';
+        target_len < sizeof state->born_target) {
+        memcpy(state->born_target, target, target_len);
+        state->born_target[target_len] = '\0';
     }
     return true;
 }
@@ -637,6 +629,6 @@ bool browser_drivers_event(browser *state, const cdp_message *event, const char 
         }
         return session != NULL;
     }
-    return (is_event(event, "Target.attachedToTarget") && take_born(state, event)) ||
-           (is_event(event, "Target.detachedFromTarget") && take_root_detached(state, event));
+    return (cdp_is(event, "Target.attachedToTarget") && take_born(state, event)) ||
+           (cdp_is(event, "Target.detachedFromTarget") && take_root_detached(state, event));
 }

@@ -88,16 +88,10 @@ void browser_on_target_crashed(browser *state, const cdp_message *event)
     }
 }
 
-static bool verb_is(const cdp_message *event, const char *method)
-{
-    return strlen(method) == event->method_len &&
-           memcmp(method, event->method, event->method_len) == 0;
-}
-
 void browser_on_inspector(browser *state, roster_target *owner, const cdp_message *event)
 {
-    bool back = verb_is(event, "Inspector.targetReloadedAfterCrash");
-    if (!back && !verb_is(event, "Inspector.targetCrashed")) {
+    bool back = cdp_is(event, "Inspector.targetReloadedAfterCrash");
+    if (!back && !cdp_is(event, "Inspector.targetCrashed")) {
         return;
     }
     roster_session *session =
