@@ -163,6 +163,8 @@ void member_free(member *item);
 void member_lose(connections *state, member *item, const char *reason);
 /** Replace a text of a member; NULL or "" = none. */
 void member_set_text(char **to, const char *text);
+/** Whether the id of a target is of that browser: "p1:abc123" of "p1". */
+bool member_id_is_of(const char *id, const char *browser);
 
 void members_on_info(connections *state, const troupe_envelope *notice);
 void members_on_destroyed(connections *state, const troupe_envelope *notice);
@@ -178,6 +180,11 @@ void connections_method(connections *state, const troupe_envelope *call);
 /** The member whose id is `text` or begins with it. NULL after answering the fault, if there is not
  * just one. */
 member *connections_resolve(connections *state, troupe_caller caller, const char *text);
+#define CONNECTIONS_NAMED_MAX 256
+/** The members that `target`, a string or a list of them, names. found: CONNECTIONS_NAMED_MAX.
+ * False after answering the fault. */
+bool connections_all_named(connections *state, troupe_caller caller, const json_t *target,
+                           member **found, size_t *count);
 /** A member that is a page, and connected. */
 bool member_is_connected_page(const member *item);
 /** Params for the actor that owns the session of a part: they say which session is meant. */

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EACH_MAX 256
-
 /* A call for several. */
 typedef struct round {
     connections *owner;
@@ -115,48 +113,39 @@ static void ask(round *all, const troupe_envelope *call, const json_t *params, c
     free(verb);
 }
 
-/* The members that `target` names. False: the fault was answered. */
+/* All connected pages, as far as there is room. */
+static size_t every_page(connections *state, member **found)
+{
+    size_t count = 0;
+    member *who = state->members;
+    for (; who != NULL && count < CONNECTIONS_NAMED_MAX; who = who->hh.next) {
+        if (member_is_connected_page(who)) {
+            found[count++] = who;
+        }
+    }
+    return count;
+}
+
+/* False: the fault was answered. */
 static bool find_all(connections *state, troupe_caller caller, const json_t *target, member **found,
                      size_t *count)
 {
-    size_t i;
-    json_t *one;
-    *count = 0;
-    if (json_is_string(target)) {
-        for (member *who = state->members; who != NULL && *count < EACH_MAX; who = who->hh.next) {
-            if (member_is_connected_page(who)) {
-                found[(*count)++] = who;
-            }
-        }
-    } else if (json_array_size(target) > EACH_MAX) {
-        troupe_fault(state->self, caller, TROUPE_ELIMIT, NULL, "at most %d targets at once",
-                     EACH_MAX);
+    bool list = json_is_array(target);
+    if (!list) {
+        *count = every_page(state, found);
+    } else if (!connections_all_named(state, caller, target, found, count)) {
         return false;
     }
-    json_array_foreach((json_t *)(uintptr_t)target, i, one)
-    {
-        if (!json_is_string(one)) {
-            troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
-                         "`target` must be a string or a list of strings");
-            return false;
-        }
-        found[*count] = connections_resolve(state, caller, json_string_value(one));
-        if (found[*count] == NULL) {
-            return false;
-        }
-        (*count)++;
-    }
     if (*count == 0) {
-        troupe_fault(state->self, caller,
-                     json_is_array(target) ? TROUPE_EPARAMS : TROUPE_ENOTCONNECTED, NULL,
-                     json_is_array(target) ? "`target` is an empty list" : "no page is connected");
+        troupe_fault(state->self, caller, list ? TROUPE_EPARAMS : TROUPE_ENOTCONNECTED, NULL,
+                     list ? "`target` is an empty list" : "no page is connected");
     }
     return *count > 0;
 }
 
 void connections_each(connections *state, const troupe_envelope *call, const json_t *params)
 {
-    member *found[EACH_MAX];
+    member *found[CONNECTIONS_NAMED_MAX];
     size_t count;
     troupe_caller caller = troupe_caller_of(call);
     if (json_object_get(params, "target_epoch") != NULL) {

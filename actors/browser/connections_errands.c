@@ -244,9 +244,7 @@ bool member_is_attached(const member *who)
 
 void connections_connect(connections *state, const troupe_envelope *call, json_t *params)
 {
-    json_t *target = json_object_get(params, "target");
-    const char *text = json_string_value(target);
-    if (json_is_array(target) || (text != NULL && strcmp(text, "*") == 0)) {
+    if (connections_means_several(params)) {
         connections_connect_several(state, call, params);
         return;
     }
@@ -378,23 +376,10 @@ static bool let_go_named(connections *state, errand *item, json_t *target)
         }
         return true;
     }
-    member *found[256];
-    size_t count = json_is_array(target) ? json_array_size(target) : 1;
-    if (count > sizeof found / sizeof *found) {
-        troupe_fault(state->self, item->caller, TROUPE_ELIMIT, NULL, "at most 256 targets at once");
+    member *found[CONNECTIONS_NAMED_MAX];
+    size_t count;
+    if (!connections_all_named(state, item->caller, target, found, &count)) {
         return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        json_t *one = json_is_array(target) ? json_array_get(target, i) : target;
-        if (!json_is_string(one)) {
-            troupe_fault(state->self, item->caller, TROUPE_EPARAMS, NULL,
-                         "`target` must be a string or a list of strings");
-            return false;
-        }
-        found[i] = connections_resolve(state, item->caller, json_string_value(one));
-        if (found[i] == NULL) {
-            return false;
-        }
     }
     for (size_t i = 0; i < count; i++) {
         if (found[i]->parent != NULL) {

@@ -123,13 +123,12 @@ void connections_recall(connections *state, member *item)
 void connections_forget_kept(connections *state, const char *browser)
 {
     json_t *members = json_object_get(state->kept, "members");
-    size_t len = strlen(browser);
     const char *id;
     json_t *value;
     void *next;
     json_object_foreach_safe(members, next, id, value)
     {
-        if (strncmp(id, browser, len) == 0 && id[len] == ':') {
+        if (member_id_is_of(id, browser)) {
             json_object_del(members, id);
         }
     }

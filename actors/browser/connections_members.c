@@ -191,6 +191,12 @@ static member *member_add(connections *state, const char *id)
     return item;
 }
 
+bool member_id_is_of(const char *id, const char *browser)
+{
+    size_t len = strlen(browser);
+    return strncmp(id, browser, len) == 0 && id[len] == ':';
+}
+
 /* Notices ---------------------------------------------------------------------------------------
  */
 

@@ -98,6 +98,30 @@ member *connections_named(connections *state, troupe_caller caller, json_t *para
     return only_page(state, caller);
 }
 
+bool connections_all_named(connections *state, troupe_caller caller, const json_t *target,
+                           member **found, size_t *count)
+{
+    *count = json_is_array(target) ? json_array_size(target) : 1;
+    if (*count > CONNECTIONS_NAMED_MAX) {
+        troupe_fault(state->self, caller, TROUPE_ELIMIT, NULL, "at most %d targets at once",
+                     CONNECTIONS_NAMED_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        const json_t *one = json_is_array(target) ? json_array_get(target, i) : target;
+        if (!json_is_string(one)) {
+            troupe_fault(state->self, caller, TROUPE_EPARAMS, NULL,
+                         "`target` must be a string or a list of strings");
+            return false;
+        }
+        found[i] = connections_resolve(state, caller, json_string_value(one));
+        if (found[i] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Tracked targets --------------------------------------------------------------------------- */
 
 static void set_tracked(connections *state, troupe_caller caller, json_t *list)

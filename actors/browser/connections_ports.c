@@ -25,54 +25,62 @@ static void count_targets(const connections *state, json_t *port)
     json_object_set_new(port, "watched_count", json_integer(watched));
 }
 
+/* What the launcher answered: new reference; NULL after passing its fault on. */
+static json_t *result_of(errand *item, troupe_error error, const troupe_envelope *answer)
+{
+    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
+    if (result == NULL) {
+        json_fault_forward(item->owner->self, item->caller,
+                           error != TROUPE_OK ? error : TROUPE_EPROTOCOL,
+                           error != TROUPE_OK ? answer : NULL);
+    }
+    return result;
+}
+
 static void on_listed(troupe_actor *self, void *context, troupe_error error,
                       const troupe_envelope *answer)
 {
     errand *item = context;
-    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
+    json_t *result = result_of(item, error, answer);
     size_t i;
     json_t *port;
-    if (result == NULL) {
-        json_fault_forward(self, item->caller, error != TROUPE_OK ? error : TROUPE_EPROTOCOL,
-                           error != TROUPE_OK ? answer : NULL);
-    } else {
-        json_array_foreach(json_object_get(result, "ports"), i, port)
-        {
-            count_targets(item->owner, port);
-        }
+    json_array_foreach(json_object_get(result, "ports"), i, port)
+    {
+        count_targets(item->owner, port);
+    }
+    if (result != NULL) {
         json_reply(self, item->caller, result);
     }
     errand_free(item);
 }
 
-/* item->list: what was connected when it was asked for. */
-static void on_removed(troupe_actor *self, void *context, troupe_error error,
-                       const troupe_envelope *answer)
+/* Of what was connected when it was asked for (item->list), what was of that browser. */
+static json_t *disconnected(const errand *item, const char *browser)
 {
-    errand *item = context;
-    json_t *result = error == TROUPE_OK ? json_payload(answer->payload) : NULL;
-    if (result == NULL) {
-        json_fault_forward(self, item->caller, error != TROUPE_OK ? error : TROUPE_EPROTOCOL,
-                           error != TROUPE_OK ? answer : NULL);
-        errand_free(item);
-        return;
-    }
-    const char *browser = json_string_value(json_object_get(result, "browser"));
-    size_t len = browser != NULL ? strlen(browser) : 0;
     json_t *its = json_array();
     size_t i;
     json_t *id;
     json_array_foreach(item->list, i, id)
     {
-        const char *text = json_string_value(id);
-        if (len > 0 && strncmp(text, browser, len) == 0 && text[len] == ':') {
+        if (browser != NULL && member_id_is_of(json_string_value(id), browser)) {
             json_array_append(its, id);
         }
     }
-    json_object_set(result, "port", json_object_get(item->params, "port"));
-    json_object_set(result, "removed", json_object_get(result, "closed"));
-    json_object_set_new(result, "disconnected", its);
-    json_reply(self, item->caller, result);
+    return its;
+}
+
+static void on_removed(troupe_actor *self, void *context, troupe_error error,
+                       const troupe_envelope *answer)
+{
+    errand *item = context;
+    json_t *result = result_of(item, error, answer);
+    if (result != NULL) {
+        const char *browser = json_string_value(json_object_get(result, "browser"));
+        json_object_set(result, "port", json_object_get(item->params, "port"));
+        json_object_set(result, "removed", json_object_get(result, "closed"));
+        json_object_set_new(result, "disconnected", disconnected(item, browser));
+        json_reply(self, item->caller, result);
+    }
     errand_free(item);
 }
 
