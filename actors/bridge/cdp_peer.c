@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #define OPEN_TIMEOUT_MS 30000
 #define CODE_GOING_AWAY 1001
 #define CODE_INTERNAL   1011
 
 /* A message for the browser. */
 struct cdp_waiting {
+    struct cdp_waiting *prev;
     struct cdp_waiting *next;
     troupe_buffer payload;
 };
@@ -38,12 +41,17 @@ static void on_open(troupe_actor *self, void *context, troupe_error error,
     peer->settle(peer->context);
 }
 
-troupe_error cdp_peer_begin(cdp_peer *peer)
+troupe_address cdp_browser(troupe_system *system, const char *id)
 {
     char name[sizeof NAME_BROWSER + CDP_BROWSER_MAX];
+    snprintf(name, sizeof name, "%s%s", NAME_BROWSER, id);
+    return troupe_whereis(system, name);
+}
+
+troupe_error cdp_peer_begin(cdp_peer *peer)
+{
     troupe_buffer payload = {0};
-    snprintf(name, sizeof name, "%s%s", NAME_BROWSER, peer->spec.browser);
-    peer->browser = troupe_whereis(troupe_self_system(peer->self), name);
+    peer->browser = cdp_browser(troupe_self_system(peer->self), peer->spec.browser);
     if (peer->browser == 0) {
         return TROUPE_EGONE;
     }
@@ -59,23 +67,22 @@ troupe_error cdp_peer_begin(cdp_peer *peer)
 
 static void drop_first(cdp_peer *peer)
 {
-    struct cdp_waiting *first = peer->first;
-    peer->first = first->next;
-    peer->last = first->next != NULL ? peer->last : NULL;
+    struct cdp_waiting *first = peer->waiting;
+    DL_DELETE(peer->waiting, first);
     troupe_buffer_fini(&first->payload);
     free(first);
 }
 
 void cdp_peer_fini(cdp_peer *peer)
 {
-    while (peer->first != NULL) {
+    while (peer->waiting != NULL) {
         drop_first(peer);
     }
 }
 
 bool cdp_peer_reads(const cdp_peer *peer)
 {
-    return peer->open && peer->first == NULL;
+    return peer->open && peer->waiting == NULL;
 }
 
 static void browser_gone(cdp_peer *peer)
@@ -108,12 +115,7 @@ static void keep(cdp_peer *peer, troupe_buffer payload)
         return;
     }
     *item = (struct cdp_waiting){.payload = payload};
-    if (peer->last != NULL) {
-        peer->last->next = item;
-    } else {
-        peer->first = item;
-    }
-    peer->last = item;
+    DL_APPEND(peer->waiting, item);
     peer->settle(peer->context);
 }
 
@@ -124,7 +126,7 @@ void cdp_peer_message(cdp_peer *peer, const void *text, size_t len)
         return; /* it is being closed */
     }
     troupe_pack(&payload, "x#", text, len);
-    if (peer->first != NULL || !post(peer, &payload)) {
+    if (peer->waiting != NULL || !post(peer, &payload)) {
         keep(peer, payload);
     } else {
         troupe_buffer_fini(&payload);
@@ -133,7 +135,7 @@ void cdp_peer_message(cdp_peer *peer, const void *text, size_t len)
 
 static void on_room(cdp_peer *peer)
 {
-    while (peer->first != NULL && post(peer, &peer->first->payload)) {
+    while (peer->waiting != NULL && post(peer, &peer->waiting->payload)) {
         drop_first(peer);
     }
     peer->settle(peer->context);

@@ -28,9 +28,11 @@ typedef struct cdp_peer {
 
     troupe_address browser; /* 0 = none any more */
     bool open;
-    struct cdp_waiting *first; /* what the browser had no room for, in order */
-    struct cdp_waiting *last;
+    struct cdp_waiting *waiting; /* what the browser had no room for, in order */
 } cdp_peer;
+
+/** The actor of a browser; 0 = there is none. */
+troupe_address cdp_browser(troupe_system *system, const char *id);
 
 /** Begin to drive. TROUPE_EGONE: there is no such browser. */
 troupe_error cdp_peer_begin(cdp_peer *peer) TROUPE_MUST_USE;

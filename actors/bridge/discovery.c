@@ -76,12 +76,10 @@ static json_t *ask(const visit *what, const char *method, json_t *params)
 /* A command of the browser itself. */
 static json_t *ask_browser(const visit *what, const char *browser, const char *method)
 {
-    char name[sizeof NAME_BROWSER + CDP_BROWSER_MAX];
     troupe_buffer payload = {0};
     troupe_answer answer = {0};
-    snprintf(name, sizeof name, "%s%s", NAME_BROWSER, browser);
     troupe_pack(&payload, "[s,n,n]", method);
-    troupe_error error = troupe_guest_call(what->guest, troupe_whereis(what->server->system, name),
+    troupe_error error = troupe_guest_call(what->guest, cdp_browser(what->server->system, browser),
                                            VERB_BROWSER_COMMAND, NULL,
                                            troupe_buffer_bytes(&payload), 10000, &answer);
     json_t *result = error == TROUPE_OK ? json_payload(answer.payload) : NULL;

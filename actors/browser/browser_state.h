@@ -109,17 +109,15 @@ struct browser {
     uint64_t spare_timer; /* until memory kept for large messages is given back; 0 = none */
     browser_notices notices;
     drivers drivers;
-    struct {
-        char target[CHROME_ID_MAX];
-    } born;                  /* of the browser session that was made last */
-    bool write_wanted;       /* POLLOUT is asked for */
-    bool paused;             /* reading is stopped: some target has no room */
-    bool flush_due;          /* commands were queued in this turn */
-    bool lost;               /* the connection: the actor is about to end */
-    uint64_t deadline_timer; /* 0 = none */
-    uint64_t deadline_ns;    /* when it comes */
-    command_queue queue;     /* commands that cannot be sent yet */
-    browser_limits limits;   /* with the host's in place of 0; a rate of 0 is none */
+    char born_target[CHROME_ID_MAX]; /* of the browser session that was made last */
+    bool write_wanted;               /* POLLOUT is asked for */
+    bool paused;                     /* reading is stopped: some target has no room */
+    bool flush_due;                  /* commands were queued in this turn */
+    bool lost;                       /* the connection: the actor is about to end */
+    uint64_t deadline_timer;         /* 0 = none */
+    uint64_t deadline_ns;            /* when it comes */
+    command_queue queue;             /* commands that cannot be sent yet */
+    browser_limits limits;           /* with the host's in place of 0; a rate of 0 is none */
     rate_limit rate;
     uint64_t rate_timer; /* until the next one may be sent; 0 = none */
     uint32_t in_flight;  /* commands sent and pending */

@@ -136,15 +136,9 @@ bool driver_hold(driver *item, const char *text, size_t len)
     if (held == NULL) {
         return false;
     }
-    held->next = NULL;
     held->len = len;
     memcpy(held->text, text, len);
-    if (item->held_last != NULL) {
-        item->held_last->next = held;
-    } else {
-        item->held = held;
-    }
-    item->held_last = held;
+    DL_APPEND(item->held, held);
     item->held_bytes += len;
     return true;
 }
@@ -152,8 +146,7 @@ bool driver_hold(driver *item, const char *text, size_t len)
 void driver_unhold(driver *item)
 {
     driver_held *first = item->held;
-    item->held = first->next;
-    item->held_last = first->next != NULL ? item->held_last : NULL;
+    DL_DELETE(item->held, first);
     item->held_bytes -= first->len;
     free(first);
 }

@@ -41,6 +41,7 @@ typedef struct driver_call {
 
 /** Something that the driver's actor had no room for. */
 typedef struct driver_held {
+    struct driver_held *prev;
     struct driver_held *next;
     size_t len;
     char text[];
@@ -48,8 +49,7 @@ typedef struct driver_held {
 
 struct driver {
     troupe_address address; /* its actor */
-    uint64_t monitor;
-    troupe_caller opening; /* who waits for it to be open */
+    troupe_caller opening;  /* who waits for it to be open */
     bool open;
     bool leaving;             /* it is gone; its browser session is still being made */
     char page[CHROME_ID_MAX]; /* it drives this target only; "" = the browser */
@@ -57,10 +57,7 @@ struct driver {
     driver_session *face;     /* the session that messages without one mean */
     driver_call *calls;
     driver_held *held; /* in order */
-    driver_held *held_last;
     size_t held_bytes;
-    uint64_t commands; /* counts */
-    uint64_t events;
     UT_hash_handle hh;
 };
 
