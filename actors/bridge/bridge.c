@@ -381,7 +381,23 @@ static int send_busy(bridge *server, struct mg_connection *conn)
                            "too many requests at once");
 }
 
-static int get_download(bridge *server, struct mg_connection *conn)
+/* Answer with the worker's guest, in a place among those at work. */
+static int at_work(bridge *server, struct mg_connection *conn,
+                   int (*answer)(bridge *server, troupe_guest *guest, struct mg_connection *conn))
+{
+    troupe_guest *guest = worker_guest(server, conn);
+    if (guest == NULL) {
+        return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
+    }
+    if (!rpc_enter(server)) {
+        return send_busy(server, conn);
+    }
+    int status = answer(server, guest, conn);
+    rpc_leave(server);
+    return status;
+}
+
+static int answer_download(bridge *server, troupe_guest *guest, struct mg_connection *conn)
 {
     static const struct {
         const char *prefix;
@@ -389,23 +405,25 @@ static int get_download(bridge *server, struct mg_connection *conn)
     } kinds[] = {
         {"/har/", "har"}, {"/screenshot/", "screenshot"}, {"/pdf/", "pdf"}, {"/body/", "body"}};
     const char *path = mg_get_request_info(conn)->local_uri;
-    troupe_guest *guest = worker_guest(server, conn);
     size_t i = 0;
     while (i + 1 < sizeof kinds / sizeof *kinds &&
            strncmp(path, kinds[i].prefix, strlen(kinds[i].prefix)) != 0) {
         i++;
     }
-    if (guest == NULL) {
-        return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
-    }
-    if (!rpc_enter(server)) {
-        return send_busy(server, conn);
-    }
     const char *what = path + strlen(kinds[i].prefix);
-    int status = i == 0 ? download_har(server, guest, conn, what)
-                        : download_serve(server, guest, conn, kinds[i].method, what);
-    rpc_leave(server);
-    return status;
+    return i == 0 ? download_har(server, guest, conn, what)
+                  : download_serve(server, guest, conn, kinds[i].method, what);
+}
+
+static int get_download(bridge *server, struct mg_connection *conn)
+{
+    return at_work(server, conn, answer_download);
+}
+
+/* Chrome's endpoints, /json and /devtools. */
+static int get_discovery(bridge *server, struct mg_connection *conn)
+{
+    return at_work(server, conn, discovery_serve);
 }
 
 /* Everybody's numbers, as the metrics actor gathered them; NULL after answering why not. */
@@ -443,21 +461,6 @@ static int get_metrics(bridge *server, struct mg_connection *conn)
     return status;
 }
 
-/* Chrome's endpoints, /json and /devtools. */
-static int get_discovery(bridge *server, struct mg_connection *conn)
-{
-    troupe_guest *guest = worker_guest(server, conn);
-    if (guest == NULL) {
-        return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
-    }
-    if (!rpc_enter(server)) {
-        return send_busy(server, conn);
-    }
-    int status = discovery_serve(server, guest, conn);
-    rpc_leave(server);
-    return status;
-}
-
 /* Keep-alive holds a worker: offer it only while there are some left. */
 static bool crowded(bridge *server)
 {
@@ -479,12 +482,8 @@ static int send_answer(bridge *server, struct mg_connection *conn, const troupe_
     return http_send_reply(conn, &reply);
 }
 
-static int answer_rpc(bridge *server, struct mg_connection *conn)
+static int answer_rpc(bridge *server, troupe_guest *guest, struct mg_connection *conn)
 {
-    troupe_guest *guest = worker_guest(server, conn);
-    if (guest == NULL) {
-        return http_send_error(conn, 503, TROUPE_ENOMEM, NULL, "out of memory");
-    }
     char *body;
     size_t len;
     troupe_error error = http_read_body(conn, RPC_BODY_MAX, &body, &len);
@@ -508,12 +507,7 @@ static int answer_rpc(bridge *server, struct mg_connection *conn)
 
 static int post_rpc(bridge *server, struct mg_connection *conn)
 {
-    if (!rpc_enter(server)) {
-        return send_busy(server, conn);
-    }
-    int status = answer_rpc(server, conn);
-    rpc_leave(server);
-    return status;
+    return at_work(server, conn, answer_rpc);
 }
 
 static const struct route {

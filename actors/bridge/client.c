@@ -159,6 +159,14 @@ static void client_linger(client *state)
     }
 }
 
+/* Whether what the peer says could be taken now. */
+static bool has_use(const client *state)
+{
+    return queued(state) < QUEUE_BYTES_SOFT && state->calls_open < CALLS_MAX &&
+           (state->protocol != CLIENT_CDP || cdp_peer_reads(&state->cdp) ||
+            wslay_event_get_close_sent(state->ws) != 0); /* its close is waited for */
+}
+
 /* After anything was read or written: what to poll for now, and whether it is over. */
 static void client_settle(client *state)
 {
@@ -176,9 +184,7 @@ static void client_settle(client *state)
         }
         return;
     }
-    bool reading = want_read && queued(state) < QUEUE_BYTES_SOFT && state->calls_open < CALLS_MAX &&
-                   (state->protocol != CLIENT_CDP || cdp_peer_reads(&state->cdp) ||
-                    wslay_event_get_close_sent(state->ws) != 0);
+    bool reading = want_read && has_use(state);
     if (reading && !state->reading) {
         state->heard_ns = bridge_now_ns();
     }
@@ -403,8 +409,7 @@ static void on_message(wslay_event_context_ptr ws,
     } else if (!wslay_is_ctrl_frame(message->opcode)) {
         refuse(state, WSLAY_CODE_UNSUPPORTED_DATA, "not in the subprotocol that was agreed on");
     }
-    if (queued(state) >= QUEUE_BYTES_SOFT || state->calls_open >= CALLS_MAX ||
-        (state->protocol == CLIENT_CDP && !cdp_peer_reads(&state->cdp))) {
+    if (!has_use(state)) {
         state->read_budget = 0;
     }
 }
