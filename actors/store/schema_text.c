@@ -88,8 +88,8 @@ const char *const schema_tables[] = {
     " initiator TEXT, priority TEXT, started_us INTEGER, started_mono_us INTEGER, time_us INTEGER,"
     " last_us INTEGER, last_event INTEGER, state TEXT NOT NULL, error TEXT, canceled INTEGER,"
     " blocked_reason TEXT, cors_error TEXT, from_cache INTEGER NOT NULL DEFAULT 0,"
-    " encoded_bytes INTEGER, decoded_bytes INTEGER, has_post_data INTEGER, post_data TEXT, headers_json TEXT, raw_headers_json TEXT,"
-    " initiator_json TEXT);"
+    " encoded_bytes INTEGER, decoded_bytes INTEGER, has_post_data INTEGER, post_data TEXT,"
+    " headers_json TEXT, raw_headers_json TEXT, initiator_json TEXT);"
     "CREATE INDEX request_by_id ON request(request_id,uid);"
     "CREATE INDEX request_open ON request(uid,target)"
     " WHERE state IN ('pending','loading','connecting','open');",
@@ -212,7 +212,8 @@ const char *const schema_views[] = {
     " FROM body b JOIN content c ON c.id=b.content;",
 
     "CREATE VIEW screenshot_content AS SELECT s.id AS id, s.format AS format, s.bytes AS bytes,"
-    " unpacked(c.data,c.coding,c.bytes,1) AS content FROM screenshot s JOIN content c ON c.id=s.content;",
+    " unpacked(c.data,c.coding,c.bytes,1) AS content"
+    " FROM screenshot s JOIN content c ON c.id=s.content;",
     NULL,
 };
 

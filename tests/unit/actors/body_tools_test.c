@@ -147,13 +147,20 @@ Test(body_tools, paths)
     check_path("$.*.price", "[]");
 }
 
-static void check_wrong_path(const char *path, troupe_error code, const char *why)
+static void check_no_part(const char *json, const char *path, bool pretty, troupe_error code,
+                          const char *why)
 {
     char *text = NULL;
     troupe_reason reason = {{0}};
-    cr_assert_eq(body_json(document, strlen(document), path, false, MAX, &text, &reason), code,
-                 "%s", path);
-    cr_assert(strstr(reason.text, why) != NULL, "%s: `%s` lacks `%s`", path, reason.text, why);
+    const char *what = path != NULL ? path : json;
+    cr_assert_eq(body_json(json, strlen(json), path, pretty, MAX, &text, &reason), code, "%s",
+                 what);
+    cr_assert(strstr(reason.text, why) != NULL, "%s: `%s` lacks `%s`", what, reason.text, why);
+}
+
+static void check_wrong_path(const char *path, troupe_error code, const char *why)
+{
+    check_no_part(document, path, false, code, why);
 }
 
 Test(body_tools, wrong_paths)
@@ -242,11 +249,7 @@ Test(body_tools, values_far_down_are_found_among_many)
 
 static void check_no_json(const char *json, const char *why)
 {
-    char *text = NULL;
-    troupe_reason reason = {{0}};
-    cr_assert_eq(body_json(json, strlen(json), NULL, true, MAX, &text, &reason), TROUPE_EPARAMS,
-                 "%s", json);
-    cr_assert(strstr(reason.text, why) != NULL, "%s: `%s` lacks `%s`", json, reason.text, why);
+    check_no_part(json, NULL, true, TROUPE_EPARAMS, why);
 }
 
 Test(body_tools, what_is_no_json_is_told_with_its_place)
