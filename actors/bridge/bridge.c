@@ -214,20 +214,14 @@ static int get_root(bridge *server, struct mg_connection *conn)
                      "command.</p>\n");
 }
 
-static int send_draining(struct mg_connection *conn)
-{
-    return http_send_error(conn, 503, TROUPE_EUNAVAILABLE, NULL,
-                           "the host is draining: no new clients");
-}
-
 static int get_ws(bridge *server, struct mg_connection *conn)
 {
-    return atomic_load(&server->draining) ? send_draining(conn) : ws_upgrade(server, conn, NULL);
+    return ws_upgrade(server, conn, NULL);
 }
 
 static int get_events(bridge *server, struct mg_connection *conn)
 {
-    return atomic_load(&server->draining) ? send_draining(conn) : sse_serve(server, conn);
+    return atomic_load(&server->draining) ? drain_refuse(conn) : sse_serve(server, conn);
 }
 
 static troupe_guest *worker_guest(bridge *server, const struct mg_connection *conn)

@@ -2,6 +2,8 @@
 /* Draining: what is under way goes on, nothing new begins. */
 #include "drain.h"
 
+#include "http.h"
+
 #include <stdlib.h>
 
 #define STOP_WAIT_MS 2000
@@ -99,6 +101,12 @@ void drain_fini(bridge *server)
     if (address != 0 && troupe_stop(server->system, address, TROUPE_STOP_NOW) == TROUPE_OK) {
         (void)troupe_join(server->system, address, STOP_WAIT_MS);
     }
+}
+
+int drain_refuse(struct mg_connection *conn)
+{
+    return http_send_error(conn, 503, TROUPE_EUNAVAILABLE, NULL,
+                           "the host is draining: no new clients");
 }
 
 void drain_look(bridge *server)

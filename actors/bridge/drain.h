@@ -20,6 +20,9 @@ void drain_fini(bridge *server);
 /** {draining, stopping, calls, clients}: what is under way. `own`: calls that are not counted. */
 json_t *drain_json(bridge *server, unsigned own);
 
+/** Answer a client that is new: there is no room for it. Returns the HTTP status. */
+int drain_refuse(struct mg_connection *conn);
+
 /** Something ended: perhaps it was the last. Thread: any, without bridge.lock. */
 void drain_look(bridge *server);
 

@@ -3,6 +3,7 @@
 #include "ws.h"
 
 #include "client.h"
+#include "drain.h"
 #include "external.h"
 #include "http.h"
 #include "peer.h"
@@ -139,6 +140,9 @@ int ws_upgrade(bridge *server, struct mg_connection *conn, const cdp_spec *cdp)
 {
     const char *version = http_header(conn, "Sec-WebSocket-Version", NULL);
     const char *key = http_header(conn, "Sec-WebSocket-Key", NULL);
+    if (atomic_load(&server->draining)) {
+        return drain_refuse(conn);
+    }
     if (!ws_wanted(conn)) {
         return http_send_error(conn, 426, TROUPE_EREQUEST,
                                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",

@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { startHost, until } from "./lib.mjs";
 import { hostWithPage } from "./site.mjs";
+import { WebSocketClient } from "./websocket.mjs";
 
 const DRAINING = /draining/;
 
@@ -23,6 +24,7 @@ test("a drained host begins nothing new, and goes on with what is there", async 
                                   ["ports.add", { port: 9 }], ["contexts.create", {}]])
     await assert.rejects(host.rpc(method, params), { code: -32015, message: DRAINING });
   await assert.rejects(host.socket(), /503/);
+  await assert.rejects(WebSocketClient.open(host.url.replace("http", "ws") + "/devtools/browser/p1"), /503/);
   assert.equal((await host.request("GET", "/events")).status, 503);
   assert.equal((await host.rpc("pressure")).reason, "draining");
   assert.equal((await host.request("GET", "/pressure")).status, 503);
