@@ -85,11 +85,19 @@ bool cdp_peer_reads(const cdp_peer *peer)
     return peer->open && peer->waiting == NULL;
 }
 
+/* This signal has overtaken what the browser posted before its end: the close goes behind that. */
 static void browser_gone(cdp_peer *peer)
 {
+    static const char why[] = "the browser is gone";
+    troupe_buffer payload = {0};
     peer->browser = 0;
     peer->open = false;
-    peer->close(peer->context, CODE_GOING_AWAY, "the browser is gone");
+    troupe_pack(&payload, "{s:i,s:s}", "code", CODE_GOING_AWAY, "reason", why);
+    if (troupe_post(peer->self, troupe_self_address(peer->self), TROUPE_CAST, VERB_DRIVER_CLOSE,
+                    NULL, troupe_buffer_bytes(&payload)) != TROUPE_OK) {
+        peer->close(peer->context, CODE_GOING_AWAY, why);
+    }
+    troupe_buffer_fini(&payload);
 }
 
 /* Whether it was sent, or never will be. */

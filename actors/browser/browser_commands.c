@@ -117,7 +117,6 @@ void browser_end_commands(browser *state, const char *why)
         browser_let_go(state, &row);
         fail_row(state, &row, TROUPE_ECLOSED, why);
     }
-    troupe_flush(state->self); /* drivers are posted to: before they hear of our end */
 }
 
 static void abandon(browser *state, int64_t id)
